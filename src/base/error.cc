@@ -1,0 +1,26 @@
+#include "base/error.h"
+
+#include "base/check.h"
+
+namespace tercel {
+
+std::string_view to_string(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::bad_input: return "bad input";
+    case ErrorCode::unsupported: return "unsupported";
+    case ErrorCode::not_found: return "not found";
+    case ErrorCode::io: return "input/output";
+    case ErrorCode::limit: return "limit";
+  }
+  return "unknown";
+}
+
+Error::Error(ErrorCode code, std::string message) : std::runtime_error(std::move(message)), code_(code) {}
+
+Error Error::within(std::string_view place) const { return Error(code_, fmt::format("{}: {}", place, what())); }
+
+void raise_bug(const char* file, int line, const char* condition, const std::string& message) {
+  throw Bug(fmt::format("internal error at {}:{}: {} ({})", file, line, message, condition));
+}
+
+}  // namespace tercel

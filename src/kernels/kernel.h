@@ -1,0 +1,84 @@
+// What plan asks of kernels: a Problem, answered by a prepared Kernel or by a reason to refuse.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/isa.h"
+#include "tensor/attrs.h"
+#include "tensor/view.h"
+
+namespace tercel {
+
+/// How the elements of a rank-4 activation lie in memory. Shapes and attributes always speak n, c, h, w.
+enum class Layout : uint8_t {
+  plain,          ///< row-major in the order of the shape: n c h w
+  channels_last,  ///< n h w c
+};
+
+std::string_view to_string(Layout layout);
+
+/// An operand or result as known while planning.
+struct Operand {
+  DType dtype = DType::none;  ///< none: left out
+  Dims dims;
+  Layout layout = Layout::plain;
+  const std::byte* constant = nullptr;  ///< elements (plain layout, any alignment), where they are known already
+
+  explicit operator bool() const { return dtype != DType::none; }
+  int64_t rank() const { return static_cast<int64_t>(dims.size()); }
+  int64_t elements() const { return count_elements(dims); }
+};
+
+/// One operation with everything that is known before it runs.
+struct Problem {
+  std::string_view op;
+  const Attrs* attrs;
+  std::vector<Operand> src;
+  std::vector<Operand> dst;
+  Isa isa = Isa::scalar;
+  int threads = 1;
+
+  const Operand& input(size_t i) const;  ///< an absent Operand past the end
+};
+
+/// Addresses for one run. Operands left out are null. Constants that the kernel took over (Kernel::consumed) are null too.
+struct Args {
+  std::span<const std::byte* const> src;
+  std::span<std::byte* const> dst;
+  std::byte* scratch = nullptr;
+};
+
+/// Prepared for one problem: weights packed, loops chosen. run() does not fail, allocate or keep state.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual void run(const Args& args) const = 0;
+  /// Scratch that run() needs, aligned to kAlignment.
+  virtual size_t scratch_bytes() const { return 0; }
+  /// Does the kernel hold operand i (a constant) in a form of its own, so that the original may be let go?
+  virtual bool consumed(size_t) const { return false; }
+  /// Bytes of constants held.
+  virtual size_t packed_bytes() const { return 0; }
+};
+
+/// Which layouts a variant takes for rank-4 sources and gives for rank-4 results.
+enum class LayoutRule : uint8_t {
+  plain,          ///< all plain
+  channels_last,  ///< all rank-4 activations channels_last
+  same,           ///< any one layout, the same for all of full rank; results get it too
+};
+
+/// One way to perform an operator.
+struct Variant {
+  std::string_view name;  ///< "ref", "simd_depthwise", "onednn_conv"
+  LayoutRule layout = LayoutRule::plain;
+  /// Empty where the variant takes the problem, else the reason why not, in words for `inspect --why`.
+  std::string (*why_not)(const Problem&);
+  std::unique_ptr<Kernel> (*make)(const Problem&);
+};
+
+}  // namespace tercel
