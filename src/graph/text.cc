@@ -1,0 +1,459 @@
+#include "graph/text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "graph/op.h"
+
+namespace tercel {
+namespace {
+
+// ---- printing
+
+bool plain_word(std::string_view word) {
+  if (word.empty() || word == "_") return false;
+  for (unsigned char c : word)
+    if (!(std::isalnum(c) || c == '_' || c == '.' || c == '/' || c == ':' || c == '-')) return false;
+  return true;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (unsigned char c : text) {
+    if (c == '"' || c == '\\') out += {'\\', static_cast<char>(c)};
+    else if (c < 0x20 || c == 0x7F) out += fmt::format("\\x{:02x}", c);
+    else out += static_cast<char>(c);
+  }
+  return out + "\"";
+}
+
+std::string word(std::string_view text) { return plain_word(text) ? std::string(text) : quoted(text); }
+
+std::string ref(const Value* value) { return value == nullptr ? "_" : "%" + word(value->name); }
+
+template <typename Range, typename F>
+std::string list(const Range& range, F&& item) {
+  std::string out;
+  for (const auto& x : range) out += (out.empty() ? "" : ", ") + item(x);
+  return out;
+}
+
+std::string number(double value) {
+  if (std::isnan(value)) return std::signbit(value) ? "-nan" : "nan";
+  if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+  return fmt::format("{}", value);
+}
+std::string number(float value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : number(static_cast<double>(value));
+}
+
+std::string elements(const Tensor& tensor) {
+  return visit_dtype(tensor.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    std::string out = "[";
+    const int64_t count = tensor.elements();
+    for (int64_t i = 0; i < count; ++i) {
+      if (i > 0) out += ", ";
+      const T x = tensor.at<T>(i);
+      if constexpr (std::is_same_v<T, double>) out += number(x);
+      else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+        out += number(static_cast<float>(x));
+      else if constexpr (std::is_same_v<T, Bool>) out += x ? "1" : "0";
+      else out += std::to_string(x);
+    }
+    return out + "]";
+  });
+}
+
+std::string type_of(const Tensor& tensor) { return to_string(ValueType{tensor.dtype(), true, tensor.dims()}); }
+
+std::string print_attr(const Attr& attr) {
+  struct Printer {
+    std::string operator()(int64_t v) const { return std::to_string(v); }
+    std::string operator()(float v) const { return number(v); }
+    std::string operator()(const std::string& v) const { return quoted(v); }
+    std::string operator()(const std::vector<int64_t>& v) const {
+      return "[" + list(v, [](int64_t x) { return std::to_string(x); }) + "]";
+    }
+    std::string operator()(const std::vector<float>& v) const {
+      return "[" + list(v, [](float x) { return number(x); }) + "]";
+    }
+    std::string operator()(const std::vector<std::string>& v) const {
+      return "[" + list(v, [](const std::string& x) { return quoted(x); }) + "]";
+    }
+    std::string operator()(const Tensor& v) const { return type_of(v) + " " + elements(v); }
+  };
+  return std::visit(Printer{}, attr);
+}
+
+bool is_default(const OpSpec& spec, const std::string& name, const Attr& value) {
+  for (const AttrSpec& attr : spec.attrs)
+    if (attr.name == name) return attr.need == AttrSpec::Need::defaulted && attr.default_value == value;
+  return false;
+}
+
+std::string print_type(const Value* value) {
+  if (value == nullptr) return "_";
+  // Symbolic names of extents stand where the extent would.
+  if (value->type.ranked && value->dim_names.size() == value->type.dims.size()) {
+    std::string out(value->type.dtype == DType::none ? "?" : to_string(value->type.dtype));
+    out += "[";
+    for (size_t i = 0; i < value->type.dims.size(); ++i) {
+      const int64_t d = value->type.dims[i];
+      out += i > 0 ? "x" : "";
+      out += d != kUnknown ? std::to_string(d) : value->dim_names[i].empty() ? "?" : quoted(value->dim_names[i]);
+    }
+    return out + "]";
+  }
+  return to_string(value->type);
+}
+
+std::string print_node(const Node& node) {
+  std::string out = list(node.outputs, [](const Value* v) { return ref(v); }) + " : " +
+                    list(node.outputs, [](const Value* v) { return print_type(v); }) + " = " + node.op + "(" +
+                    list(node.inputs, [](const Value* v) { return ref(v); }) + ")";
+  std::string attrs;
+  for (const auto& [name, value] : node.attrs)
+    if (!is_default(*node.spec, name, value)) attrs += (attrs.empty() ? "" : ", ") + name + " = " + print_attr(value);
+  if (!attrs.empty()) out += " {" + attrs + "}";
+  if (!node.name.empty()) out += " " + quoted(node.name);
+  return out;
+}
+
+// ---- parsing
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : text_(text) {}
+
+  Graph parse() {
+    while (true) {
+      skip_space();
+      if (at_ >= text_.size()) break;
+      if (peek() == '\n') {
+        next_line();
+        continue;
+      }
+      statement();
+      skip_space();
+      if (at_ < text_.size() && peek() != '\n') fail_here("expected the end of the line");
+    }
+    for (const auto& [name, value] : promised_) {
+      if (value->producer == nullptr) fail_input("%{} is used but never made", name);
+    }
+    graph_.sort();
+    return std::move(graph_);
+  }
+
+ private:
+  template <typename... A>
+  [[noreturn]] void fail_here(fmt::format_string<A...> format, A&&... args) const {
+    fail_input("line {}: {}", line_, fmt::format(format, std::forward<A>(args)...));
+  }
+
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  void skip_space() {
+    while (at_ < text_.size() && (peek() == ' ' || peek() == '\t' || peek() == '\r')) ++at_;
+  }
+  void next_line() {
+    ++at_;
+    ++line_;
+  }
+  bool accept(char c) {
+    skip_space();
+    if (peek() != c || at_ >= text_.size()) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char c) {
+    if (!accept(c)) fail_here("expected '{}'", c);
+  }
+
+  std::string_view bare_word() {
+    skip_space();
+    const size_t from = at_;
+    while (at_ < text_.size() && plain_word(text_.substr(at_, 1)) ) ++at_;
+    // '_' alone is no plain word but may stand inside one.
+    while (at_ < text_.size() && (peek() == '_' || plain_word(text_.substr(at_, 1)))) ++at_;
+    if (at_ == from) fail_here("expected a word");
+    return text_.substr(from, at_ - from);
+  }
+
+  std::string quoted_text() {
+    expect('"');
+    std::string out;
+    while (true) {
+      if (at_ >= text_.size() || peek() == '\n') fail_here("a quoted text is not closed");
+      const char c = text_[at_++];
+      if (c == '"') return out;
+      if (c != '\\') {
+        out += c;
+        continue;
+      }
+      const char escape = peek();
+      ++at_;
+      if (escape == '"' || escape == '\\') {
+        out += escape;
+      } else if (escape == 'x' && at_ + 2 <= text_.size()) {
+        unsigned code = 0;
+        const auto result = std::from_chars(text_.data() + at_, text_.data() + at_ + 2, code, 16);
+        if (result.ptr != text_.data() + at_ + 2) fail_here("bad escape in a quoted text");
+        out += static_cast<char>(code);
+        at_ += 2;
+      } else {
+        fail_here("bad escape in a quoted text");
+      }
+    }
+  }
+
+  std::string word_or_quoted() {
+    skip_space();
+    std::string name = peek() == '"' ? quoted_text() : std::string(bare_word());
+    if (name.empty()) fail_here("a name is empty");
+    return name;
+  }
+
+  template <typename T>
+  T number() {
+    skip_space();
+    T value{};
+    const auto result = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    if (result.ec != std::errc()) fail_here("expected a number that fits its type");
+    at_ = static_cast<size_t>(result.ptr - text_.data());
+    return value;
+  }
+
+  template <typename F>
+  void bracketed(F&& item) {
+    expect('[');
+    if (accept(']')) return;
+    do item();
+    while (accept(','));
+    expect(']');
+  }
+
+  ValueType type(std::vector<std::string>* dim_names = nullptr) {
+    ValueType out;
+    if (!accept('?')) {
+      std::string name;
+      skip_space();
+      while (std::isalnum(static_cast<unsigned char>(peek()))) name += text_[at_++];
+      out.dtype = parse_dtype(name);
+      if (out.dtype == DType::none) fail_here("'{}' is no element type", name);
+    }
+    expect('[');
+    if (text_.substr(at_, 4) == "...]") {
+      at_ += 4;
+      return out;
+    }
+    out.ranked = true;
+    if (accept(']')) return out;
+    do {
+      skip_space();
+      std::string name;
+      if (peek() == '"') {
+        name = quoted_text();
+        out.dims.push_back(kUnknown);
+      } else if (accept('?')) {
+        out.dims.push_back(kUnknown);
+      } else {
+        out.dims.push_back(number<int64_t>());
+        if (out.dims.back() < 0) fail_here("an extent is negative");
+      }
+      if (dim_names != nullptr) dim_names->push_back(name);
+    } while (accept('x'));
+    expect(']');
+    return out;
+  }
+
+  Tensor tensor_elements(const ValueType& t) {
+    if (t.dtype == DType::none || !t.static_shape()) fail_here("a constant needs a full type");
+    const int64_t count = count_elements(t.dims);
+    // Every element takes at least a digit and a comma: what the text cannot hold is not allocated.
+    if (count > static_cast<int64_t>(text_.size())) fail_here("{} elements are promised, the text is too short", count);
+    return visit_dtype(t.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      std::vector<T> values;
+      bracketed([&] {
+        if constexpr (std::is_same_v<T, double>) values.push_back(number<double>());
+        else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+          values.push_back(T(number<float>()));
+        else if constexpr (std::is_same_v<T, Bool>) values.push_back(Bool(number<int>() != 0));
+        else values.push_back(number<T>());
+      });
+      if (static_cast<int64_t>(values.size()) != count)
+        fail_here("{} elements for shape {}", values.size(), to_string(t.dims));
+      return Tensor::of<T>(t.dims, values);
+    });
+  }
+
+  Attr attr_value(AttrKind kind) {
+    switch (kind) {
+      case AttrKind::integer: return number<int64_t>();
+      case AttrKind::real: return number<float>();
+      case AttrKind::text: return quoted_text();
+      case AttrKind::integers: {
+        std::vector<int64_t> values;
+        bracketed([&] { values.push_back(number<int64_t>()); });
+        return values;
+      }
+      case AttrKind::reals: {
+        std::vector<float> values;
+        bracketed([&] { values.push_back(number<float>()); });
+        return values;
+      }
+      case AttrKind::texts: {
+        std::vector<std::string> values;
+        bracketed([&] { values.push_back(quoted_text()); });
+        return values;
+      }
+      case AttrKind::tensor: {
+        const ValueType t = type();
+        return tensor_elements(t);
+      }
+    }
+    raise_bug(__FILE__, __LINE__, "kind", "unknown attribute kind");
+  }
+
+  /// The value of that name, made on first mention: uses may come before the statement that makes it.
+  Value* mention(const std::string& name) {
+    if (Value* value = graph_.find_value(name)) return value;
+    Value* value = graph_.add_value(name);
+    promised_[value->name] = value;
+    return value;
+  }
+
+  Value* operand() {
+    skip_space();
+    if (accept('_')) return nullptr;
+    expect('%');
+    return mention(word_or_quoted());
+  }
+
+  std::string fresh_name() {
+    expect('%');
+    std::string name = word_or_quoted();
+    if (graph_.find_value(name) != nullptr) fail_here("%{} is made twice, or used before its input or const line", name);
+    return name;
+  }
+
+  void statement() {
+    skip_space();
+    if (peek() == '%' || peek() == '_') return node();
+    const std::string_view keyword = bare_word();
+    if (keyword == "graph") {
+      graph_.name = quoted_text();
+    } else if (keyword == "meta") {
+      std::string key = quoted_text();
+      expect('=');
+      graph_.metadata[std::move(key)] = quoted_text();
+    } else if (keyword == "input") {
+      const std::string name = fresh_name();
+      expect(':');
+      std::vector<std::string> dim_names;
+      ValueType t = type(&dim_names);
+      graph_.add_input(name, std::move(t))->dim_names = std::move(dim_names);
+    } else if (keyword == "const") {
+      const std::string name = fresh_name();
+      expect(':');
+      const ValueType t = type();
+      expect('=');
+      if (accept('#')) fail_here("%{} is shown as a digest only, its elements are not in this text", name);
+      graph_.add_constant(name, tensor_elements(t));
+    } else if (keyword == "output") {
+      Value* value = operand();
+      if (value == nullptr) fail_here("an output must be a value");
+      graph_.add_output(value);
+    } else {
+      fail_here("'{}' begins no statement", keyword);
+    }
+  }
+
+  void node() {
+    std::vector<Value*> outputs;
+    do {
+      Value* value = operand();
+      if (value != nullptr) {
+        const bool taken = value->producer != nullptr || value->is_constant() || !promised_.contains(value->name) ||
+                           std::find(outputs.begin(), outputs.end(), value) != outputs.end();
+        if (taken) fail_here("%{} is made twice", value->name);
+      }
+      outputs.push_back(value);
+    } while (accept(','));
+    expect(':');
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (i > 0) expect(',');
+      if (accept('_')) continue;
+      ValueType t = type();
+      if (outputs[i] != nullptr) outputs[i]->type = std::move(t);
+    }
+    expect('=');
+    const std::string op(bare_word());
+    const OpSpec* spec = find_op(op);
+    if (spec == nullptr) fail_here("Tercel has no operator '{}'", op);
+    expect('(');
+    std::vector<Value*> inputs;
+    if (!accept(')')) {
+      do inputs.push_back(operand());
+      while (accept(','));
+      expect(')');
+    }
+    Attrs attrs;
+    if (accept('{')) {
+      do {
+        const std::string name(bare_word());
+        expect('=');
+        const auto known =
+            std::find_if(spec->attrs.begin(), spec->attrs.end(), [&](const AttrSpec& a) { return a.name == name; });
+        if (known == spec->attrs.end()) fail_here("{} has no attribute '{}'", op, name);
+        attrs.set(name, attr_value(known->kind));
+      } while (accept(','));
+      expect('}');
+    }
+    skip_space();
+    const std::string name = peek() == '"' ? quoted_text() : std::string();
+    at_place([&] { return fmt::format("line {}", line_); },
+             [&] { graph_.add_node(op, std::move(inputs), std::move(outputs), std::move(attrs), name); });
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  int line_ = 1;
+  Graph graph_;
+  std::map<std::string, Value*> promised_;  // values that a node is to make
+};
+
+}  // namespace
+
+uint64_t digest(const Tensor& tensor) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  const auto mix = [&](const void* data, size_t size) {
+    for (size_t i = 0; i < size; ++i) hash = (hash ^ static_cast<const uint8_t*>(data)[i]) * 0x100000001B3u;
+  };
+  const std::string type = type_of(tensor);
+  mix(type.data(), type.size());
+  mix(tensor.data(), tensor.bytes());
+  return hash;
+}
+
+std::string print(const Graph& graph, const TextOptions& options) {
+  std::string out = "graph " + quoted(graph.name) + "\n";
+  for (const auto& [key, value] : graph.metadata) out += "meta " + quoted(key) + " = " + quoted(value) + "\n";
+  for (const Value* value : graph.inputs()) out += "input " + ref(value) + " : " + print_type(value) + "\n";
+  for (const auto& value : graph.values()) {
+    if (!value->is_constant()) continue;
+    const Tensor& tensor = value->constant;
+    out += "const " + ref(value.get()) + " : " + type_of(tensor) + " = " +
+           (tensor.elements() <= options.max_elements ? elements(tensor) : fmt::format("#{:016x}", digest(tensor))) + "\n";
+  }
+  for (const auto& node : graph.nodes()) out += print_node(*node) + "\n";
+  for (const Value* value : graph.outputs()) out += "output " + ref(value) + "\n";
+  return out;
+}
+
+Graph parse_graph(std::string_view text) { return Parser(text).parse(); }
+
+}  // namespace tercel
