@@ -1,0 +1,375 @@
+#include "onnx/reader.h"
+
+#include <protozero/pbf_message.hpp>
+
+#include <atomic>
+#include <cmath>
+#include <optional>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/threads.h"
+#include "graph/infer.h"
+#include "graph/op.h"
+#include "onnx/proto.h"
+#include "onnx/tensor_proto.h"
+#include "onnx/translate.h"
+
+namespace tercel::onnx {
+namespace {
+
+using protozero::pbf_message;
+using protozero::pbf_reader;
+using protozero::pbf_wire_type;
+
+constexpr size_t kMaxRank = 32;
+
+struct RawNode {
+  std::string op, name, domain;
+  std::vector<std::string> inputs, outputs;
+  std::vector<pbf_reader> attributes;
+};
+
+class Reader {
+ public:
+  Reader(std::shared_ptr<const void> owner, std::filesystem::path folder) : source_{std::move(owner), std::move(folder)} {}
+
+  ReadResult read(pbf_reader message) {
+    std::optional<pbf_reader> graph;
+    bool has_functions = false;
+    for (pbf_message<ModelField> m(message); m.next();) {
+      switch (m.tag()) {
+        case ModelField::graph:
+          if (graph) fail_input("holds two graphs");
+          graph = m.get_message();
+          break;
+        case ModelField::opset_import: read_opset(m.get_message()); break;
+        case ModelField::metadata_props: read_metadata(m.get_message()); break;
+        case ModelField::functions: has_functions = true; m.skip(); break;
+        default: m.skip();
+      }
+    }
+    if (!graph) fail_input("holds no graph: not an ONNX model, or cut short");
+    if (has_functions) fail_unsupported("the model defines functions of its own; inline them first (onnx.inliner)");
+    if (!opset_) fail_input("names no opset for the standard operators");
+    if (*opset_ < kOldestOpset || *opset_ > kNewestOpset)
+      fail_unsupported("opset {}; Tercel reads {} to {}", *opset_, kOldestOpset, kNewestOpset);
+    read_graph(*graph);
+    check_weights();
+    return {std::move(graph_), std::move(warnings_)};
+  }
+
+ private:
+  void read_opset(pbf_message<OpsetField> m) {
+    std::string domain;
+    int64_t version = 0;
+    while (m.next()) {
+      switch (m.tag()) {
+        case OpsetField::domain: domain = m.get_string(); break;
+        case OpsetField::version: version = m.get_int64(); break;
+        default: m.skip();
+      }
+    }
+    if (!domain.empty() && domain != "ai.onnx") return;  // a node of another domain is refused where it stands
+    if (opset_ && *opset_ != version) fail_input("names two opsets for the standard operators, {} and {}", *opset_, version);
+    opset_ = version;
+  }
+
+  void read_metadata(pbf_message<EntryField> m) {
+    std::string key, value;
+    while (m.next()) {
+      switch (m.tag()) {
+        case EntryField::key: key = m.get_string(); break;
+        case EntryField::value: value = m.get_string(); break;
+        default: m.skip();
+      }
+    }
+    graph_.metadata[key] = value;
+  }
+
+  void read_graph(pbf_reader message) {
+    std::vector<pbf_reader> inputs, outputs, nodes;
+    for (pbf_message<GraphField> m(message); m.next();) {
+      switch (m.tag()) {
+        case GraphField::name: graph_.name = m.get_string(); break;
+        case GraphField::initializer: read_initializer(m.get_message()); break;
+        case GraphField::input: inputs.push_back(m.get_message()); break;
+        case GraphField::output: outputs.push_back(m.get_message()); break;
+        case GraphField::node: nodes.push_back(m.get_message()); break;
+        case GraphField::sparse_initializer: fail_unsupported("sparse initialisers");
+        default: m.skip();
+      }
+    }
+    for (const pbf_reader& input : inputs) read_input(input);
+    for (const pbf_reader& node : nodes) read_node(node);
+    for (const pbf_reader& output : outputs) read_output(output);
+    check_all_made();
+    if (graph_.outputs().empty()) fail_input("the graph has no output");
+    graph_.sort();
+    infer_types(graph_);  // nodes that came before their operands learn their types only now
+  }
+
+  void check_all_made() const {
+    const std::unordered_set<const Value*> given(graph_.inputs().begin(), graph_.inputs().end());
+    for (const auto& value : graph_.values()) {
+      if (value->producer != nullptr || value->is_constant() || given.contains(value.get())) continue;
+      if (!value->users.empty())
+        fail_input("{}: reads '{}', which nothing makes", value->users.front()->describe(), value->name);
+      if (graph_.is_output(value.get())) fail_input("output '{}' is made by nothing", value->name);
+    }
+  }
+
+  void read_initializer(const pbf_reader& message) {
+    NamedTensor named = read_tensor(message, source_);
+    if (named.name.empty()) fail_input("an initialiser has no name");
+    if (graph_.find_value(named.name) != nullptr) fail_input("initialiser '{}' stands twice", named.name);
+    if (named.tensor.dims().size() > kMaxRank) fail_input("initialiser '{}' has rank {}", named.name, named.tensor.rank());
+    graph_.add_constant(named.name, std::move(named.tensor));
+  }
+
+  struct ValueInfo {
+    std::string name;
+    ValueType type;
+    std::vector<std::string> dim_names;
+  };
+
+  static ValueInfo read_value_info(const pbf_reader& message) {
+    ValueInfo info;
+    std::optional<pbf_reader> type;
+    for (pbf_message<ValueInfoField> m(message); m.next();) {
+      switch (m.tag()) {
+        case ValueInfoField::name: info.name = m.get_string(); break;
+        case ValueInfoField::type: type = m.get_message(); break;
+        default: m.skip();
+      }
+    }
+    at_place([&] { return fmt::format("'{}'", info.name); }, [&] {
+      if (!type) return;
+      for (pbf_message<TypeField> m(*type); m.next();) {
+        if (m.tag() != TypeField::tensor_type) fail_unsupported("not a tensor (sequence, map or optional)");
+        read_tensor_type(m.get_message(), info);
+      }
+    });
+    return info;
+  }
+
+  static void read_tensor_type(pbf_message<TensorTypeField> m, ValueInfo& info) {
+    while (m.next()) {
+      switch (m.tag()) {
+        case TensorTypeField::elem_type: {
+          const int32_t code = m.get_int32();
+          info.type.dtype = dtype_from_onnx(code);
+          if (info.type.dtype == DType::none) fail_unsupported("elements of type {} ({})", onnx_type_name(code), code);
+          break;
+        }
+        case TensorTypeField::shape:
+          info.type.ranked = true;
+          for (pbf_message<ShapeField> shape(m.get_message()); shape.next();) {
+            if (shape.tag() == ShapeField::dim) read_dim(shape.get_message(), info);
+            else shape.skip();
+          }
+          break;
+        default: m.skip();
+      }
+    }
+  }
+
+  static void read_dim(pbf_message<DimField> m, ValueInfo& info) {
+    int64_t extent = kUnknown;
+    std::string symbol;
+    while (m.next()) {
+      switch (m.tag()) {
+        case DimField::dim_value: extent = m.get_int64(); break;
+        case DimField::dim_param: symbol = m.get_string(); break;
+        default: m.skip();
+      }
+    }
+    if (extent < -1) fail_input("an extent of {}", extent);
+    if (info.type.dims.size() >= kMaxRank) fail_input("more than {} axes", kMaxRank);
+    info.type.dims.push_back(extent);
+    info.dim_names.push_back(std::move(symbol));
+  }
+
+  void read_input(const pbf_reader& message) {
+    ValueInfo info = at_place([] { return "input"; }, [&] { return read_value_info(message); });
+    if (info.name.empty()) fail_input("a graph input has no name");
+    if (const Value* taken = graph_.find_value(info.name)) {
+      if (taken->is_constant()) return;  // an input with a default value: Tercel keeps the default
+      fail_input("input '{}' stands twice", info.name);
+    }
+    if (info.type.dtype == DType::none) fail_input("input '{}' has no element type", info.name);
+    if (all_known(info.type.dims)) at_place([&] { return fmt::format("input '{}'", info.name); }, [&] { count_elements(info.type.dims); });
+    graph_.add_input(info.name, std::move(info.type))->dim_names = std::move(info.dim_names);
+  }
+
+  void read_output(const pbf_reader& message) {
+    const ValueInfo info = at_place([] { return "output"; }, [&] { return read_value_info(message); });
+    Value* value = graph_.find_value(info.name);
+    if (value == nullptr) fail_input("output '{}' is made by nothing", info.name);
+    graph_.add_output(value);
+  }
+
+  static RawNode read_raw_node(const pbf_reader& message) {
+    RawNode node;
+    for (pbf_message<NodeField> m(message); m.next();) {
+      switch (m.tag()) {
+        case NodeField::input: node.inputs.push_back(m.get_string()); break;
+        case NodeField::output: node.outputs.push_back(m.get_string()); break;
+        case NodeField::name: node.name = m.get_string(); break;
+        case NodeField::op_type: node.op = m.get_string(); break;
+        case NodeField::domain: node.domain = m.get_string(); break;
+        case NodeField::attribute: node.attributes.push_back(m.get_message()); break;
+        default: m.skip();
+      }
+    }
+    return node;
+  }
+
+  static std::string describe(const RawNode& node) {
+    const std::string name = !node.name.empty() ? node.name : node.outputs.empty() ? "" : node.outputs[0];
+    return fmt::format("node '{}' ({})", name, node.op);
+  }
+
+  void read_node(const pbf_reader& message) {
+    const RawNode raw = read_raw_node(message);
+    at_place([&] { return describe(raw); }, [&] {
+      if (!raw.domain.empty() && raw.domain != "ai.onnx")
+        fail_unsupported("Tercel has no operators of domain '{}'", raw.domain);
+      Draft draft{graph_, *opset_, raw.op, raw.name, {}, {}, {}};
+      for (const std::string& name : raw.inputs) draft.inputs.push_back(name.empty() ? nullptr : mention(name));
+      for (const std::string& name : raw.outputs) draft.outputs.push_back(name.empty() ? nullptr : claim(name));
+      for (const pbf_reader& attribute : raw.attributes) read_attribute(attribute, draft.attrs);
+      trim(draft.inputs);
+      translate(draft);
+    });
+  }
+
+  // Trailing operands left out carry no meaning.
+  static void trim(std::vector<Value*>& values) {
+    while (!values.empty() && values.back() == nullptr) values.pop_back();
+  }
+
+  Value* mention(const std::string& name) {
+    if (Value* value = graph_.find_value(name)) return value;
+    Value* value = graph_.add_value(name);
+    promised_.insert(value);
+    return value;
+  }
+
+  Value* claim(const std::string& name) {
+    Value* value = graph_.find_value(name);
+    if (value == nullptr) {
+      value = graph_.add_value(name);
+      claimed_.insert(value);
+      return value;
+    }
+    const bool free = promised_.contains(value) && value->producer == nullptr && !value->is_constant();
+    if (!free || !claimed_.insert(value).second) fail_input("makes '{}', which is made already", name);
+    return value;
+  }
+
+  void read_attribute(const pbf_reader& message, Attrs& attrs) {
+    std::string name;
+    std::optional<AttributeType> declared;
+    std::optional<Attr> value;
+    const auto append = [&]<typename T>(T element) {
+      if (!value || !std::holds_alternative<std::vector<T>>(*value)) value = std::vector<T>();
+      std::get<std::vector<T>>(*value).push_back(std::move(element));
+    };
+    for (pbf_message<AttributeField> m(message); m.next();) {
+      switch (m.tag()) {
+        case AttributeField::name: name = m.get_string(); break;
+        case AttributeField::type: declared = static_cast<AttributeType>(m.get_enum()); break;
+        case AttributeField::ref_attr_name: fail_unsupported("attribute '{}' refers to a function's attribute", name);
+        case AttributeField::f: value = m.get_float(); break;
+        case AttributeField::i: value = m.get_int64(); break;
+        case AttributeField::s: value = m.get_string(); break;
+        case AttributeField::t:
+          value = at_place([&] { return fmt::format("attribute '{}'", name); },
+                           [&] { return read_tensor(m.get_message(), source_).tensor; });
+          break;
+        case AttributeField::floats:
+          if (m.wire_type() == pbf_wire_type::fixed32) append(m.get_float());
+          else for (float x : m.get_packed_float()) append(x);
+          break;
+        case AttributeField::ints:
+          if (m.wire_type() == pbf_wire_type::varint) append(m.get_int64());
+          else for (int64_t x : m.get_packed_int64()) append(x);
+          break;
+        case AttributeField::strings: append(m.get_string()); break;
+        case AttributeField::g: case AttributeField::graphs: fail_unsupported("attribute '{}' holds a graph (control flow)", name);
+        case AttributeField::tensors: fail_unsupported("attribute '{}' holds several tensors", name);
+        default: m.skip();
+      }
+    }
+    if (name.empty()) fail_input("an attribute has no name");
+    if (attrs.has(name)) fail_input("attribute '{}' stands twice", name);
+    // Writers leave out what is zero or empty; the declared type says what was meant.
+    if (!value && declared) {
+      switch (*declared) {
+        case AttributeType::real: value = 0.0f; break;
+        case AttributeType::integer: value = int64_t{0}; break;
+        case AttributeType::text: value = std::string(); break;
+        case AttributeType::reals: value = std::vector<float>(); break;
+        case AttributeType::integers: value = std::vector<int64_t>(); break;
+        case AttributeType::texts: value = std::vector<std::string>(); break;
+        default: break;
+      }
+    }
+    if (!value) fail_unsupported("attribute '{}' has no value of a kind Tercel reads", name);
+    attrs.set(name, std::move(*value));
+  }
+
+  // One pass over the weights: a NaN spoils every answer, and is better reported here than found by surprise.
+  void check_weights() {
+    for (const auto& value : graph_.values()) {
+      if (!value->is_constant() || value->type.dtype != DType::f32) continue;
+      const Tensor& tensor = value->constant;
+      std::atomic<int64_t> odd{0};
+      parallel_for(tensor.elements(), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
+        int64_t count = 0;
+        for (int64_t i = begin; i < end; ++i) {
+          uint32_t bits;
+          std::memcpy(&bits, tensor.data() + i * 4, 4);
+          count += (bits & 0x7F800000u) == 0x7F800000u;
+        }
+        odd += count;
+      });
+      // -inf in an attention mask and the like is meant: only NaN or a weight tensor's infinities deserve a word.
+      if (odd > 0 && tensor.elements() > 1) {
+        int64_t nan = 0;
+        for (int64_t i = 0; i < tensor.elements(); ++i) nan += std::isnan(tensor.at<float>(i));
+        if (nan > 0) warnings_.push_back(fmt::format("constant '{}': {} of {} elements are NaN", value->name, nan, tensor.elements()));
+      }
+    }
+  }
+
+  TensorSource source_;
+  Graph graph_;
+  std::optional<int64_t> opset_;
+  std::vector<std::string> warnings_;
+  std::unordered_set<const Value*> promised_;  // read before any node made it
+  std::unordered_set<const Value*> claimed_;   // made by a node read so far
+};
+
+}  // namespace
+
+ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::filesystem::path& folder) {
+  try {
+    return Reader(std::move(owner), folder)
+        .read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  } catch (const protozero::exception& error) {
+    fail_input("not an ONNX model, or cut short ({})", error.what());
+  }
+}
+
+ReadResult read_model(const std::filesystem::path& path) {
+  return at_place([&] { return path.string(); }, [&] {
+    const auto file = MappedFile::open(path);
+    const auto folder = path.parent_path();
+    return read_model(file->bytes(), file, folder.empty() ? "." : folder);
+  });
+}
+
+}  // namespace tercel::onnx

@@ -1,0 +1,35 @@
+// TensorProto <-> Tensor.
+#pragma once
+
+#include <protozero/pbf_reader.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "tensor/tensor.h"
+
+namespace tercel::onnx {
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+/// Where tensor data may come from besides the message itself.
+struct TensorSource {
+  std::shared_ptr<const void> owner;  ///< keeps the message's bytes alive: raw data is used where it lies
+  std::filesystem::path folder;       ///< external data files lie here or below; empty: none are allowed
+};
+
+/// Throws Error for types Tercel does not hold, counts that do not fit the shape, external files outside the folder.
+NamedTensor read_tensor(protozero::pbf_reader message, const TensorSource& source);
+
+/// A whole .pb file that holds one TensorProto, as ONNX test data has.
+NamedTensor read_tensor_file(const std::filesystem::path& path);
+void write_tensor_file(const std::filesystem::path& path, const NamedTensor& tensor);
+
+/// Appends the TensorProto message to `out`.
+void write_tensor(std::string& out, std::string_view name, const Tensor& tensor);
+
+}  // namespace tercel::onnx
