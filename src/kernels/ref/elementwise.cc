@@ -1,0 +1,12 @@
+#include "kernels/ref/elementwise.h"
+
+namespace tercel {
+
+std::vector<RefEntry> elementwise_refs() {
+  std::vector<RefEntry> all;
+  for (auto part : {activation_refs, arithmetic_refs, cast_refs, logic_refs, unary_math_refs})
+    for (const RefEntry& entry : part()) all.push_back(entry);
+  return all;
+}
+
+}  // namespace tercel
