@@ -1,0 +1,15 @@
+// The shape rule of matrix products, for their several forms.
+#pragma once
+
+#include "graph/ops/rules.h"
+
+namespace tercel {
+
+/// NumPy's matmul of two shapes (a ... m k, b ... k n; a rank of 1 stands for a row or a column). Throws Error where
+/// they do not fit.
+Dims matmul_dims(const Dims& a, const Dims& b);
+
+/// Sets result 0 to the product of operands a and b, unranked where one is unranked.
+void infer_matmul_of(InferContext& c, size_t a, size_t b, DType dtype);
+
+}  // namespace tercel

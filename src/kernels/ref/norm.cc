@@ -1,0 +1,215 @@
+#include "kernels/ref/axes.h"
+#include "kernels/ref/number.h"
+#include "kernels/ref/ref.h"
+
+namespace tercel {
+namespace {
+
+struct Moments {
+  double mean = 0;
+  double variance = 0;  ///< of the elements themselves, not an estimate for a population: divided by their number
+};
+
+/// for_each(f) calls f(value) for every value, and may be called twice.
+template <typename ForEach>
+Moments moments(int64_t count, ForEach&& for_each) {
+  Moments m;
+  for_each([&](double value) { m.mean += value; });
+  m.mean /= static_cast<double>(count);
+  for_each([&](double value) { m.variance += (value - m.mean) * (value - m.mean); });
+  m.variance /= static_cast<double>(count);
+  return m;
+}
+
+template <typename T>
+Moments moments_of(const T* values, int64_t count) {
+  return moments(count, [&](auto&& f) {
+    for (int64_t i = 0; i < count; ++i) f(to_double(values[i]));
+  });
+}
+
+std::vector<double> doubles_of(const View& view) {
+  std::vector<double> values;
+  visit_float(view.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* data = view.as<T>();
+    for (int64_t i = 0; i < view.elements(); ++i) values.push_back(to_double(data[i]));
+  });
+  return values;
+}
+
+double epsilon_of(const Attrs& attrs) { return static_cast<double>(attrs.get_float("epsilon")); }
+
+void batch_norm(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const std::vector<double> scale = doubles_of(src[1]);
+  const std::vector<double> bias = doubles_of(src[2]);
+  const std::vector<double> mean = doubles_of(src[3]);
+  const std::vector<double> variance = doubles_of(src[4]);
+  const double epsilon = epsilon_of(attrs);
+  const AxisSplit channels(src[0].dims, 1);
+  if (src[0].elements() == 0) return;
+  visit_float(src[0].dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t plane = 0; plane < channels.outer * channels.extent; ++plane) {
+      const auto c = static_cast<size_t>(plane % channels.extent);
+      const double factor = scale[c] / std::sqrt(variance[c] + epsilon);
+      const T* from = src[0].as<T>() + plane * channels.inner;
+      T* to = dst[0].as<T>() + plane * channels.inner;
+      for (int64_t i = 0; i < channels.inner; ++i)
+        to[i] = convert<T>((to_double(from[i]) - mean[c]) * factor + bias[c]);
+    }
+  });
+}
+
+/// Normalises each of n * groups runs of channels, then scales and shifts by channel. One channel per group is
+/// InstanceNormalization.
+void group_norm_of(const View& x, const View& scale_view, const View& bias_view, int64_t groups, double epsilon,
+                   const View& dst) {
+  const std::vector<double> scale = doubles_of(scale_view);
+  const std::vector<double> bias = doubles_of(bias_view);
+  const AxisSplit channels(x.dims, 1);
+  if (x.elements() == 0) return;
+  if (channels.extent % groups != 0) fail_input("{} channels do not divide into {} groups", channels.extent, groups);
+  const int64_t run = channels.extent / groups * channels.inner;
+  visit_float(x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t g = 0; g < channels.outer * groups; ++g) {
+      const T* from = x.as<T>() + g * run;
+      T* to = dst.as<T>() + g * run;
+      const Moments m = moments_of(from, run);
+      const double factor = 1 / std::sqrt(m.variance + epsilon);
+      for (int64_t i = 0; i < run; ++i) {
+        const auto c = static_cast<size_t>((g * run + i) / channels.inner % channels.extent);
+        to[i] = convert<T>((to_double(from[i]) - m.mean) * factor * scale[c] + bias[c]);
+      }
+    }
+  });
+}
+
+void instance_norm(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const int64_t channels = std::max<int64_t>(src[0].dims[1], 1);
+  group_norm_of(src[0], src[1], src[2], channels, epsilon_of(attrs), dst[0]);
+}
+
+void group_norm(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  group_norm_of(src[0], src[1], src[2], attrs.get_int("num_groups"), epsilon_of(attrs), dst[0]);
+}
+
+/// Stores a statistic where the result is wanted.
+void store(const View& view, int64_t i, double value) {
+  if (view)
+    visit_float(view.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      view.as<T>()[i] = convert<T>(value);
+    });
+}
+
+void layer_norm(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const View& x = src[0];
+  const auto axis = static_cast<size_t>(normalize_axis(attrs.get_int("axis"), x.rank()));
+  const std::span<const int64_t> normalized = std::span(x.dims).subspan(axis);
+  const int64_t size = count_elements(normalized);
+  const int64_t slices = count_elements(std::span(x.dims).first(axis));
+  const View bias_view = operand(src, 2);
+  if (x.elements() == 0 && !operand(dst, 1) && !operand(dst, 2)) return;
+  const std::vector<double> scale = doubles_of(src[1]);
+  const std::vector<double> bias = bias_view ? doubles_of(bias_view) : std::vector<double>{0.0};
+  const std::array strides{broadcast_strides(src[1].dims, normalized),
+                           bias_view ? broadcast_strides(bias_view.dims, normalized) : Dims(normalized.size(), 0)};
+  visit_float(x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t s = 0; s < slices; ++s) {
+      const T* from = x.as<T>() + s * size;
+      const Moments m = moments_of(from, size);
+      const double factor = 1 / std::sqrt(m.variance + epsilon_of(attrs));
+      T* to = dst[0] ? dst[0].as<T>() + s * size : nullptr;
+      walk(normalized, strides, [&](int64_t i, const auto& at) {
+        if (to != nullptr)
+          to[i] = convert<T>((to_double(from[i]) - m.mean) * factor * scale[static_cast<size_t>(at[0])] +
+                             bias[static_cast<size_t>(at[1])]);
+      });
+      store(operand(dst, 1), s, m.mean);
+      store(operand(dst, 2), s, factor);
+    }
+  });
+}
+
+/// y = x / (bias + alpha / size * sum of squares of the `size` channels around)^beta (Krizhevsky et al. 2012).
+void lrn(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const AxisSplit channels(src[0].dims, 1);
+  const int64_t size = attrs.get_int("size");
+  const double alpha = static_cast<double>(attrs.get_float("alpha")) / static_cast<double>(size);
+  const auto beta = static_cast<double>(attrs.get_float("beta"));
+  const auto bias = static_cast<double>(attrs.get_float("bias"));
+  visit_float(src[0].dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    channels.for_each_line([&](int64_t first) {
+      const T* from = src[0].as<T>() + first;
+      T* to = dst[0].as<T>() + first;
+      for (int64_t c = 0; c < channels.extent; ++c) {
+        const int64_t begin = std::max<int64_t>(c - (size - 1) / 2, 0);
+        const int64_t end = std::min(c + size / 2 + 1, channels.extent);  // an even size has one more after than before
+        double squares = 0;
+        for (int64_t i = begin; i < end; ++i) {
+          const double value = to_double(from[i * channels.inner]);
+          squares += value * value;
+        }
+        to[c * channels.inner] =
+            convert<T>(to_double(from[c * channels.inner]) / std::pow(bias + alpha * squares, beta));
+      }
+    });
+  });
+}
+
+/// A line of norm 0 gives zeros.
+void lp_normalization(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const AxisSplit split(src[0].dims, attrs.get_int("axis"));
+  const bool euclidean = attrs.get_int("p") == 2;
+  visit_float(src[0].dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    split.for_each_line([&](int64_t first) {
+      const T* from = src[0].as<T>() + first;
+      T* to = dst[0].as<T>() + first;
+      double norm = 0;
+      for (int64_t i = 0; i < split.extent; ++i) {
+        const double value = to_double(from[i * split.inner]);
+        norm += euclidean ? value * value : std::fabs(value);
+      }
+      if (euclidean) norm = std::sqrt(norm);
+      for (int64_t i = 0; i < split.extent; ++i)
+        to[i * split.inner] = convert<T>(norm == 0 ? 0 : to_double(from[i * split.inner]) / norm);
+    });
+  });
+}
+
+void mean_variance(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  constexpr double kEpsilon = 1e-9;  // ONNX adds it to the deviation
+  const SliceAxes axes(src[0].dims, attrs.get_ints("axes"));
+  if (src[0].elements() == 0) return;
+  visit_float(src[0].dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* from = src[0].as<T>();
+    T* to = dst[0].as<T>();
+    axes.for_each_slice([&](int64_t, int64_t first) {
+      const Moments m = moments(axes.slice_size(), [&](auto&& f) {
+        axes.for_each_element(first, [&](int64_t i) { f(to_double(from[i])); });
+      });
+      const double deviation = std::sqrt(m.variance) + kEpsilon;
+      axes.for_each_element(first, [&](int64_t i) { to[i] = convert<T>((to_double(from[i]) - m.mean) / deviation); });
+    });
+  });
+}
+
+}  // namespace
+
+std::vector<RefEntry> norm_refs() {
+  return {{"BatchNormalization", batch_norm},
+          {"InstanceNormalization", instance_norm},
+          {"LayerNormalization", layer_norm},
+          {"GroupNormalization", group_norm},
+          {"LRN", lrn},
+          {"LpNormalization", lp_normalization},
+          {"MeanVarianceNormalization", mean_variance}};
+}
+
+}  // namespace tercel

@@ -1,0 +1,10 @@
+// The pooling operators, a part of the convolution family.
+#pragma once
+
+#include "kernels/ref/ref.h"
+
+namespace tercel {
+
+std::vector<RefEntry> pool_refs();
+
+}  // namespace tercel
