@@ -84,10 +84,8 @@ void infer_conv_integer(InferContext& c) {
   c.need_same_dtype(0, 2);
   c.need_same_dtype(1, 3);
   const auto dims = infer_conv_dims(c, 0, 1, 4);
-  if (c.ranked(2) && all_known(c.dims(2)) && count_elements(c.dims(2)) != 1)
-    fail_input("the zero point of x has shape {}, wanted one element", to_string(c.dims(2)));
-  c.need_rank(3, 0, 1);
-  if (c.ranked(3) && c.rank(3) == 1 && c.dims(3)[0] != 1 && dims) agree(c.dims(3)[0], (*dims)[1], "zero points of w");
+  need_one_element(c, 2, "zero point of x");
+  if (dims) need_per_channel(c, 3, (*dims)[1], "zero points of w");
   set_or_unranked(c, DType::i32, dims);
 }
 
@@ -190,6 +188,11 @@ std::optional<Dims> infer_conv_dims(const InferContext& c, size_t x, size_t w, s
   if (c.ranked(bias)) oc = agree(oc, c.dims(bias)[0], "output channels of w and bias");
   need_groups(oc, kUnknown, group, "output channels");
   return with_spatial(input[0], oc, conv_windows(c.attrs(), spatial(input), spatial(kernel)));
+}
+
+void need_per_channel(const InferContext& c, size_t operand, int64_t channels, std::string_view what) {
+  c.need_rank(operand, 0, 1);
+  if (c.ranked(operand) && c.rank(operand) == 1 && c.dims(operand)[0] != 1) agree(c.dims(operand)[0], channels, what);
 }
 
 std::vector<OpSpec> conv_ops() {

@@ -22,18 +22,8 @@ void infer_matmul_integer(InferContext& c) {
     c.need_same_dtype(i, i + 2);
   }
   infer_matmul_of(c, 0, 1, DType::i32);
-  // A zero point is one number, one per row of a, or one per column of b; with batch axes it has the rank of the
-  // operand.
-  const auto need_zero_point = [&](size_t zero, size_t operand, int64_t axis) {
-    if (!c.ranked(zero) || !c.ranked(operand) || c.rank(zero) == 0) return;
-    Dims wanted = c.dims(operand);
-    if (wanted.size() < 2) wanted = {1};
-    else wanted[wanted.size() - static_cast<size_t>(axis)] = 1;
-    if (c.rank(zero) == 1 && wanted.size() >= 2) wanted = {wanted[wanted.size() - static_cast<size_t>(3 - axis)]};
-    need_broadcastable_to(c, zero, wanted);
-  };
-  need_zero_point(2, 0, 1);
-  need_zero_point(3, 1, 2);
+  need_per_row(c, 2, 0);
+  need_per_column(c, 3, 1);
 }
 
 void infer_gemm(InferContext& c) {
@@ -61,7 +51,25 @@ void infer_einsum(InferContext& c) {
   c.set(0, c.dtype(0), plan_einsum(c.attrs().get_string("equation"), shapes).result_dims());
 }
 
+/// Operand `operand` fits `owner` with the axis `flat` (from the end) reduced to 1; as 1-D it fits the other of the
+/// last two.
+void need_per_line(const InferContext& c, size_t operand, size_t owner, size_t flat) {
+  if (!c.ranked(operand) || !c.ranked(owner) || c.rank(operand) == 0) return;
+  Dims wanted = c.dims(owner);
+  if (wanted.size() < 2) {
+    wanted = {1};
+  } else if (c.rank(operand) == 1) {
+    wanted = {wanted[wanted.size() - (3 - flat)]};
+  } else {
+    wanted[wanted.size() - flat] = 1;
+  }
+  need_broadcastable_to(c, operand, wanted);
+}
+
 }  // namespace
+
+void need_per_row(const InferContext& c, size_t operand, size_t a) { need_per_line(c, operand, a, 1); }
+void need_per_column(const InferContext& c, size_t operand, size_t b) { need_per_line(c, operand, b, 2); }
 
 Dims matmul_dims(const Dims& a, const Dims& b) {
   if (a.empty() || b.empty()) fail_input("shapes {} and {}, wanted at least one axis each", to_string(a), to_string(b));

@@ -34,6 +34,11 @@ inline void need_broadcastable_to(const InferContext& c, size_t operand, const D
   if (!fits) fail_input("input {} of shape {} does not broadcast to {}", operand, to_string(dims), to_string(shape));
 }
 
+inline void need_one_element(const InferContext& c, size_t operand, std::string_view what) {
+  if (c.ranked(operand) && all_known(c.dims(operand)) && count_elements(c.dims(operand)) != 1)
+    fail_input("{} has shape {}, wanted one element", what, to_string(c.dims(operand)));
+}
+
 /// An integer attribute within [at_least, at_most].
 inline int64_t attr_within(const InferContext& c, std::string_view name, int64_t at_least, int64_t at_most) {
   const int64_t value = c.attrs().get_int(name);

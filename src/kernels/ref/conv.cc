@@ -22,19 +22,6 @@ void conv(const Attrs& attrs, std::span<const View> src, std::span<const View> d
   });
 }
 
-/// A zero point as the kernels want it: one for all, or one per output channel; 0 where it is left out.
-template <typename T>
-struct ZeroPoint {
-  const T* values = nullptr;
-  int64_t step = 0;
-  explicit ZeroPoint(const View& view) {
-    if (!view) return;
-    values = view.as<T>();
-    step = view.elements() > 1 ? 1 : 0;
-  }
-  int64_t operator()(int64_t i) const { return values == nullptr ? 0 : int64_t{values[i * step]}; }
-};
-
 void conv_integer(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
   const ConvGeometry geometry(attrs, src[0], src[1]);
   visit_byte(src[0].dtype, [&](auto x_tag) {

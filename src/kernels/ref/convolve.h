@@ -21,6 +21,19 @@ struct ConvGeometry {
   int64_t plane() const { return axes[0].output * axes[1].output * axes[2].output; }
 };
 
+/// A zero point: one for all, or one per output channel; 0 where it is left out.
+template <typename T>
+struct ZeroPoint {
+  const T* values = nullptr;
+  int64_t step = 0;
+  explicit ZeroPoint(const View& view) {
+    if (!view) return;
+    values = view.as<T>();
+    step = view.elements() > 1 ? 1 : 0;
+  }
+  int64_t operator()(int64_t i) const { return values == nullptr ? 0 : int64_t{values[i * step]}; }
+};
+
 /// Results are summed in pieces of a row that fit the stack: nothing is allocated inside a parallel loop, where an
 /// exception would end the process.
 inline constexpr int64_t kRowPiece = 512;

@@ -28,16 +28,6 @@ Moments moments_of(const T* values, int64_t count) {
   });
 }
 
-std::vector<double> doubles_of(const View& view) {
-  std::vector<double> values;
-  visit_float(view.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const T* data = view.as<T>();
-    for (int64_t i = 0; i < view.elements(); ++i) values.push_back(to_double(data[i]));
-  });
-  return values;
-}
-
 double epsilon_of(const Attrs& attrs) { return static_cast<double>(attrs.get_float("epsilon")); }
 
 void batch_norm(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {

@@ -1,6 +1,8 @@
 // How reference kernels count: floats in double, integers exactly.
 #pragma once
 
+#include <vector>
+
 #include "base/error.h"
 #include "kernels/ref/convert.h"
 #include "tensor/view.h"
@@ -72,6 +74,18 @@ template <typename F>
 void visit_byte(DType dtype, F&& f) {
   if (dtype == DType::u8) f(Tag<uint8_t>{});
   else f(Tag<int8_t>{});
+}
+
+/// The elements of a float tensor; nothing where it is left out.
+inline std::vector<double> doubles_of(const View& view) {
+  std::vector<double> values;
+  if (!view) return values;
+  visit_float(view.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* data = view.as<T>();
+    for (int64_t i = 0; i < view.elements(); ++i) values.push_back(to_double(data[i]));
+  });
+  return values;
 }
 
 }  // namespace tercel
