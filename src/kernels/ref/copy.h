@@ -3,7 +3,9 @@
 
 #include <cstring>
 #include <type_traits>
+#include <vector>
 
+#include "kernels/ref/broadcast.h"
 #include "tensor/view.h"
 
 namespace tercel {
@@ -35,6 +37,22 @@ inline void copy_run(const View& dst, int64_t to, const View& src, int64_t from,
 }
 
 /// Copies everything, in row-major order of both.
-inline void copy_all(const View& dst, const View& src) { copy_run(dst, 0, src, 0, dst.elements()); }
+inline void copy_all(const View& dst, const View& src) {
+  TERCEL_CHECK(dst.elements() == src.elements(), "{} to {}", to_string(src.dims), to_string(dst.dims));
+  copy_run(dst, 0, src, 0, dst.elements());
+}
+
+/// Writes dst in order, reading src from element `base` on along `strides`. `dims` is dst's shape, or one of the same
+/// size that says more about its order.
+inline void copy_strided(const View& dst, const View& src, const Dims& dims, const Dims& strides, int64_t base = 0) {
+  visit_width(size_of(dst.dtype), [&](auto width) {
+    walk(dims, std::array{strides}, [&](int64_t i, const auto& at) { copy_element<width>(dst, i, src, base + at[0]); });
+  });
+}
+
+/// dst[i, j, ...] = src[tables[0][i], tables[1][j], ...], or the one element of `fill` where a table says kNowhere.
+inline constexpr int64_t kNowhere = -1;
+void copy_by_tables(const View& dst, const View& src, const std::vector<std::vector<int64_t>>& tables,
+                    const View& fill);
 
 }  // namespace tercel
