@@ -158,10 +158,9 @@ void Graph::erase_node(Node* node) {
   nodes_.erase(at);
 }
 
-void Graph::rename(Value* value, std::string_view new_name) {
-  TERCEL_CHECK(find_value(new_name) == nullptr, "'{}' is taken", new_name);
+void Graph::rename(Value* value, std::string_view hint) {
   by_name_.erase(value->name);
-  value->name = new_name;
+  value->name = free_name(hint);
   by_name_.emplace(value->name, value);
 }
 

@@ -94,7 +94,7 @@ class Graph {
   void replace_uses(Value* from, Value* to);  ///< every reader, and every place among the graph outputs
   void make_constant(Value* value, Tensor tensor);  ///< the producer loses this result
   void erase_node(Node* node);                      ///< its results must be unused
-  void rename(Value* value, std::string_view new_name);  ///< new_name must be free
+  void rename(Value* value, std::string_view hint);  ///< a number is added where the name is taken
 
   /// Nodes whose results nobody wants, and values that nobody reads, go. Graph inputs stay. Returns nodes removed.
   int drop_unused();

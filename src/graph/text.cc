@@ -20,7 +20,7 @@ bool plain_word(std::string_view word) {
   return true;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (unsigned char c : text) {
     if (c == '"' || c == '\\') out += {'\\', static_cast<char>(c)};
@@ -30,7 +30,7 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
-std::string word(std::string_view text) { return plain_word(text) ? std::string(text) : quoted(text); }
+std::string word(std::string_view text) { return plain_word(text) ? std::string(text) : in_quotes(text); }
 
 std::string ref(const Value* value) { return value == nullptr ? "_" : "%" + word(value->name); }
 
@@ -74,7 +74,7 @@ std::string print_attr(const Attr& attr) {
   struct Printer {
     std::string operator()(int64_t v) const { return std::to_string(v); }
     std::string operator()(float v) const { return number(v); }
-    std::string operator()(const std::string& v) const { return quoted(v); }
+    std::string operator()(const std::string& v) const { return in_quotes(v); }
     std::string operator()(const std::vector<int64_t>& v) const {
       return "[" + list(v, [](int64_t x) { return std::to_string(x); }) + "]";
     }
@@ -82,7 +82,7 @@ std::string print_attr(const Attr& attr) {
       return "[" + list(v, [](float x) { return number(x); }) + "]";
     }
     std::string operator()(const std::vector<std::string>& v) const {
-      return "[" + list(v, [](const std::string& x) { return quoted(x); }) + "]";
+      return "[" + list(v, [](const std::string& x) { return in_quotes(x); }) + "]";
     }
     std::string operator()(const Tensor& v) const { return type_of(v) + " " + elements(v); }
   };
@@ -104,7 +104,7 @@ std::string print_type(const Value* value) {
     for (size_t i = 0; i < value->type.dims.size(); ++i) {
       const int64_t d = value->type.dims[i];
       out += i > 0 ? "x" : "";
-      out += d != kUnknown ? std::to_string(d) : value->dim_names[i].empty() ? "?" : quoted(value->dim_names[i]);
+      out += d != kUnknown ? std::to_string(d) : value->dim_names[i].empty() ? "?" : in_quotes(value->dim_names[i]);
     }
     return out + "]";
   }
@@ -119,7 +119,7 @@ std::string print_node(const Node& node) {
   for (const auto& [name, value] : node.attrs)
     if (!is_default(*node.spec, name, value)) attrs += (attrs.empty() ? "" : ", ") + name + " = " + print_attr(value);
   if (!attrs.empty()) out += " {" + attrs + "}";
-  if (!node.name.empty()) out += " " + quoted(node.name);
+  if (!node.name.empty()) out += " " + in_quotes(node.name);
   return out;
 }
 
@@ -440,8 +440,8 @@ uint64_t digest(const Tensor& tensor) {
 }
 
 std::string print(const Graph& graph, const TextOptions& options) {
-  std::string out = "graph " + quoted(graph.name) + "\n";
-  for (const auto& [key, value] : graph.metadata) out += "meta " + quoted(key) + " = " + quoted(value) + "\n";
+  std::string out = "graph " + in_quotes(graph.name) + "\n";
+  for (const auto& [key, value] : graph.metadata) out += "meta " + in_quotes(key) + " = " + in_quotes(value) + "\n";
   for (const Value* value : graph.inputs()) out += "input " + ref(value) + " : " + print_type(value) + "\n";
   for (const auto& value : graph.values()) {
     if (!value->is_constant()) continue;

@@ -33,7 +33,7 @@ struct RawNode {
 
 class Reader {
  public:
-  Reader(std::shared_ptr<const void> owner, std::filesystem::path folder) : source_{std::move(owner), std::move(folder)} {}
+  explicit Reader(TensorSource source) : source_(std::move(source)) {}
 
   ReadResult read(pbf_reader message) {
     std::optional<pbf_reader> graph;
@@ -353,22 +353,25 @@ class Reader {
   std::unordered_set<const Value*> claimed_;   // made by a node read so far
 };
 
-}  // namespace
-
-ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::filesystem::path& folder) {
+ReadResult read_bytes(std::span<const std::byte> bytes, TensorSource source) {
   try {
-    return Reader(std::move(owner), folder)
-        .read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return Reader(std::move(source)).read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   } catch (const protozero::exception& error) {
     fail_input("not an ONNX model, or cut short ({})", error.what());
   }
+}
+
+}  // namespace
+
+ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  return read_bytes(bytes, {std::move(owner), false, {}});
 }
 
 ReadResult read_model(const std::filesystem::path& path) {
   return at_place([&] { return path.string(); }, [&] {
     const auto file = MappedFile::open(path);
     const auto folder = path.parent_path();
-    return read_model(file->bytes(), file, folder.empty() ? "." : folder);
+    return read_bytes(file->bytes(), {file, true, folder.empty() ? "." : folder});
   });
 }
 

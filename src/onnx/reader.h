@@ -23,8 +23,8 @@ struct ReadResult {
 /// Throws Error with a trail file: node: attribute.
 ReadResult read_model(const std::filesystem::path& path);
 
-/// The same from memory that `owner` keeps alive. External data needs a folder.
-ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                      const std::filesystem::path& folder = {});
+/// The same from memory that `owner` keeps alive. External data is refused:
+/// there is no folder to look in.
+ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
 }  // namespace tercel::onnx

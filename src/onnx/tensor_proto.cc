@@ -65,7 +65,7 @@ Tensor read_external(DType dtype, Dims dims, const External& external, const Ten
   if (external.offset > size || wanted > size - external.offset)
     fail_input("external data {} has {} bytes, wanted {} from {}", external.location, size, wanted, external.offset);
   const std::byte* data = file->bytes().data() + external.offset;
-  return Tensor(dtype, std::move(dims), data, file);
+  return Tensor(dtype, std::move(dims), data, file, true);
 }
 
 // Typed data: each ONNX type has one field it may come in, several types share int32_data and uint64_data.
@@ -147,7 +147,7 @@ NamedTensor read_tensor(protozero::pbf_reader message, const TensorSource& sourc
     if (raw) {
       if (static_cast<int64_t>(raw_data.size()) != wanted)
         fail_input("has {} bytes, shape {} of {} needs {}", raw_data.size(), to_string(dims), to_string(dtype), wanted);
-      result.tensor = Tensor(dtype, std::move(dims), reinterpret_cast<const std::byte*>(raw_data.data()), source.owner);
+      result.tensor = Tensor(dtype, std::move(dims), reinterpret_cast<const std::byte*>(raw_data.data()), source.owner, source.mapped);
       return std::move(result);
     }
     // Every element takes at least one byte of the message: a larger claim is not believed.
@@ -193,7 +193,7 @@ NamedTensor read_tensor_file(const fs::path& path) {
     const auto file = MappedFile::open(path);
     const auto bytes = file->bytes();
     try {
-      return read_tensor(protozero::pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()), {file, {}});
+      return read_tensor(protozero::pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()), {file, true, {}});
     } catch (const protozero::exception& error) {
       fail_input("not a TensorProto, or cut short ({})", error.what());
     }

@@ -19,6 +19,7 @@ struct NamedTensor {
 /// Where tensor data may come from besides the message itself.
 struct TensorSource {
   std::shared_ptr<const void> owner;  ///< keeps the message's bytes alive: raw data is used where it lies
+  bool mapped = false;                ///< the message lies in a mapped file
   std::filesystem::path folder;       ///< external data files lie here or below; empty: none are allowed
 };
 

@@ -1,4 +1,4 @@
-// Element types.
+// Element types (DType itself is public: tercel/array.h) and the C++ types that store them.
 #pragma once
 
 #include <bit>
@@ -8,10 +8,9 @@
 #include <type_traits>
 
 #include "base/check.h"
+#include "tercel/array.h"
 
 namespace tercel {
-
-enum class DType : uint8_t { none, f32, f64, f16, bf16, i8, u8, i16, u16, i32, u32, i64, u64, boolean };
 
 /// IEEE 754 binary16, as storage; arithmetic happens in float.
 struct Half {
@@ -36,11 +35,6 @@ struct Bool {
   explicit Bool(bool value) : byte(value) {}
   operator bool() const { return byte != 0; }
 };
-
-size_t size_of(DType dtype);
-
-/// The word used in text, errors and JSON: "f32", "i64", "bool".
-std::string_view to_string(DType dtype);
 
 /// DType::none where the word is unknown.
 DType parse_dtype(std::string_view word);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace tercel {
 
@@ -18,8 +19,12 @@ Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)) {
   owner_ = std::move(buffer);
 }
 
-Tensor::Tensor(DType dtype, Dims dims, const std::byte* data, std::shared_ptr<const void> owner)
-    : dtype_(dtype), dims_(std::move(dims)), data_(data), owner_(std::move(owner)) {}
+Tensor::Tensor(DType dtype, Dims dims, const std::byte* data, std::shared_ptr<const void> owner, bool mapped)
+    : dtype_(dtype), dims_(std::move(dims)), data_(data), owner_(std::move(owner)), mapped_(mapped) {}
+
+void Tensor::release() const {
+  if (mapped_) release_pages(data_, bytes());
+}
 
 std::byte* Tensor::mutable_data() {
   TERCEL_CHECK(owner_.use_count() == 1, "elements are shared");

@@ -19,8 +19,8 @@ class Tensor {
   /// Uninitialised elements.
   Tensor(DType dtype, Dims dims);
 
-  /// Elements at `data`, which `owner` keeps alive (a mapped file, say). Any alignment.
-  Tensor(DType dtype, Dims dims, const std::byte* data, std::shared_ptr<const void> owner);
+  /// Elements at `data`, which `owner` keeps alive. Any alignment. `mapped`: they lie in a mapped file.
+  Tensor(DType dtype, Dims dims, const std::byte* data, std::shared_ptr<const void> owner, bool mapped = false);
 
   template <typename T>
   static Tensor of(Dims dims, const std::vector<T>& values) {
@@ -63,6 +63,9 @@ class Tensor {
   /// The same elements under another shape of the same size.
   Tensor reshaped(Dims dims) const;
 
+  /// Elements of a mapped file: lets their memory go until they are read again. Otherwise nothing.
+  void release() const;
+
   /// For kernels, which take View for sources too; sources are never written.
   View view() const { return {dtype_, dims_, const_cast<std::byte*>(data_)}; }
 
@@ -73,6 +76,7 @@ class Tensor {
   Dims dims_;
   const std::byte* data_ = nullptr;
   std::shared_ptr<const void> owner_;
+  bool mapped_ = false;
 };
 
 }  // namespace tercel

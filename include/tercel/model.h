@@ -1,0 +1,95 @@
+// A network: read, looked at, rewritten, written.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tercel/array.h"
+#include "tercel/image.h"
+
+namespace tercel {
+
+/// An input or output of a model. Extents that are not fixed are -1; `dim_names` then holds the symbol, if it has one.
+struct Port {
+  std::string name;
+  DType dtype = DType::none;
+  std::vector<int64_t> dims;
+  std::vector<std::string> dim_names;
+  bool ranked = true;  ///< false: not even the number of axes is known
+};
+
+/// One node, for people and programs that want to look inside.
+struct NodeInfo {
+  std::string name, op;
+  std::vector<std::string> inputs, outputs;  ///< value names, "" where left out
+  std::vector<std::string> output_types;     ///< "f32[1x64x112x112]"
+  int64_t macs = 0;        ///< multiply-accumulates of convolutions and matrix products; 0 where shapes are not known
+  int64_t parameters = 0;  ///< elements of its constant floating operands
+};
+
+/// What one pass did.
+struct PassReport {
+  std::string pass;
+  int changes = 0;
+  std::vector<std::string> notes;
+};
+
+using InputShapes = std::map<std::string, std::vector<int64_t>>;
+
+/// Cheap to copy: copies share one network, which never changes.
+class Model {
+ public:
+  struct Impl;
+
+  Model() = default;
+  explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+  std::string name() const;  ///< the file it came from
+  std::vector<Port> inputs() const;
+  std::vector<Port> outputs() const;
+  const std::map<std::string, std::string>& metadata() const;
+  std::vector<NodeInfo> nodes() const;
+  int64_t parameters() const;  ///< elements of all floating constants
+  int64_t parameter_bytes() const;
+
+  /// What was odd in the file but can be lived with (NaN weights).
+  const std::vector<std::string>& warnings() const;
+  /// What optimize() did, pass by pass; empty for a model as read.
+  const std::vector<PassReport>& diary() const;
+
+  /// From metadata; see docs/preprocessing.md. The default fits the input's size.
+  Preprocessing preprocessing() const;
+  /// From metadata; empty where the model names none.
+  std::vector<std::string> labels() const;
+
+  /// The graph as text; constants of more elements than that are shown as digests.
+  std::string text(int64_t max_elements = 16) const;
+
+  /// Writes standard ONNX that any runtime loads. Throws Error where the graph holds operators ONNX does not have.
+  void save_onnx(const std::filesystem::path& path) const;
+
+  /// This model with fixed input shapes: types of all values follow as far as they can. Throws Error naming an input that
+  /// is not there or has other extents.
+  Model with_shapes(const InputShapes& shapes) const;
+
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Reads an ONNX file. Throws Error with a trail file: node: attribute.
+Model load(const std::filesystem::path& path);
+
+struct OptimizeOptions {
+  std::filesystem::path dump_dir;  ///< gets the graph as text after every pass that changed something
+};
+
+/// Folds and fuses; the answers stay the same, and the result is still standard ONNX.
+Model optimize(const Model& model, const OptimizeOptions& options = {});
+
+}  // namespace tercel

@@ -1,0 +1,78 @@
+// A model made ready to run on this machine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tercel/array.h"
+#include "tercel/image.h"
+#include "tercel/model.h"
+
+namespace tercel {
+
+struct SessionOptions {
+  int threads = 0;         ///< 0: one per processor this process may use
+  bool optimize = true;    ///< run the passes first; off: the graph as it is
+  bool reference = false;  ///< only reference kernels: slow, the definition of what is right
+  std::string isa;         ///< "scalar", "sse4", "avx2", "avx512"; empty: TERCEL_ISA where set, else the best there is
+  size_t max_memory = 0;   ///< bytes that activations may take; 0: three quarters of the machine's memory
+  std::filesystem::path dump_dir;  ///< gets the graph as text after every pass that changed something
+};
+
+struct Class {
+  int index = 0;
+  std::string label;        ///< empty where the model names none
+  float probability = 0;    ///< softmax of the scores, or the scores where the model ends in a softmax
+};
+
+/// How one step of the plan is performed.
+struct StepReport {
+  std::string node, op, variant;
+  std::vector<std::string> why_nots;  ///< "simd_depthwise: not depthwise", for each better variant that refused
+  std::string result;                 ///< type of the first result
+  int64_t macs = 0, bytes = 0;
+  double ms = 0;  ///< median; 0 where nothing was timed
+};
+
+struct PlanReport {
+  std::vector<StepReport> steps;
+  size_t arena_bytes = 0;     ///< activations, memory reused
+  size_t unshared_bytes = 0;  ///< the same without reuse
+  size_t scratch_bytes = 0;
+  size_t weight_bytes = 0;    ///< constants, packed by kernels or as they are
+  std::vector<PassReport> diary;
+  int threads = 1;
+  std::string isa;
+};
+
+/// For one thread at a time; sessions in different threads do not disturb each other.
+class Session {
+ public:
+  explicit Session(const Model& model, const SessionOptions& options = {});
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  const Model& model() const;
+
+  /// One array per model input, in order; gives one per model output. Shapes may change from call to call (the first call
+  /// with new shapes prepares a plan). Throws Error naming the input whose type or shape does not fit.
+  std::vector<Array> run(const std::vector<Array>& inputs);
+
+  /// Prepares for these shapes now instead of at the first run; extents left out default to 1 where they are not fixed.
+  PlanReport prepare(const InputShapes& shapes = {});
+
+  /// The `top` most likely classes. The first output must hold one score per class.
+  std::vector<Class> classify(const Image& image, int top = 5);
+  std::vector<Class> classify(const Image& image, const Preprocessing& how, int top = 5);
+
+  /// Runs `runs` times, each step timed; gives the plan with medians.
+  PlanReport profile(const std::vector<Array>& inputs, int runs);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tercel

@@ -1,0 +1,8 @@
+// Everything at once.
+#pragma once
+
+#include "tercel/array.h"
+#include "tercel/error.h"
+#include "tercel/image.h"
+#include "tercel/model.h"
+#include "tercel/session.h"

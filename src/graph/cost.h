@@ -1,0 +1,14 @@
+#pragma once
+
+#include "graph/graph.h"
+
+namespace tercel {
+
+/// Multiply-accumulates of convolutions and matrix products, counted directly (no transform tricks); 0 for all other
+/// operators and where shapes are not known.
+int64_t count_macs(const Node& node);
+
+/// Elements of all constants of floating type: what "parameters" means in papers.
+int64_t count_parameters(const Graph& graph);
+
+}  // namespace tercel

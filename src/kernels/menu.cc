@@ -1,0 +1,29 @@
+#include "kernels/menu.h"
+
+#include <map>
+
+#include "kernels/ref/ref.h"
+#include "kernels/ref/ref_kernel.h"
+
+namespace tercel {
+namespace {
+
+using Menu = std::map<std::string_view, std::vector<Variant>>;
+
+Menu fast_variants() { return {}; }
+
+Menu build() {
+  Menu all = fast_variants();
+  for (const RefEntry& entry : all_refs()) all[entry.op].push_back({"ref", LayoutRule::plain, takes_all, make_ref});
+  return all;
+}
+
+}  // namespace
+
+std::span<const Variant> menu(std::string_view op) {
+  static const Menu all = build();
+  const auto at = all.find(op);
+  return at == all.end() ? std::span<const Variant>() : at->second;
+}
+
+}  // namespace tercel

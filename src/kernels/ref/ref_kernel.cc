@@ -1,0 +1,49 @@
+#include "kernels/ref/ref_kernel.h"
+
+#include <algorithm>
+
+namespace tercel {
+namespace {
+
+class RefKernel final : public Kernel {
+ public:
+  explicit RefKernel(const Problem& problem) : attrs_(*problem.attrs), run_(find_ref(problem.op)) {
+    for (const Operand& operand : problem.src) src_.push_back({operand.dtype, operand.dims, nullptr});
+    for (const Operand& operand : problem.dst) dst_.push_back({operand.dtype, operand.dims, nullptr});
+  }
+
+  void run(const Args& args) const override {
+    // Views are kept with their shapes; only the addresses change from run to run.
+    for (size_t i = 0; i < src_.size(); ++i) src_[i].data = const_cast<std::byte*>(args.src[i]);
+    for (size_t i = 0; i < dst_.size(); ++i) dst_[i].data = args.dst[i];
+    run_(attrs_, src_, dst_);
+  }
+
+ private:
+  Attrs attrs_;
+  RefFn run_;
+  mutable std::vector<View> src_, dst_;
+};
+
+}  // namespace
+
+std::span<const RefEntry> all_refs() {
+  static const std::vector<RefEntry> all = [] {
+    std::vector<RefEntry> list;
+    for (auto* family : {&elementwise_refs, &shape_refs, &reduce_refs, &conv_refs, &matmul_refs, &norm_refs, &quant_refs,
+                         &sequence_refs, &fused_refs})
+      for (const RefEntry& entry : family()) list.push_back(entry);
+    return list;
+  }();
+  return all;
+}
+
+RefFn find_ref(std::string_view op) {
+  const auto all = all_refs();
+  const auto at = std::find_if(all.begin(), all.end(), [&](const RefEntry& entry) { return entry.op == op; });
+  return at == all.end() ? nullptr : at->run;
+}
+
+std::unique_ptr<Kernel> make_ref(const Problem& problem) { return std::make_unique<RefKernel>(problem); }
+
+}  // namespace tercel

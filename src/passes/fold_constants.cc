@@ -1,0 +1,63 @@
+#include "passes/fold_constants.h"
+
+#include <algorithm>
+
+#include "graph/infer.h"
+#include "passes/match.h"
+
+namespace tercel {
+namespace {
+
+// A result much larger than its operands (a constant spread out by Expand or ConstantOfShape) is left to run time.
+constexpr size_t kAlwaysFold = size_t{16} << 20;
+
+bool grows_too_much(const Node& node) {
+  size_t in = 0, out = 0;
+  for (const Value* value : node.inputs)
+    if (value != nullptr) in += value->constant.bytes();
+  for (const Value* value : node.outputs)
+    if (value != nullptr && value->type.static_shape())
+      out += static_cast<size_t>(count_elements(value->type.dims)) * size_of(value->type.dtype);
+  return out > kAlwaysFold && out > 2 * in;
+}
+
+bool all_constant(const Node& node) {
+  for (const Value* value : node.inputs)
+    if (value != nullptr && !value->is_constant()) return false;
+  return true;
+}
+
+/// Results that follow from the operand's type alone.
+Tensor from_type(const Node& node) {
+  if (!node.is("Shape") && !node.is("Size")) return {};
+  const ValueType& type = node.input(0)->type;
+  if (!type.static_shape()) return {};
+  if (node.is("Size")) return Tensor::scalar<int64_t>(count_elements(type.dims));
+  // The rule has worked out start and end already: the result's extent says how many, `start` where from.
+  const auto rank = static_cast<int64_t>(type.dims.size());
+  int64_t start = node.attrs.get_int("start");
+  if (start < 0) start += rank;
+  start = std::clamp<int64_t>(start, 0, rank);
+  const int64_t count = node.output()->type.dims.at(0);
+  return Tensor::of<int64_t>({count}, {type.dims.begin() + start, type.dims.begin() + start + count});
+}
+
+}  // namespace
+
+int fold_constants(Graph& graph, PassContext& context) {
+  return for_each_node(graph, [&](Node& node) {
+    infer_types(node);
+    if (Tensor tensor = from_type(node)) {
+      graph.make_constant(node.output(), std::move(tensor));
+      return true;
+    }
+    if (!all_constant(node) || grows_too_much(node)) return false;
+    std::vector<Tensor> results = context.evaluate(node);
+    if (results.empty()) return false;
+    for (size_t i = 0; i < results.size(); ++i)
+      if (Value* value = node.output(i)) graph.make_constant(value, std::move(results[i]));
+    return true;
+  });
+}
+
+}  // namespace tercel

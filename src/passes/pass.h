@@ -1,0 +1,41 @@
+// A pass rewrites a graph without changing its answers.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace tercel {
+
+/// What one run of one pass did.
+struct DiaryEntry {
+  std::string pass;
+  int changes = 0;
+  std::vector<std::string> notes;  ///< refusals and what else deserves a word
+};
+using Diary = std::vector<DiaryEntry>;
+
+/// What passes may ask of the world outside the graph.
+struct PassContext {
+  /// Results of a node whose operands are all constant; empty where it cannot be computed. (Kernels live in a folder
+  /// that passes do not know, so somebody above hands this in: plan/evaluate.h.)
+  std::function<std::vector<Tensor>(const Node&)> evaluate;
+  std::vector<std::string> notes;  ///< of the pass that runs now
+};
+
+struct Pass {
+  std::string_view name;
+  std::string_view what;
+  int (*run)(Graph&, PassContext&);  ///< returns how many places changed
+};
+
+/// In order, each checked by the verifier. `dump_dir`, where not empty, gets `NN_name.txt` after every pass that changed
+/// something (and `00_start.txt`).
+Diary run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
+                 const std::filesystem::path& dump_dir = {});
+
+}  // namespace tercel

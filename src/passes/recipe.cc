@@ -1,0 +1,45 @@
+#include "passes/recipe.h"
+
+#include "passes/drop_identity.h"
+#include "passes/fold_batchnorm.h"
+#include "passes/fold_constants.h"
+#include "passes/fold_pad.h"
+#include "passes/fuse_activation.h"
+#include "passes/fuse_add.h"
+#include "passes/fuse_gelu.h"
+#include "passes/fuse_hardswish.h"
+#include "passes/fuse_layernorm.h"
+#include "passes/fuse_silu.h"
+#include "passes/lower_linear.h"
+
+namespace tercel {
+
+std::span<const Pass> minimal_recipe() {
+  static constexpr Pass kPasses[] = {{"fold_constants", "compute what does not depend on the input", fold_constants}};
+  return kPasses;
+}
+
+std::span<const Pass> portable_recipe() {
+  static constexpr Pass kPasses[] = {
+      {"fold_constants", "compute what does not depend on the input", fold_constants},
+      {"drop_identity", "drop operators that change nothing", drop_identity},
+      {"fold_pad", "padding in front of a convolution or pool becomes its own", fold_pad},
+      {"fold_batchnorm", "batch normalisation goes into the weights before it", fold_batchnorm},
+      {"fuse_layernorm", "recognise layer normalisation written as primitive operators", fuse_layernorm},
+      {"fuse_hardswish", "recognise hard swish written as primitive operators", fuse_hardswish},
+  };
+  return kPasses;
+}
+
+std::span<const Pass> engine_recipe() {
+  static constexpr Pass kPasses[] = {
+      {"fuse_gelu", "recognise GELU written as primitive operators", fuse_gelu},
+      {"fuse_silu", "recognise SiLU written as x * sigmoid(x)", fuse_silu},
+      {"lower_linear", "Conv, MatMul and Gemm take bias, residual and activation", lower_linear},
+      {"fuse_add", "biases and residuals are added where the product is written", fuse_add},
+      {"fuse_activation", "activations are applied where the product is written", fuse_activation},
+  };
+  return kPasses;
+}
+
+}  // namespace tercel

@@ -1,0 +1,19 @@
+// The ordered list of passes.
+#pragma once
+
+#include <span>
+
+#include "passes/pass.h"
+
+namespace tercel {
+
+/// Passes whose result is still standard ONNX: what `tercel optimize -o` writes.
+std::span<const Pass> portable_recipe();
+
+/// Passes that lower the graph to the operators the engine is fast at; run after the portable ones.
+std::span<const Pass> engine_recipe();
+
+/// Constant folding alone: what even an unoptimised graph needs before its shapes are known.
+std::span<const Pass> minimal_recipe();
+
+}  // namespace tercel
