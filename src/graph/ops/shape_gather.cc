@@ -3,6 +3,7 @@
 
 #include "graph/ops/shape_rules.h"
 #include "tensor/distinct.h"
+#include "tensor/suppress.h"
 
 namespace tercel {
 namespace {
@@ -155,6 +156,32 @@ void infer_unique(InferContext& c) {
   c.set(3, DType::i64, {groups});
 }
 
+/// The value of an optional scalar operand; nothing where it is there and not known yet.
+template <typename T>
+std::optional<T> scalar_or(const InferContext& c, size_t operand, T absent) {
+  c.need_dtype(operand, {dtype_of<T>()});
+  const Tensor* scalar = constant_scalar(c, operand);
+  if (!c.has(operand)) return absent;
+  return scalar == nullptr ? std::nullopt : std::optional(scalar->at<T>(0));
+}
+
+/// boxes: batch n 4; scores: batch classes n; result: one row (batch, class, box) per box chosen.
+void infer_non_max_suppression(InferContext& c) {
+  c.need_dtype(0, {DType::f32});
+  c.need_dtype(1, {DType::f32});
+  const Dims boxes = agree(c, 0, {kUnknown, kUnknown, 4}, "boxes");
+  agree(c, 1, {boxes[0], kUnknown, boxes[1]}, "scores");
+  const auto most = scalar_or<int64_t>(c, 2, 0);
+  const auto iou = scalar_or<float>(c, 3, 0), score = scalar_or<float>(c, 4, 0);
+  if (iou && !(*iou >= 0 && *iou <= 1)) fail_input("iou_threshold is {}, wanted 0 to 1", *iou);
+  int64_t count = kUnknown;
+  if (c.constant(0) != nullptr && c.constant(1) != nullptr && most && iou && score)
+    count = static_cast<int64_t>(suppress_boxes(c.constant(0)->view(), c.constant(1)->view(),
+                                                {c.attrs().get_bool("center_point_box"), *most, *iou, c.has(4), *score})
+                                     .size());
+  c.set(0, DType::i64, {count, 3});
+}
+
 }  // namespace
 
 std::vector<OpSpec> gather_ops() {
@@ -164,6 +191,7 @@ std::vector<OpSpec> gather_ops() {
       {"Gather", 1, 2, 2, 1, 1, {A::integer("axis", 0)}, infer_gather},
       {"GatherElements", 11, 2, 2, 1, 1, {A::integer("axis", 0)}, infer_gather_elements},
       {"GatherND", 11, 2, 2, 1, 1, {A::integer("batch_dims", 0)}, infer_gather_nd},
+      {"NonMaxSuppression", 10, 2, 5, 1, 1, {A::integer("center_point_box", 0)}, infer_non_max_suppression},
       {"NonZero", 9, 1, 1, 1, 1, {}, infer_non_zero},
       {"ScatterElements",
        11,

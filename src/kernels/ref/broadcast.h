@@ -24,8 +24,8 @@ inline Dims broadcast_strides(std::span<const int64_t> from, std::span<const int
   return strides;
 }
 
-/// Visits every index of `dims` in row-major order and calls f(i, offsets): i counts the visits, offsets[k] is the place
-/// of that index in tensor k, whose strides are strides[k] (one per axis, in elements).
+/// Visits every index of `dims` in row-major order and calls f(i, offsets): i counts the visits, offsets[k] is the
+/// place of that index in tensor k, whose strides are strides[k] (one per axis, in elements).
 template <size_t N, typename F>
 void walk(std::span<const int64_t> dims, const std::array<Dims, N>& strides, F&& f) {
   const int64_t count = count_elements(dims);

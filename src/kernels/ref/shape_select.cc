@@ -3,6 +3,7 @@
 #include "kernels/ref/copy.h"
 #include "kernels/ref/shape.h"
 #include "tensor/distinct.h"
+#include "tensor/suppress.h"
 
 namespace tercel {
 namespace {
@@ -75,8 +76,22 @@ void unique(const Attrs& attrs, std::span<const View> src, std::span<const View>
   give(3, groups.count);
 }
 
+void non_max_suppression(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const View most = operand(src, 2), iou = operand(src, 3), score = operand(src, 4);
+  const auto chosen =
+      suppress_boxes(src[0], src[1],
+                     {attrs.get_bool("center_point_box"), most ? *most.as<int64_t>() : 0, iou ? *iou.as<float>() : 0,
+                      static_cast<bool>(score), score ? *score.as<float>() : 0});
+  TERCEL_CHECK(dst[0].dims[0] == static_cast<int64_t>(chosen.size()));
+  int64_t* to = dst[0].as<int64_t>();
+  for (const auto& row : chosen) to = std::copy(row.begin(), row.end(), to);
+}
+
 }  // namespace
 
-std::vector<RefEntry> select_refs() { return {{"Compress", compress}, {"NonZero", non_zero}, {"Unique", unique}}; }
+std::vector<RefEntry> select_refs() {
+  return {
+      {"Compress", compress}, {"NonMaxSuppression", non_max_suppression}, {"NonZero", non_zero}, {"Unique", unique}};
+}
 
 }  // namespace tercel
