@@ -33,6 +33,8 @@ class JpegReader {
       jpeg_read_header(&info_, TRUE);
     });
     size_ = checked_size(info_.image_width, info_.image_height);
+    for (jpeg_saved_marker_ptr m = info_.marker_list; m != nullptr && orientation_ == 1; m = m->next)
+      orientation_ = exif_orientation(std::as_bytes(std::span(m->data, m->data_length)));
     // Each scan of a progressive file goes over the whole picture, and an empty scan is a few bytes long. Cameras and
     // encoders write about ten.
     max_scans_ = static_cast<int>(std::clamp<int64_t>(10 * Image::kMaxPixels / size_.pixels(), 1, 1000));
@@ -43,13 +45,7 @@ class JpegReader {
   PictureSize size() const { return size_; }
   int channels() const { return info_.num_components; }
 
-  int orientation() const {
-    for (jpeg_saved_marker_ptr marker = info_.marker_list; marker != nullptr; marker = marker->next) {
-      const int found = exif_orientation(std::as_bytes(std::span(marker->data, marker->data_length)));
-      if (found != 1) return found;
-    }
-    return 1;
-  }
+  int orientation() const { return orientation_; }
 
   /// All rows in order, as `space`; row(y) says where row y goes. Then the rest of the file, up to its end marker.
   template <typename Row, typename Done>
@@ -106,6 +102,7 @@ class JpegReader {
   Escape escape_;
   PictureSize size_;
   int max_scans_ = 1;
+  int orientation_ = 1;
 };
 
 /// a * b / 255, rounded, for a and b in 0..255.
