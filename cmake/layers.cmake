@@ -2,6 +2,8 @@
 
 add_library(tercel_options INTERFACE)
 target_compile_options(tercel_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers
+                                                # GCC 12 warns of overlaps inside std::string that cannot happen (GCC bug 105329).
+                                                $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                                                 $<$<BOOL:${TERCEL_WERROR}>:-Werror>)
 target_include_directories(tercel_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_include_directories(tercel_options SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR})

@@ -15,7 +15,7 @@ struct SessionOptions {
   int threads = 0;         ///< 0: one per processor this process may use
   bool optimize = true;    ///< run the passes first; off: the graph as it is
   bool reference = false;  ///< only reference kernels: slow, the definition of what is right
-  std::string isa;         ///< "scalar", "sse4", "avx2", "avx512"; empty: TERCEL_ISA where set, else the best there is
+  std::string isa;         ///< "baseline", "avx2", "avx512"; empty: TERCEL_ISA where set, else the best there is
   size_t max_memory = 0;   ///< bytes that activations may take; 0: three quarters of the machine's memory
   std::filesystem::path dump_dir;  ///< gets the graph as text after every pass that changed something
 };

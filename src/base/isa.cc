@@ -8,8 +8,7 @@ namespace tercel {
 
 std::string_view to_string(Isa isa) {
   switch (isa) {
-    case Isa::scalar: return "scalar";
-    case Isa::sse4: return "sse4";
+    case Isa::baseline: return "baseline";
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
   }
@@ -17,25 +16,23 @@ std::string_view to_string(Isa isa) {
 }
 
 Isa parse_isa(std::string_view word) {
-  for (Isa isa : {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512})
+  for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
     if (word == to_string(isa)) return isa;
-  fail_input("'{}' is no instruction set; known: scalar, sse4, avx2, avx512", word);
+  fail_input("'{}' is no instruction set; known: baseline, avx2, avx512", word);
 }
 
 Isa machine_isa() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool sse4 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("aes");
-  const bool avx2 = sse4 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                     __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
   if (avx512) return Isa::avx512;
   if (avx2) return Isa::avx2;
-  if (sse4) return Isa::sse4;
 #endif
-  return Isa::scalar;
+  return Isa::baseline;
 }
 
 std::vector<Isa> machine_isas() {

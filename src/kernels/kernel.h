@@ -9,7 +9,7 @@
 
 #include "base/isa.h"
 #include "tensor/attrs.h"
-#include "tensor/view.h"
+#include "tensor/tensor.h"
 
 namespace tercel {
 
@@ -26,7 +26,7 @@ struct Operand {
   DType dtype = DType::none;  ///< none: left out
   Dims dims;
   Layout layout = Layout::plain;
-  const std::byte* constant = nullptr;  ///< elements (plain layout, any alignment), where they are known already
+  Tensor constant;  ///< the elements (plain layout, any alignment), where they are known already
 
   explicit operator bool() const { return dtype != DType::none; }
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }
@@ -39,7 +39,7 @@ struct Problem {
   const Attrs* attrs;
   std::vector<Operand> src;
   std::vector<Operand> dst;
-  Isa isa = Isa::scalar;
+  Isa isa = Isa::baseline;
   int threads = 1;
 
   const Operand& input(size_t i) const;  ///< an absent Operand past the end

@@ -109,8 +109,8 @@ class Planner {
     step.node = value->name;
     step.op = "reorder";
     step.variant = fmt::format("{} to {}", to_string(other), to_string(layout));
-    step.src_types = {{value->type.dtype, value->type.dims, other, nullptr}};
-    step.dst_types = {{value->type.dtype, value->type.dims, layout, nullptr}};
+    step.src_types = {{value->type.dtype, value->type.dims, other, {}}};
+    step.dst_types = {{value->type.dtype, value->type.dims, layout, {}}};
     step.kernel = make_reorder(value->type.dtype, value->type.dims, other);
     step.bytes = static_cast<int64_t>(2 * bytes_of(value->type));
     home_list_[static_cast<size_t>(from)].last = now();
@@ -124,7 +124,7 @@ class Planner {
   Operand describe(const Value* value, Layout layout) const {
     if (value == nullptr) return {};
     return {value->type.dtype, value->type.dims, value->type.dims.size() == 4 ? layout : Layout::plain,
-            value->is_constant() ? value->constant.data() : nullptr};
+            value->constant};
   }
 
   /// The layout that operands have already: what a variant that takes any should be given.
@@ -202,7 +202,7 @@ class Planner {
     }
     step.src_types = problem.src;
     step.dst_types = problem.dst;
-    for (Operand& operand : step.src_types) operand.constant = nullptr;
+    for (Operand& operand : step.src_types) operand.constant = Tensor();
     plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.kernel->scratch_bytes());
     plan_.packed_bytes += step.kernel->packed_bytes();
     step_homes_.push_back(std::move(homes));

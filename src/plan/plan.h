@@ -52,7 +52,7 @@ struct Plan {
 };
 
 struct PlanOptions {
-  Isa isa = Isa::scalar;
+  Isa isa = Isa::baseline;
   int threads = 1;
   bool reference_only = false;  ///< take nothing but reference kernels
   size_t max_bytes = SIZE_MAX;  ///< refuse plans whose activations need more

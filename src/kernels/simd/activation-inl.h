@@ -1,0 +1,105 @@
+// Activations on vectors; the scalar functions in kernels/activation.cc are the definition.
+#if defined(TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_
+#undef TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_
+#else
+#define TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_
+#endif
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include "kernels/activation.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tercel {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// 1 / (1 + exp(-x)). exp is asked for non-positive arguments only, where it cannot overflow.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Sigmoid(D d, V x) {
+  const V e = hn::Exp(d, hn::Neg(hn::Abs(x)));
+  const V denominator = hn::Add(hn::Set(d, 1.0f), e);
+  return hn::Div(hn::IfThenElse(hn::Ge(x, hn::Zero(d)), hn::Set(d, 1.0f), e), denominator);
+}
+
+/// Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7, which is float's own resolution at erf's values near 1.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Erf(D d, V x) {
+  const V a = hn::Abs(x);
+  const V t = hn::Div(hn::Set(d, 1.0f), hn::MulAdd(a, hn::Set(d, 0.3275911f), hn::Set(d, 1.0f)));
+  V p = hn::MulAdd(hn::Set(d, 1.061405429f), t, hn::Set(d, -1.453152027f));
+  p = hn::MulAdd(p, t, hn::Set(d, 1.421413741f));
+  p = hn::MulAdd(p, t, hn::Set(d, -0.284496736f));
+  p = hn::MulAdd(p, t, hn::Set(d, 0.254829592f));
+  const V e = hn::Exp(d, hn::Neg(hn::Mul(a, a)));
+  return hn::CopySign(hn::NegMulAdd(hn::Mul(p, t), e, hn::Set(d, 1.0f)), x);
+}
+
+/// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Softplus(D d, V x) {
+  return hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, hn::Exp(d, hn::Neg(hn::Abs(x)))));
+}
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V TanhOf(D d, V x) {
+  // tanh(x) = 2 sigmoid(2x) - 1 loses digits near 0, where the series x - x^3/3 + 2x^5/15 has them.
+  const V two = hn::Set(d, 2.0f);
+  const V far = hn::MulSub(two, Sigmoid(d, hn::Mul(two, x)), hn::Set(d, 1.0f));
+  const V s = hn::Mul(x, x);
+  const V near = hn::MulAdd(hn::Mul(x, s), hn::MulAdd(s, hn::Set(d, 0.13333333f), hn::Set(d, -0.33333333f)), x);
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), hn::Set(d, 0.1f)), near, far);
+}
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Activate(D d, Activation kind, V x, V alpha, V beta) {
+  const V zero = hn::Zero(d), one = hn::Set(d, 1.0f);
+  switch (kind) {
+    case Activation::none: return x;
+    case Activation::relu: return hn::Max(x, zero);
+    case Activation::clip: return hn::Min(hn::Max(x, alpha), beta);
+    case Activation::leaky_relu: return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(x, alpha), x);
+    case Activation::hard_sigmoid: return hn::Min(hn::Max(hn::MulAdd(x, alpha, beta), zero), one);
+    case Activation::hard_swish:
+      return hn::Mul(x, hn::Min(hn::Max(hn::MulAdd(x, hn::Set(d, 1.0f / 6), hn::Set(d, 0.5f)), zero), one));
+    case Activation::sigmoid: return Sigmoid(d, x);
+    case Activation::tanh: return TanhOf(d, x);
+    case Activation::silu: return hn::Mul(x, Sigmoid(d, x));
+    case Activation::gelu: {
+      const V half = hn::Mul(x, hn::Set(d, 0.5f));
+      return hn::MulAdd(half, Erf(d, hn::Mul(x, hn::Set(d, 0.70710678f))), half);
+    }
+    case Activation::gelu_tanh: {
+      const V inner = hn::Mul(hn::Set(d, 0.7978845608f), hn::MulAdd(hn::Mul(hn::Set(d, 0.044715f), hn::Mul(x, x)), x, x));
+      const V half = hn::Mul(x, hn::Set(d, 0.5f));
+      return hn::MulAdd(half, TanhOf(d, inner), half);
+    }
+    case Activation::elu:
+      return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(alpha, hn::Expm1(d, hn::Min(x, zero))), x);
+    case Activation::softplus: return Softplus(d, x);
+    case Activation::mish: return hn::Mul(x, TanhOf(d, Softplus(d, x)));
+  }
+  return x;
+}
+
+/// In place over `count` elements. Not inlined: kernels call it on a row they have just written, still in the first cache.
+HWY_NOINLINE void ActivateRow(Activation kind, float alpha, float beta, float* row, int64_t count) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto va = hn::Set(d, alpha), vb = hn::Set(d, beta);
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(Activate(d, kind, hn::LoadU(d, row + i), va, vb), d, row + i);
+  if (i == count) return;
+  HWY_ALIGN float rest[hn::MaxLanes(d)] = {};
+  for (int64_t j = i; j < count; ++j) rest[j - i] = row[j];
+  hn::Store(Activate(d, kind, hn::Load(d, rest), va, vb), d, rest);
+  for (int64_t j = i; j < count; ++j) row[j] = rest[j - i];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tercel
+HWY_AFTER_NAMESPACE();
+
+#endif

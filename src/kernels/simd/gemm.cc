@@ -1,0 +1,243 @@
+#include "kernels/simd/gemm.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/bits.h"
+#include "base/threads.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd/gemm.cc"
+// clang-format off
+#include "kernels/simd/dispatch.h"
+#include <hwy/foreach_target.h>
+// clang-format on
+#include "kernels/simd/activation-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tercel {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+
+// Two vectors wide; as many rows as leave registers for the two of b and one of a: 12 x 2 of 32 registers, 6 x 2 of 16.
+constexpr int kVectors = 2;
+constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 12 : 6;
+constexpr int kColumns = kVectors * kLanes;
+
+/// One register tile: R rows, `vectors` vectors of columns.
+template <int R, int NV>
+HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b, int64_t row0,
+                     int64_t column0, int64_t columns) {
+  const D d;
+  V acc[R][NV];
+  HWY_UNROLL(12)
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < NV; ++v) acc[r][v] = hn::Zero(d);
+  const int64_t depth = job.depth;
+  for (int t = 0; t < job.taps; ++t) {
+    const float* HWY_RESTRICT a[R];
+    for (int r = 0; r < R; ++r) a[r] = rows[t * stride + r];
+    for (int64_t k = 0; k < depth; ++k) {
+      V bv[NV];
+      for (int v = 0; v < NV; ++v) bv[v] = hn::Load(d, b + v * kLanes);
+      b += kColumns;
+      HWY_UNROLL(12)
+      for (int r = 0; r < R; ++r) {
+        const V av = hn::Set(d, a[r][k]);
+        for (int v = 0; v < NV; ++v) acc[r][v] = hn::MulAdd(av, bv[v], acc[r][v]);
+      }
+    }
+  }
+  // Results leave through registers where whole vectors fit, else through a small buffer.
+  const bool whole = columns == NV * kLanes;
+  const V scale = hn::Set(d, job.scale);
+  V bias[NV];
+  for (int v = 0; v < NV; ++v) bias[v] = job.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, job.bias + column0 + v * kLanes);
+  V low = hn::Set(d, -HUGE_VALF), high = hn::Set(d, HUGE_VALF);
+  if (job.activation == Activation::relu) low = hn::Zero(d);
+  if (job.activation == Activation::clip) low = hn::Set(d, job.alpha), high = hn::Set(d, job.beta);
+  const bool clamps = job.activation == Activation::relu || job.activation == Activation::clip;
+  const bool curved = !clamps && job.activation != Activation::none;
+  HWY_ALIGN float buffer[NV * kLanes];
+  for (int r = 0; r < R; ++r) {
+    float* out = job.dst + (row0 + r) * job.ldd + column0;
+    const float* residual = job.residual == nullptr ? nullptr : job.residual + (row0 + r) * job.ldd + column0;
+    if (residual != nullptr && !whole) {
+      std::memcpy(buffer, residual, static_cast<size_t>(columns) * sizeof(float));
+      std::memset(buffer + columns, 0, static_cast<size_t>(NV * kLanes - columns) * sizeof(float));
+      residual = buffer;
+    }
+    for (int v = 0; v < NV; ++v) {
+      V x = hn::MulAdd(acc[r][v], scale, bias[v]);
+      if (residual != nullptr) x = hn::Add(x, hn::LoadU(d, residual + v * kLanes));
+      if (clamps) x = hn::Min(hn::Max(x, low), high);
+      hn::StoreU(x, d, (whole ? out : buffer) + v * kLanes);
+    }
+    if (!whole) std::memcpy(out, buffer, static_cast<size_t>(columns) * sizeof(float));
+    if (curved) ActivateRow(job.activation, job.alpha, job.beta, out, columns);
+  }
+}
+
+using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, int64_t, int64_t, int64_t);
+
+template <int R, int NV>
+HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const float* b, int64_t row0,
+                            int64_t column0, int64_t columns) {
+  Tile<R, NV>(job, rows, stride, b, row0, column0, columns);
+}
+
+template <int NV>
+TileFn PickTile(int rows) {
+  switch (rows) {
+    case 1: return TileEntry<1, NV>;
+    case 2: return TileEntry<2, NV>;
+    case 3: return TileEntry<3, NV>;
+    case 4: return TileEntry<4, NV>;
+    case 5: return TileEntry<5, NV>;
+    case 6: return TileEntry<6, NV>;
+#if HWY_TARGET == HWY_AVX3
+    case 7: return TileEntry<7, NV>;
+    case 8: return TileEntry<8, NV>;
+    case 9: return TileEntry<9, NV>;
+    case 10: return TileEntry<10, NV>;
+    case 11: return TileEntry<11, NV>;
+    case 12: return TileEntry<12, NV>;
+#endif
+  }
+  return nullptr;
+}
+
+// Tiles whose rows are looked up together: their rows of a stay in the second cache while all panels of b pass by.
+constexpr int kBlockTiles = 8;
+
+/// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end).
+void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin, int64_t panel_end) {
+  const int taps = job.taps;
+  const float* rows[kBlockTiles][kMaxTaps * kRows];
+  const int64_t panel_floats = taps * job.depth * kColumns;
+  for (int64_t block = tile_begin; block < tile_end; block += kBlockTiles) {
+    const int count = static_cast<int>(std::min<int64_t>(kBlockTiles, tile_end - block));
+    // Rows are dealt out evenly over the tiles, so that no thin tile is left at the end.
+    const auto first_row = [&](int64_t tile) { return job.m * tile / tiles; };
+    for (int i = 0; i < count; ++i) {
+      const int64_t first = first_row(block + i);
+      const int height = static_cast<int>(first_row(block + i + 1) - first);
+      if (job.find_rows != nullptr) job.find_rows(job.context, first, height, kRows, rows[i]);
+      else
+        for (int r = 0; r < height; ++r) rows[i][r] = job.a + (first + r) * job.lda;
+    }
+    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+      const int64_t column0 = panel * kColumns;
+      const int64_t columns = std::min<int64_t>(kColumns, job.n - column0);
+      const bool narrow = columns <= kLanes;
+      for (int i = 0; i < count; ++i) {
+        const int64_t first = first_row(block + i);
+        const int height = static_cast<int>(first_row(block + i + 1) - first);
+        const TileFn tile = narrow ? PickTile<1>(height) : PickTile<kVectors>(height);
+        tile(job, rows[i], kRows, job.b + panel * panel_floats, first, column0, columns);
+      }
+    }
+  }
+}
+
+/// Columns [begin, end) of a product with few rows, b transposed and unpacked.
+void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) {
+  const D d;
+  constexpr int kUnroll = 4;
+  const int64_t k = job.depth;
+  for (int64_t j = begin; j < end; ++j) {
+    const float* HWY_RESTRICT column = b + j * k;
+    for (int64_t i = 0; i < job.m; ++i) {
+      const float* HWY_RESTRICT row = job.a + i * job.lda;
+      V sum[kUnroll];
+      for (int u = 0; u < kUnroll; ++u) sum[u] = hn::Zero(d);
+      int64_t p = 0;
+      for (; p + kUnroll * kLanes <= k; p += kUnroll * kLanes)
+        HWY_UNROLL(4)
+      for (int u = 0; u < kUnroll; ++u)
+        sum[u] = hn::MulAdd(hn::LoadU(d, row + p + u * kLanes), hn::LoadU(d, column + p + u * kLanes), sum[u]);
+      for (; p + kLanes <= k; p += kLanes) sum[0] = hn::MulAdd(hn::LoadU(d, row + p), hn::LoadU(d, column + p), sum[0]);
+      float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
+      for (; p < k; ++p) total += row[p] * load_unaligned<float>(column + p);
+      float x = total * job.scale + (job.bias == nullptr ? 0.0f : job.bias[j]);
+      if (job.residual != nullptr) x += job.residual[i * job.ldd + j];
+      job.dst[i * job.ldd + j] = apply_activation(job.activation, x, job.alpha, job.beta);
+    }
+  }
+}
+
+GemmTile TileSize() { return {kRows, kColumns}; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tercel
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tercel {
+
+GemmTile gemm_tile(Isa isa) { return TERCEL_PICK(isa, TileSize)(); }
+
+size_t packed_b_floats(int64_t k, int64_t n, Isa isa) {
+  return static_cast<size_t>(k * round_up<int64_t>(n, gemm_tile(isa).columns));
+}
+
+std::vector<int64_t> strided_offsets(int64_t count, int64_t stride) {
+  std::vector<int64_t> offsets(static_cast<size_t>(count));
+  for (size_t i = 0; i < offsets.size(); ++i) offsets[i] = static_cast<int64_t>(i) * stride;
+  return offsets;
+}
+
+void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, int64_t n_stride, Isa isa, float* packed) {
+  const auto k = static_cast<int64_t>(k_offsets.size());
+  const int64_t columns = gemm_tile(isa).columns;
+  constexpr auto kSize = static_cast<int64_t>(sizeof(float));
+  parallel_for(div_up(n, columns), std::max<int64_t>(1, 65536 / (k * columns + 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      float* out = packed + panel * k * columns;
+      const int64_t width = std::min(columns, n - panel * columns);
+      const std::byte* from = b + panel * columns * n_stride * kSize;
+      if (n_stride == 1) {
+        for (int64_t row = 0; row < k; ++row) {
+          std::memcpy(out + row * columns, from + k_offsets[static_cast<size_t>(row)] * kSize, static_cast<size_t>(width * kSize));
+          std::fill(out + row * columns + width, out + (row + 1) * columns, 0.0f);
+        }
+        continue;
+      }
+      // Square tiles, so that neither side walks memory in long steps only.
+      constexpr int64_t kTile = 16;
+      for (int64_t k0 = 0; k0 < k; k0 += kTile)
+        for (int64_t j = 0; j < columns; ++j)
+          for (int64_t row = k0; row < std::min(k, k0 + kTile); ++row)
+            out[row * columns + j] = j < width ? load_unaligned<float>(from + (k_offsets[static_cast<size_t>(row)] + j * n_stride) * kSize) : 0.0f;
+    }
+  });
+}
+
+void gemm(const GemmJob& job, Isa isa) {
+  if (job.m <= 0 || job.n <= 0) return;
+  const auto part = TERCEL_PICK(isa, GemmPart);
+  const GemmTile tile = gemm_tile(isa);
+  const int64_t tiles = div_up<int64_t>(job.m, tile.rows), panels = div_up<int64_t>(job.n, tile.columns);
+  // Threads share out whichever side divides more evenly; panels where both do, since each then reads its part of b only.
+  constexpr int64_t kWorthAThread = 1 << 15;  // multiply-accumulates
+  const int64_t macs = job.m * job.n * job.depth * job.taps;
+  const int64_t threads = std::min<int64_t>(current_threads(), macs / kWorthAThread + 1);
+  const int64_t by_panels = tiles * div_up(panels, threads), by_tiles = panels * div_up(tiles, threads);
+  if (by_panels <= by_tiles)
+    parallel_for(panels, div_up(panels, threads), [&](int64_t b, int64_t e) { part(job, tiles, 0, tiles, b, e); });
+  else
+    parallel_for(tiles, div_up(tiles, threads), [&](int64_t b, int64_t e) { part(job, tiles, b, e, 0, panels); });
+}
+
+void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa) {
+  const auto part = TERCEL_PICK(isa, GemvPart);
+  const float* floats = reinterpret_cast<const float*>(b);  // only ever read by unaligned loads
+  parallel_for(job.n, std::max<int64_t>(1, 16384 / (job.depth + 1)), [&](int64_t begin, int64_t end) { part(job, floats, begin, end); });
+}
+
+}  // namespace tercel
+#endif

@@ -1,0 +1,66 @@
+// Matrix product on rows found by address: one inner kernel for matrix products and direct convolutions.
+//
+//   dst[i, j] = activation(scale * sum_t sum_k row(i, t)[k] * b[t, k, j] + bias[j] + residual[i, j])
+//
+// A plain product has one tap (t = 0) and rows at a fixed distance; a convolution has one tap per kernel position, and
+// row(i, t) is the address of the pixel that tap t of output i looks at (an "indirect" product: Dukhan 2019,
+// arXiv 1907.02129). b is packed into panels of as many columns as fit the registers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/isa.h"
+#include "tensor/activation.h"
+
+namespace tercel {
+
+/// Register tile of the inner kernel: rows x columns.
+struct GemmTile {
+  int rows;
+  int columns;
+};
+GemmTile gemm_tile(Isa isa);
+
+/// Floats that a packed b takes: k = taps * depth rows, n columns rounded up to panels.
+size_t packed_b_floats(int64_t k, int64_t n, Isa isa);
+
+/// Element (k, n) of b is float number k_offsets[k] + n * n_stride from b, which may have any alignment.
+void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, int64_t n_stride, Isa isa, float* packed);
+
+/// 0, stride, 2 stride, ...: the offsets of a plain matrix.
+std::vector<int64_t> strided_offsets(int64_t count, int64_t stride);
+
+/// Writes the addresses for rows first .. first + count - 1 to out[t * stride + i].
+using RowFinder = void (*)(const void* context, int64_t first, int count, int stride, const float** out);
+
+struct GemmJob {
+  int64_t m = 0, n = 0;
+  int64_t depth = 0;  ///< k per tap
+  int taps = 1;
+  RowFinder find_rows = nullptr;  ///< null: row i is a + i * lda
+  const void* context = nullptr;
+  const float* a = nullptr;
+  int64_t lda = 0;
+  const float* b = nullptr;  ///< packed
+  float* dst = nullptr;
+  int64_t ldd = 0;
+  float scale = 1;
+  const float* bias = nullptr;      ///< n floats, readable up to a whole panel; or null
+  const float* residual = nullptr;  ///< laid out as dst; or null
+  Activation activation = Activation::none;
+  float alpha = 0, beta = 0;
+};
+
+/// Taps a job may have at most: the addresses of one block live on the stack.
+inline constexpr int kMaxTaps = 64;
+
+/// On as many threads as base/threads.h says.
+void gemm(const GemmJob& job, Isa isa);
+
+/// dst[i, j] as above for few rows and b as n rows of k (transposed): reads b once, where it lies, at any alignment.
+void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa);
+
+}  // namespace tercel
