@@ -4,13 +4,20 @@
 
 #include "kernels/ref/ref.h"
 #include "kernels/ref/ref_kernel.h"
+#include "kernels/simd/conv.h"
+#include "kernels/simd/matmul.h"
 
 namespace tercel {
 namespace {
 
 using Menu = std::map<std::string_view, std::vector<Variant>>;
 
-Menu fast_variants() { return {}; }
+Menu fast_variants() {
+  return {
+      {"FusedConv", {simd_depthwise(), simd_conv()}},
+      {"FusedMatMul", {simd_gemv(), simd_matmul(), simd_batched_matmul()}},
+  };
+}
 
 Menu build() {
   Menu all = fast_variants();

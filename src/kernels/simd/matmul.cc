@@ -1,0 +1,231 @@
+#include "kernels/simd/matmul.h"
+
+#include <algorithm>
+
+#include "base/bits.h"
+#include "base/error.h"
+#include "base/threads.h"
+#include "kernels/activation.h"
+#include "kernels/simd/gemm.h"
+
+namespace tercel {
+namespace {
+
+constexpr size_t kBias = 2, kResidual = 3;
+constexpr int64_t kFewRows = 4;
+
+/// Sizes of a matrix product, batch axes aside.
+struct Sizes {
+  int64_t m, n, k;
+  bool trans_b;
+
+  explicit Sizes(const Problem& p) {
+    const Dims &a = p.src[0].dims, &b = p.src[1].dims;
+    trans_b = p.attrs->get_bool("transB");
+    k = a.back();
+    n = trans_b ? b[b.size() - 2] : b.back();
+    m = a[a.size() - 2];
+  }
+};
+
+std::string refuse_common(const Problem& p) {
+  if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
+  if (p.src[0].rank() < 2 || p.src[1].rank() < 2) return "an operand is a vector";
+  if (p.attrs->get_bool("transA")) return "a is transposed";
+  if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
+  if (p.input(kBias)) {
+    if (!p.src[kBias].constant) return "the bias is not constant";
+    if (p.src[kBias].elements() != p.dst[0].dims.back() || p.src[kBias].dims.back() != p.dst[0].dims.back())
+      return "the bias is not one number per column";
+  }
+  return {};
+}
+
+GemmJob common_job(const Problem& p) {
+  GemmJob job;
+  const Sizes s(p);
+  const ActivationOf activation(*p.attrs);
+  job.n = s.n;
+  job.depth = s.k;
+  job.lda = s.k;
+  job.ldd = s.n;
+  job.m = s.m;
+  job.scale = p.attrs->get_float("alpha_scale");
+  job.activation = activation.kind;
+  job.alpha = activation.alpha;
+  job.beta = activation.beta;
+  return job;
+}
+
+std::vector<float> padded_bias(const Problem& p) {
+  std::vector<float> bias;
+  if (!p.input(kBias)) return bias;
+  bias.resize(static_cast<size_t>(round_up<int64_t>(p.dst[0].dims.back(), gemm_tile(p.isa).columns)), 0.0f);
+  for (int64_t i = 0; i < p.src[kBias].elements(); ++i) bias[static_cast<size_t>(i)] = p.src[kBias].constant.at<float>(i);
+  return bias;
+}
+
+const float* residual_of(const Args& args) {
+  return args.src.size() > kResidual ? reinterpret_cast<const float*>(args.src[kResidual]) : nullptr;
+}
+
+// ---- constant weights
+
+int64_t rows_of(const Problem& p) { return p.src[0].elements() / p.src[0].dims.back(); }
+
+std::string refuse_constant(const Problem& p) {
+  if (std::string reason = refuse_common(p); !reason.empty()) return reason;
+  if (!p.src[1].constant) return "b is not constant";
+  if (p.src[1].rank() != 2) return "b has batch axes";
+  return {};
+}
+
+class GemvKernel final : public Kernel {
+ public:
+  explicit GemvKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)), bias_(padded_bias(p)), weights_(p.src[1].constant) {
+    job_.m = rows_of(p);
+  }
+  // The weights stay in the model's own memory, which this kernel keeps alive.
+  bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
+  size_t packed_bytes() const override { return bias_.size() * sizeof(float) + weights_.bytes(); }
+
+  void run(const Args& args) const override {
+    GemmJob job = job_;
+    job.a = reinterpret_cast<const float*>(args.src[0]);
+    job.dst = reinterpret_cast<float*>(args.dst[0]);
+    job.bias = bias_.empty() ? nullptr : bias_.data();
+    job.residual = residual_of(args);
+    gemv_transposed(job, weights_.data(), isa_);
+  }
+
+ private:
+  Isa isa_;
+  GemmJob job_;
+  std::vector<float> bias_;
+  Tensor weights_;
+};
+
+class MatmulKernel final : public Kernel {
+ public:
+  explicit MatmulKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)), bias_(padded_bias(p)) {
+    const Sizes s(p);
+    job_.m = rows_of(p);
+    packed_ = Buffer(packed_b_floats(s.k, s.n, isa_) * sizeof(float));
+    pack_b(p.src[1].constant.data(), strided_offsets(s.k, s.trans_b ? 1 : s.n), s.n, s.trans_b ? s.k : 1, isa_,
+           reinterpret_cast<float*>(packed_.data()));
+  }
+  bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
+  size_t packed_bytes() const override { return packed_.size() + bias_.size() * sizeof(float); }
+
+  void run(const Args& args) const override {
+    GemmJob job = job_;
+    job.a = reinterpret_cast<const float*>(args.src[0]);
+    job.b = reinterpret_cast<const float*>(packed_.data());
+    job.dst = reinterpret_cast<float*>(args.dst[0]);
+    job.bias = bias_.empty() ? nullptr : bias_.data();
+    job.residual = residual_of(args);
+    gemm(job, isa_);
+  }
+
+ private:
+  Isa isa_;
+  GemmJob job_;
+  std::vector<float> bias_;
+  Buffer packed_;
+};
+
+// ---- two activations
+
+/// First elements of every matrix of an operand, in the order of the result's batch; broadcast axes repeat.
+std::vector<int64_t> batch_offsets(const Dims& operand, const Dims& result) {
+  const int64_t size = operand[operand.size() - 1] * operand[operand.size() - 2];
+  std::vector<int64_t> offsets{0};
+  int64_t stride = size;
+  // From the innermost batch axis outwards: each axis repeats what is there, moved on by its stride.
+  for (size_t i = 2; i < result.size(); ++i) {
+    const int64_t extent = i < operand.size() ? operand[operand.size() - 1 - i] : 1;
+    const int64_t count = result[result.size() - 1 - i];
+    const std::vector<int64_t> inner = offsets;
+    for (int64_t j = 1; j < count; ++j)
+      for (int64_t offset : inner) offsets.push_back(offset + (extent == 1 ? 0 : j * stride));
+    stride *= extent;
+  }
+  return offsets;
+}
+
+class BatchedMatmulKernel final : public Kernel {
+ public:
+  explicit BatchedMatmulKernel(const Problem& p)
+      : isa_(p.isa),
+        job_(common_job(p)),
+        bias_(padded_bias(p)),
+        a_offsets_(batch_offsets(p.src[0].dims, p.dst[0].dims)),
+        b_offsets_(batch_offsets(p.src[1].dims, p.dst[0].dims)) {
+    const Sizes s(p);
+    k_offsets_ = strided_offsets(s.k, s.trans_b ? 1 : s.n);
+    n_stride_ = s.trans_b ? s.k : 1;
+    packed_floats_ = round_up<size_t>(packed_b_floats(s.k, s.n, isa_), kAlignment / sizeof(float));
+    const auto batch = static_cast<int64_t>(a_offsets_.size());
+    // Whole matrices per thread where they divide evenly enough; else all threads on one matrix after the other.
+    by_matrix_ = p.threads > 1 && (batch % p.threads == 0 || batch >= 4 * p.threads);
+    lanes_ = by_matrix_ ? p.threads : 1;
+  }
+  bool consumed(size_t operand) const override { return operand == kBias; }
+  size_t scratch_bytes() const override { return packed_floats_ * sizeof(float) * static_cast<size_t>(lanes_); }
+
+  void run(const Args& args) const override {
+    const auto batch = static_cast<int64_t>(a_offsets_.size());
+    parallel_for(lanes_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t lane = begin; lane < end; ++lane)
+        for (int64_t i = batch * lane / lanes_; i < batch * (lane + 1) / lanes_; ++i) multiply(args, i, lane);
+    });
+  }
+
+ private:
+  void multiply(const Args& args, int64_t i, int64_t lane) const {
+    auto* packed = reinterpret_cast<float*>(args.scratch) + static_cast<size_t>(lane) * packed_floats_;
+    const auto at = static_cast<size_t>(i);
+    pack_b(args.src[1] + b_offsets_[at] * static_cast<int64_t>(sizeof(float)), k_offsets_, job_.n, n_stride_, isa_, packed);
+    GemmJob job = job_;
+    job.a = reinterpret_cast<const float*>(args.src[0]) + a_offsets_[at];
+    job.b = packed;
+    job.dst = reinterpret_cast<float*>(args.dst[0]) + i * job.m * job.n;
+    job.bias = bias_.empty() ? nullptr : bias_.data();
+    const float* residual = residual_of(args);
+    job.residual = residual == nullptr ? nullptr : residual + i * job.m * job.n;
+    gemm(job, isa_);
+  }
+
+  Isa isa_;
+  GemmJob job_;
+  std::vector<float> bias_;
+  std::vector<int64_t> a_offsets_, b_offsets_, k_offsets_;
+  int64_t n_stride_ = 1;
+  size_t packed_floats_ = 0;
+  bool by_matrix_ = false;
+  int64_t lanes_ = 1;
+};
+
+template <class K>
+std::unique_ptr<Kernel> make(const Problem& p) {
+  return std::make_unique<K>(p);
+}
+
+}  // namespace
+
+Variant simd_gemv() {
+  return {"simd_gemv", LayoutRule::plain,
+          [](const Problem& p) -> std::string {
+            if (std::string reason = refuse_constant(p); !reason.empty()) return reason;
+            if (!p.attrs->get_bool("transB")) return "b is not transposed: its columns do not lie together";
+            if (rows_of(p) > kFewRows) return fmt::format("{} rows, more than {}", rows_of(p), kFewRows);
+            return {};
+          },
+          make<GemvKernel>};
+}
+
+Variant simd_matmul() { return {"simd_matmul", LayoutRule::plain, refuse_constant, make<MatmulKernel>}; }
+
+Variant simd_batched_matmul() { return {"simd_batched_matmul", LayoutRule::plain, refuse_common, make<BatchedMatmulKernel>}; }
+
+}  // namespace tercel
