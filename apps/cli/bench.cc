@@ -1,0 +1,130 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <random>
+
+#include "common.h"
+#include "verbs.h"
+
+namespace tercel::cli {
+namespace {
+
+struct Flags {
+  std::string model;
+  int runs = 30;
+  bool json = false, layers = false;
+  ShapeFlags shape;
+  RunFlags run;
+};
+
+/// Seeded noise for floats, zeros for the rest (an index must not point outside).
+std::vector<Array> made_up_inputs(const Model& model, const InputShapes& shapes) {
+  std::vector<Array> arrays;
+  std::mt19937 engine(1);
+  for (const Port& port : model.inputs()) {
+    std::vector<int64_t> dims = shapes.contains(port.name) ? shapes.at(port.name) : port.dims;
+    for (int64_t& d : dims)
+      if (d < 0) d = 1;
+    Array array(port.dtype, dims);
+    if (port.dtype == DType::f32)
+      for (float& x : array.floats()) x = static_cast<float>(engine()) / 2147483648.0f - 1.0f;
+    arrays.push_back(std::move(array));
+  }
+  return arrays;
+}
+
+double quantile(const std::vector<double>& sorted, double q) { return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)]; }
+
+std::string gflops(const StepReport& s) { return s.macs > 0 && s.ms > 0 ? fmt::format("{:.1f}", 2e-6 * static_cast<double>(s.macs) / s.ms) : ""; }
+
+void run(const Flags& flags) {
+  const Model model = load_with_warnings(flags.model);
+  const std::vector<Array> inputs = made_up_inputs(model, flags.shape.shapes(model));
+  // A benchmark of wrong answers is worth nothing: the fast plan is first held against the reference kernels.
+  SessionOptions reference = flags.run.session();
+  reference.reference = true;
+  const std::vector<float> wanted = Session(model, reference).run(inputs).at(0).to_floats();
+  Session session(model, flags.run.session());
+  const std::vector<float> got = session.run(inputs).at(0).to_floats();
+  float largest = 0, worst = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    largest = std::max(largest, std::abs(wanted[i]));
+    worst = std::max(worst, std::abs(wanted[i] - got.at(i)));
+  }
+  if (!(worst <= 1e-3f * largest)) throw Error(ErrorCode::bad_input, fmt::format("the answers differ from the reference kernels' by {} of {}", worst, largest));
+
+  std::vector<double> times;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  for (int i = 0; i < flags.runs; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    session.run(inputs);
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    if (terminal && times.back() * flags.runs > 2000)
+      fmt::print(stderr, "\r{} of {} runs, {:.0f} s left ", i + 1, flags.runs, times.back() * (flags.runs - i - 1) / 1000);
+  }
+  if (terminal) fmt::print(stderr, "\r\033[K");
+  const PlanReport report = session.profile(inputs, std::min(flags.runs, 10));
+  std::sort(times.begin(), times.end());
+  const double median = quantile(times, 0.5);
+  int64_t macs = 0;
+  double total = 0;
+  for (const StepReport& s : report.steps) macs += s.macs, total += s.ms;
+
+  if (flags.json) {
+    Json json = to_json(report);
+    json["model"] = flags.model;
+    json["runs"] = flags.runs;
+    json["median_ms"] = median;
+    json["min_ms"] = times.front();
+    json["p10_ms"] = quantile(times, 0.1);
+    json["p90_ms"] = quantile(times, 0.9);
+    json["gflops"] = 2e-6 * static_cast<double>(macs) / median;
+    json["error"] = largest > 0 ? worst / largest : 0;
+    return print(json);
+  }
+  print(fmt::format("{}: median {:.2f} ms (10 % {:.2f}, 90 % {:.2f}, fastest {:.2f}; {} runs), {:.1f} GFLOP/s, {}, {} threads\n", flags.model, median,
+                    quantile(times, 0.1), quantile(times, 0.9), times.front(), flags.runs, 2e-6 * static_cast<double>(macs) / median, report.isa, report.threads));
+  print(fmt::format("activations {} (without reuse {}), scratch {}, weights {}; off the reference by {:.1e} of the largest output\n\n", bytes_text(report.arena_bytes),
+                    bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes), largest > 0 ? worst / largest : 0.0f));
+  std::vector<std::vector<std::string>> rows;
+  const auto percent = [&](double ms) { return fmt::format("{:.1f}", total > 0 ? 100 * ms / total : 0); };
+  if (flags.layers) {
+    rows.push_back({"node", "operator", "kernel", "result", "ms", "%", "GFLOP/s"});
+    for (const StepReport& s : report.steps) rows.push_back({s.node, s.op, s.variant, s.result, fmt::format("{:.3f}", s.ms), percent(s.ms), gflops(s)});
+  } else {
+    std::map<std::pair<std::string, std::string>, std::pair<int, StepReport>> groups;
+    for (const StepReport& s : report.steps) {
+      auto& [count, sum] = groups[{s.op, s.variant}];
+      ++count;
+      sum.ms += s.ms;
+      sum.macs += s.macs;
+    }
+    std::vector<std::pair<double, std::vector<std::string>>> sorted;
+    for (const auto& [key, value] : groups)
+      sorted.push_back({value.second.ms, {key.first, key.second, std::to_string(value.first), fmt::format("{:.3f}", value.second.ms), percent(value.second.ms), gflops(value.second)}});
+    std::sort(sorted.rbegin(), sorted.rend());
+    rows.push_back({"operator", "kernel", "steps", "ms", "%", "GFLOP/s"});
+    for (auto& [ms, row] : sorted) rows.push_back(std::move(row));
+  }
+  print(table(rows));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("bench", "How fast a model runs here: median, spread, time per layer");
+  command->add_option("model", flags->model, "ONNX file")->required();
+  command->add_option("-n,--runs", flags->runs, "Timed runs")->check(CLI::Range(1, 1000000));
+  command->add_flag("--layers", flags->layers, "A row for every step instead of one per kind");
+  command->add_flag("--json", flags->json, "For programs");
+  flags->shape.add_to(*command);
+  flags->run.add_to(*command);
+  command->callback([flags] { run(*flags); });
+}
+
+}  // namespace tercel::cli

@@ -1,0 +1,147 @@
+#include "common.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+
+namespace tercel::cli {
+
+void RunFlags::add_to(CLI::App& command) {
+  command.add_option("-t,--threads", threads, "Threads; 0: one per processor")->check(CLI::Range(0, 1024));
+  command.add_flag("--no-optimize", no_optimize, "Run the graph as it is, without passes");
+  command.add_flag("--reference", reference, "Only reference kernels: slow, the definition of what is right");
+  command.add_option("--dump-passes", dump_passes, "Write the graph as text after every pass into this folder");
+}
+
+SessionOptions RunFlags::session() const {
+  SessionOptions options;
+  options.threads = threads;
+  options.optimize = !no_optimize;
+  options.reference = reference;
+  options.dump_dir = dump_passes;
+  return options;
+}
+
+void ShapeFlags::add_to(CLI::App& command) {
+  command.add_option("--shape", texts, "Shape of an input: name=1x3x224x224, or just 1x3x224x224 for a single input");
+}
+
+InputShapes ShapeFlags::shapes(const Model& model) const {
+  InputShapes shapes;
+  for (const std::string& text : texts) {
+    const size_t equals = text.rfind('=');
+    std::string name, extents = text;
+    if (equals != std::string::npos) {
+      name = text.substr(0, equals);
+      extents = text.substr(equals + 1);
+    } else if (model.inputs().size() == 1) {
+      name = model.inputs()[0].name;
+    } else {
+      throw Error(ErrorCode::bad_input, fmt::format("--shape {}: the model has {} inputs, so write name=extents", text, model.inputs().size()));
+    }
+    std::vector<int64_t> dims;
+    const char* at = extents.data();
+    const char* end = at + extents.size();
+    while (at < end) {
+      int64_t extent = 0;
+      const auto result = std::from_chars(at, end, extent);
+      if (result.ec != std::errc() || extent < 0 || (result.ptr != end && *result.ptr != 'x'))
+        throw Error(ErrorCode::bad_input, fmt::format("--shape {}: wanted extents like 1x3x224x224", text));
+      dims.push_back(extent);
+      at = result.ptr == end ? end : result.ptr + 1;
+    }
+    shapes[name] = dims;
+  }
+  return shapes;
+}
+
+Model load_with_warnings(const std::string& path) {
+  Model model = load(path);
+  for (const std::string& warning : model.warnings()) fmt::print(stderr, "warning: {}: {}\n", path, warning);
+  return model;
+}
+
+std::string shape_text(const Port& port) {
+  if (!port.ranked) return "...";
+  std::string text;
+  for (size_t i = 0; i < port.dims.size(); ++i) {
+    if (i > 0) text += "x";
+    if (port.dims[i] >= 0) text += std::to_string(port.dims[i]);
+    else text += i < port.dim_names.size() && !port.dim_names[i].empty() ? port.dim_names[i] : "?";
+  }
+  return text.empty() ? "scalar" : text;
+}
+
+std::string scaled(double value) {
+  if (value >= 1e9) return fmt::format("{:.2f} G", value / 1e9);
+  if (value >= 1e6) return fmt::format("{:.2f} M", value / 1e6);
+  if (value >= 1e3) return fmt::format("{:.1f} k", value / 1e3);
+  return fmt::format("{:.0f}", value);
+}
+
+std::string bytes_text(size_t bytes) {
+  const auto b = static_cast<double>(bytes);
+  if (b >= 1 << 20) return fmt::format("{:.1f} MiB", b / (1 << 20));
+  if (b >= 1 << 10) return fmt::format("{:.1f} KiB", b / (1 << 10));
+  return fmt::format("{} B", bytes);
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    if (widths.size() < row.size()) widths.resize(row.size(), 0);
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const bool number = !row[i].empty() && std::isdigit(static_cast<unsigned char>(row[i][0]));
+      line += number ? fmt::format("{:>{}}", row[i], widths[i]) : fmt::format("{:<{}}", row[i], widths[i]);
+      line += "  ";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+Json diary_json(const std::vector<PassReport>& diary) {
+  Json passes = Json::array();
+  for (const PassReport& pass : diary) passes.push_back({{"pass", pass.pass}, {"changes", pass.changes}, {"notes", pass.notes}});
+  return passes;
+}
+
+std::string diary_text(const std::vector<PassReport>& diary) {
+  std::string out;
+  for (const PassReport& pass : diary) {
+    if (pass.changes == 0 && pass.notes.empty()) continue;
+    out += fmt::format("  {:<18} {} {}\n", pass.pass, pass.changes, pass.changes == 1 ? "change" : "changes");
+    for (const std::string& note : pass.notes) out += "    " + note + "\n";
+  }
+  return out.empty() ? "  nothing to change\n" : out;
+}
+
+Json to_json(const PlanReport& report) {
+  Json steps = Json::array();
+  for (const StepReport& s : report.steps)
+    steps.push_back({{"node", s.node}, {"op", s.op}, {"kernel", s.variant}, {"why_not", s.why_nots}, {"result", s.result},
+                     {"macs", s.macs}, {"bytes", s.bytes}, {"ms", s.ms}});
+  return {{"isa", report.isa},
+          {"threads", report.threads},
+          {"arena_bytes", report.arena_bytes},
+          {"unshared_bytes", report.unshared_bytes},
+          {"scratch_bytes", report.scratch_bytes},
+          {"weight_bytes", report.weight_bytes},
+          {"diary", diary_json(report.diary)},
+          {"steps", steps}};
+}
+
+void print(const Json& json) {
+  // Names come from strangers' files and need not be UTF-8.
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+void print(const std::string& text) { fmt::print("{}", text); }
+
+}  // namespace tercel::cli

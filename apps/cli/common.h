@@ -1,0 +1,56 @@
+// What several verbs share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+#include "tercel/tercel.h"
+
+namespace tercel::cli {
+
+using Json = nlohmann::ordered_json;
+
+/// Options of verbs that run a network.
+struct RunFlags {
+  int threads = 0;
+  bool no_optimize = false;
+  bool reference = false;
+  std::string dump_passes;
+
+  void add_to(CLI::App& command);
+  SessionOptions session() const;
+};
+
+/// `--shape name=1x3x224x224`, or without a name where the model has one input.
+struct ShapeFlags {
+  std::vector<std::string> texts;
+
+  void add_to(CLI::App& command);
+  InputShapes shapes(const Model& model) const;
+};
+
+/// Prints the model's warnings to stderr.
+Model load_with_warnings(const std::string& path);
+
+/// "1x3x224x224"; "?" or the symbol for extents that are not fixed.
+std::string shape_text(const Port& port);
+
+/// "12.3 M", "4.09 G".
+std::string scaled(double value);
+
+std::string bytes_text(size_t bytes);
+
+/// Rows of cells, columns aligned; numbers (cells that start with a digit) to the right.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+
+Json to_json(const PlanReport& report);
+Json diary_json(const std::vector<PassReport>& diary);
+std::string diary_text(const std::vector<PassReport>& diary);
+
+void print(const Json& json);
+void print(const std::string& text);
+
+}  // namespace tercel::cli

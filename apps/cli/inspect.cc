@@ -1,0 +1,128 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+
+#include "common.h"
+#include "verbs.h"
+
+namespace tercel::cli {
+namespace {
+
+struct Flags {
+  std::string model;
+  bool json = false, why = false, nodes = false, text = false;
+  ShapeFlags shape;
+  RunFlags run;
+};
+
+Json ports_json(const std::vector<Port>& ports) {
+  Json list = Json::array();
+  for (const Port& port : ports)
+    list.push_back({{"name", port.name}, {"type", to_string(port.dtype)}, {"shape", shape_text(port)}, {"dims", port.dims}});
+  return list;
+}
+
+struct Summary {
+  Model model;
+  std::vector<NodeInfo> nodes;
+  std::map<std::string, int> operators;
+  int64_t macs = 0;
+};
+
+/// With shapes filled in as `Session::prepare` would: extents that are not fixed become 1.
+Summary summarise(const Flags& flags) {
+  Model model = load_with_warnings(flags.model);
+  InputShapes shapes = flags.shape.shapes(model);
+  for (const Port& port : model.inputs()) {
+    if (shapes.contains(port.name) || !port.ranked) continue;
+    std::vector<int64_t> dims = port.dims;
+    for (int64_t& d : dims)
+      if (d < 0) d = 1;
+    shapes[port.name] = dims;
+  }
+  Summary s{model.with_shapes(shapes), {}, {}, 0};
+  s.nodes = s.model.nodes();
+  for (const NodeInfo& node : s.nodes) {
+    ++s.operators[node.op];
+    s.macs += node.macs;
+  }
+  return s;
+}
+
+void print_summary(const Summary& s, const Flags& flags) {
+  print(fmt::format("{}\n", s.model.name()));
+  const auto ports = [](const char* title, const std::vector<Port>& list) {
+    for (const Port& port : list) print(fmt::format("  {:<10} {}  {}[{}]\n", title, port.name, to_string(port.dtype), shape_text(port)));
+  };
+  ports("input", load(flags.model).inputs());
+  ports("output", s.model.outputs());
+  print(fmt::format("  {:<10} {} ({})\n", "parameters", scaled(static_cast<double>(s.model.parameters())),
+                    bytes_text(static_cast<size_t>(s.model.parameter_bytes()))));
+  print(fmt::format("  {:<10} {}\n", "MACs", scaled(static_cast<double>(s.macs))));
+  std::string operators;
+  for (const auto& [op, count] : s.operators) operators += fmt::format("{}{} {}", operators.empty() ? "" : ", ", count, op);
+  print(fmt::format("  {:<10} {}: {}\n", "nodes", s.nodes.size(), operators));
+  for (const auto& [key, value] : s.model.metadata())
+    print(fmt::format("  {:<10} {} = {}\n", "metadata", key, value.size() <= 60 ? value : fmt::format("({} characters)", value.size())));
+  std::vector<std::vector<std::string>> rows{{"node", "operator", "result", "MACs", "parameters"}};
+  for (const NodeInfo& node : s.nodes)
+    rows.push_back({node.name.empty() && !node.outputs.empty() ? node.outputs[0] : node.name, node.op,
+                    node.output_types.empty() ? "" : node.output_types[0], node.macs > 0 ? scaled(static_cast<double>(node.macs)) : "",
+                    node.parameters > 0 ? scaled(static_cast<double>(node.parameters)) : ""});
+  print("\n" + table(rows));
+}
+
+Json summary_json(const Summary& s) {
+  Json nodes = Json::array();
+  for (const NodeInfo& node : s.nodes)
+    nodes.push_back({{"name", node.name}, {"op", node.op}, {"inputs", node.inputs}, {"outputs", node.outputs},
+                     {"output_types", node.output_types}, {"macs", node.macs}, {"parameters", node.parameters}});
+  return {{"model", s.model.name()},      {"inputs", ports_json(s.model.inputs())}, {"outputs", ports_json(s.model.outputs())},
+          {"parameters", s.model.parameters()}, {"parameter_bytes", s.model.parameter_bytes()},
+          {"macs", s.macs},               {"operators", s.operators},               {"metadata", s.model.metadata()},
+          {"warnings", s.model.warnings()}, {"nodes", nodes}};
+}
+
+void print_plan(const PlanReport& report) {
+  print(fmt::format("\nplan for {}, {} threads: activations {} (without reuse {}), scratch {}, weights {}\n", report.isa, report.threads,
+                    bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes)));
+  print("passes\n" + diary_text(report.diary) + "\n");
+  for (const StepReport& step : report.steps) {
+    print(fmt::format("{} ({}): {}\n", step.node, step.op, step.variant));
+    for (const std::string& why : step.why_nots) print("    not " + why + "\n");
+  }
+}
+
+void run(const Flags& flags) {
+  if (flags.text) return print(load_with_warnings(flags.model).text());
+  const Summary s = summarise(flags);
+  PlanReport report;
+  if (flags.why) {
+    Session session(load(flags.model), flags.run.session());
+    report = session.prepare(flags.shape.shapes(session.model()));
+  }
+  if (flags.json) {
+    Json json = summary_json(s);
+    if (flags.why) json["plan"] = to_json(report);
+    return print(json);
+  }
+  print_summary(s, flags);
+  if (flags.why) print_plan(report);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("inspect", "What is in a model: inputs, operators, parameters, MACs, shapes");
+  command->add_option("model", flags->model, "ONNX file")->required();
+  command->add_flag("--why", flags->why, "Also which kernel each node gets, and why better ones refused");
+  command->add_flag("--text", flags->text, "The graph in Tercel's text form instead");
+  command->add_flag("--json", flags->json, "For programs");
+  flags->shape.add_to(*command);
+  flags->run.add_to(*command);
+  command->callback([flags] { run(*flags); });
+}
+
+}  // namespace tercel::cli

@@ -1,0 +1,14 @@
+// One function per verb: adds its subcommand and what to do when it was asked for.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace tercel::cli {
+
+void add_inspect(CLI::App& app);
+void add_classify(CLI::App& app);
+void add_run(CLI::App& app);
+void add_optimize(CLI::App& app);
+void add_bench(CLI::App& app);
+
+}  // namespace tercel::cli
