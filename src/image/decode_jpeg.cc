@@ -27,7 +27,7 @@ class JpegReader {
       jpeg_create_decompress(&info_);  // keeps err and client_data
       info_.progress = &progress_;
       // Progressive files are gathered as coefficients first, twice as large as the pixels.
-      info_.mem->max_memory_to_use = Image::kMaxPixels * 3;
+      info_.mem->max_memory_to_use = static_cast<long>(Image::kMaxPixels * 3);
       jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
       jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xFFFF);
       jpeg_read_header(&info_, TRUE);
