@@ -48,7 +48,9 @@ void infer_einsum(InferContext& c) {
     if (!c.ranked(i)) return c.set_unranked(0, c.dtype(0));
     shapes.push_back(c.dims(i));
   }
-  c.set(0, c.dtype(0), plan_einsum(c.attrs().get_string("equation"), shapes).result_dims());
+  const EinsumPlan plan = plan_einsum(c.attrs().get_string("equation"), shapes);
+  if (all_known(plan.extents)) count_elements(plan.extents);  // the work: small operands can span a huge space
+  c.set(0, c.dtype(0), plan.result_dims());
 }
 
 /// Operand `operand` fits `owner` with the axis `flat` (from the end) reduced to 1; as 1-D it fits the other of the

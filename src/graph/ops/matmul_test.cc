@@ -49,6 +49,8 @@ TEST(MatMulRules, Einsum) {
   EXPECT_EQ(rule("Einsum", {f32({2, 3}), f32({3, kU})}, {{"equation", std::string("ij,jk->ki")}}), "f32[?x2]");
   EXPECT_EQ(rule("Einsum", {unranked(), f32({3, kU})}, {{"equation", std::string("ij,jk->ki")}}), "f32[...]");
   EXPECT_THROW(rule("Einsum", {f32({2, 3})}, {{"equation", std::string("ij,jk->ki")}}), Error);
+  const ValueType wide = f32({1 << 15});
+  EXPECT_THROW(rule("Einsum", {wide, wide, wide}, {{"equation", std::string("a,b,c->")}}), Error);  // 2^45 products
   EXPECT_THROW(rule("Einsum", {std::monostate{}}, {{"equation", std::string("ij")}}), Error);
 }
 

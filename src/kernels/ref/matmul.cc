@@ -91,7 +91,7 @@ void einsum(const Attrs& attrs, std::span<const View> src, std::span<const View>
   std::vector<Dims> shapes;
   for (const View& view : src) shapes.push_back(view.dims);
   const EinsumPlan plan = plan_einsum(attrs.get_string("equation"), shapes);
-  count_elements(plan.extents);  // refuses an absurd amount of work: small operands can span a huge space
+  count_elements(plan.extents);  // refuses an absurd amount of work, as the shape rule does
   std::vector<Dims> strides;
   for (size_t i = 0; i < src.size(); ++i) {
     strides.emplace_back(plan.extents.size(), 0);

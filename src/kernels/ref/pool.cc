@@ -60,10 +60,11 @@ void for_each_tap(const std::array<Window, 3>& axes, const Taps& taps, const int
 }
 
 /// Taps that count in an average which includes padding: those before the end of the padding. In ceil mode a window may
-/// reach past it.
-int64_t padded_taps(const Window& window, int64_t o) {
+/// reach past it. A double, because three kernel extents can have a product that no integer holds.
+double padded_taps(const Window& window, int64_t o) {
   const int64_t end = window.input + window.pad_end;
-  return steps_within(window.start(o), window.dilation, window.start(o), end, window.kernel).size();
+  return static_cast<double>(
+      steps_within(window.start(o), window.dilation, window.start(o), end, window.kernel).size());
 }
 
 void average(const View& x, const std::array<Window, 3>& axes, bool with_padding, const View& dst) {
@@ -72,10 +73,10 @@ void average(const View& x, const std::array<Window, 3>& axes, bool with_padding
     pool(x, axes, dst.as<T>(), [&](const T* plane, const Taps& taps, const int64_t(&at)[3], int64_t) {
       double sum = 0;
       for_each_tap(axes, taps, at, [&](int64_t i) { sum += to_double(plane[i]); });
-      const int64_t count =
-          with_padding ? padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2])
-                       : taps.count();
-      return convert<T>(count == 0 ? 0 : sum / static_cast<double>(count));
+      const double count = with_padding
+                               ? padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2])
+                               : static_cast<double>(taps.count());
+      return convert<T>(count == 0 ? 0 : sum / count);
     });
   });
 }
