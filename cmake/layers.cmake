@@ -60,7 +60,23 @@ function(tercel_library)
     target_sources(tercel PRIVATE $<TARGET_OBJECTS:tercel_${layer}>)
   endforeach()
   target_link_libraries(tercel PRIVATE $<BUILD_INTERFACE:tercel_options>)
+  # What a static library hands on to whoever links it; names that tercel-config.cmake finds again.
+  foreach(needed fmt::fmt PkgConfig::HWY JPEG::JPEG PNG::PNG $<$<BOOL:${WEBP_FOUND}>:PkgConfig::WEBP>
+                 $<$<BOOL:${OpenMP_CXX_FOUND}>:OpenMP::OpenMP_CXX> $<$<BOOL:${TERCEL_ONEDNN_FOUND}>:${DNNL_LIBRARY}>)
+    target_link_libraries(tercel PRIVATE $<INSTALL_INTERFACE:${needed}>)
+  endforeach()
   target_include_directories(tercel PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(tercel PUBLIC cxx_std_20)
+
+  include(CMakePackageConfigHelpers)
+  set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tercel)
+  install(TARGETS tercel EXPORT tercel-targets)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/tercel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT tercel-targets NAMESPACE tercel:: DESTINATION ${package_dir})
+  configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/tercel-config.cmake.in ${PROJECT_BINARY_DIR}/tercel-config.cmake
+                                INSTALL_DESTINATION ${package_dir})
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/tercel-config-version.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/tercel-config.cmake ${PROJECT_BINARY_DIR}/tercel-config-version.cmake
+          DESTINATION ${package_dir})
 endfunction()

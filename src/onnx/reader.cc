@@ -52,6 +52,7 @@ class Reader {
     }
     if (!graph) fail_input("holds no graph: not an ONNX model, or cut short");
     if (has_functions) fail_unsupported("the model defines functions of its own; inline them first (onnx.inliner)");
+    if (!opset_ && foreign_domains_) fail_unsupported("the model uses operators of other domains only");
     if (!opset_) fail_input("names no opset for the standard operators");
     if (*opset_ < kOldestOpset || *opset_ > kNewestOpset)
       fail_unsupported("opset {}; Tercel reads {} to {}", *opset_, kOldestOpset, kNewestOpset);
@@ -71,7 +72,10 @@ class Reader {
         default: m.skip();
       }
     }
-    if (!domain.empty() && domain != "ai.onnx") return;  // a node of another domain is refused where it stands
+    if (!domain.empty() && domain != "ai.onnx") {  // a node of another domain is refused where it stands
+      foreign_domains_ = true;
+      return;
+    }
     if (opset_ && *opset_ != version) fail_input("names two opsets for the standard operators, {} and {}", *opset_, version);
     opset_ = version;
   }
@@ -348,6 +352,7 @@ class Reader {
   TensorSource source_;
   Graph graph_;
   std::optional<int64_t> opset_;
+  bool foreign_domains_ = false;
   std::vector<std::string> warnings_;
   std::unordered_set<const Value*> promised_;  // read before any node made it
   std::unordered_set<const Value*> claimed_;   // made by a node read so far

@@ -31,6 +31,11 @@ std::span<const Pass> portable_recipe() {
   return kPasses;
 }
 
+std::span<const Pass> lowering_recipe() {
+  static constexpr Pass kPasses[] = {{"lower_linear", "Conv, MatMul and Gemm in the engine's form", lower_linear}};
+  return kPasses;
+}
+
 std::span<const Pass> engine_recipe() {
   static constexpr Pass kPasses[] = {
       {"fuse_gelu", "recognise GELU written as primitive operators", fuse_gelu},

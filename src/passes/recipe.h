@@ -16,4 +16,7 @@ std::span<const Pass> engine_recipe();
 /// Constant folding alone: what even an unoptimised graph needs before its shapes are known.
 std::span<const Pass> minimal_recipe();
 
+/// Translation to the operators that fast kernels know, one for one: what an unoptimised graph goes through instead.
+std::span<const Pass> lowering_recipe();
+
 }  // namespace tercel

@@ -108,6 +108,8 @@ struct Session::Impl {
       out.diary.clear();
       append_diary(out.diary, rewrite(graph, portable_recipe(), options.dump_dir));
       append_diary(out.diary, rewrite(graph, engine_recipe(), options.dump_dir.empty() ? options.dump_dir : options.dump_dir / "engine"));
+    } else if (!options.reference) {
+      append_diary(out.diary, rewrite(graph, lowering_recipe()));
     }
     PlanOptions plan_options{isa, threads, options.reference, options.max_memory};
     Plan plan = make_plan(graph, plan_options);

@@ -85,7 +85,7 @@ HWY_INLINE V Activate(D d, Activation kind, V x, V alpha, V beta) {
 }
 
 /// In place over `count` elements. Not inlined: kernels call it on a row they have just written, still in the first cache.
-HWY_NOINLINE void ActivateRow(Activation kind, float alpha, float beta, float* row, int64_t count) {
+inline HWY_NOINLINE void ActivateRow(Activation kind, float alpha, float beta, float* row, int64_t count) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto va = hn::Set(d, alpha), vb = hn::Set(d, beta);
