@@ -1,0 +1,127 @@
+#include "kernels/simd/variant_testing.h"
+#include "tensor/activation.h"
+#include "tensor/window.h"
+
+namespace tercel {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+struct Conv {
+  int64_t n = 1, c = 8, h = 7, w = 9;
+  int64_t oc = 8, kh = 3, kw = 3, group = 1;
+  Ints strides = {1, 1}, dilations = {1, 1}, pads = {1, 1, 1, 1};
+  bool bias = true, residual = false;
+  Activation activation = Activation::none;
+};
+
+VariantCase case_of(const Conv& conv) {
+  VariantCase c;
+  c.op = "FusedConv";
+  c.attrs = {{"group", conv.group},
+             {"strides", conv.strides},
+             {"dilations", conv.dilations},
+             {"pads", conv.pads},
+             {"activation", std::string(to_string(conv.activation))},
+             {"alpha", conv.activation == Activation::clip ? -0.25f : 0.3f},
+             {"beta", 0.4f}};
+  const Dims x = {conv.n, conv.c, conv.h, conv.w}, weights = {conv.oc, conv.c / conv.group, conv.kh, conv.kw};
+  const auto windows = conv_windows(c.attrs, std::span(x).subspan(2), std::span(weights).subspan(2));
+  const Dims y = {conv.n, conv.oc, windows[0].output, windows[1].output};
+  c.src = {random_floats(x, 1), random_floats(weights, 2)};
+  c.src.push_back(conv.bias ? random_floats({conv.oc}, 3) : Tensor());
+  c.constant = {1, 2};
+  if (conv.residual) c.src.push_back(random_floats(y, 4));
+  c.dst = {{DType::f32, y}};
+  return c;
+}
+
+void check(const Conv& conv, std::string_view variant = "simd_conv") { check_variants(case_of(conv), {variant}); }
+
+TEST(SimdConv, EveryWidthOfChannels) {
+  for (int64_t c : {1, 2, 3, 5, 15, 16, 17, 31})
+    for (int64_t oc : {1, 7, 8, 9, 16, 17, 33}) check({.c = c, .h = 5, .w = 6, .oc = oc});
+}
+
+TEST(SimdConv, Pointwise) {
+  for (int64_t pixels : {1, 2, 5, 6, 7, 11, 12, 13, 29})
+    for (int64_t oc : {1, 8, 31, 32, 40})
+      check({.n = 2, .c = 19, .h = 1, .w = pixels, .oc = oc, .kh = 1, .kw = 1, .pads = {0, 0, 0, 0}});
+  check({.c = 64, .h = 14, .w = 14, .oc = 128, .kh = 1, .kw = 1, .strides = {2, 2}, .pads = {0, 0, 0, 0}});
+  check({.c = 4, .h = 3, .w = 3, .oc = 4, .kh = 1, .kw = 1, .pads = {1, 0, 2, 1}});
+}
+
+TEST(SimdConv, StridesDilationsPads) {
+  for (const Ints& pads : {Ints{0, 0, 0, 0}, Ints{1, 1, 1, 1}, Ints{2, 0, 1, 3}, Ints{0, 2, 2, 0}})
+    for (const Ints& strides : {Ints{1, 1}, Ints{2, 2}, Ints{3, 1}, Ints{1, 2}})
+      for (const Ints& dilations : {Ints{1, 1}, Ints{2, 2}, Ints{1, 3}})
+        for (int64_t c : {3, 20})
+          check({.c = c, .h = 9, .w = 11, .strides = strides, .dilations = dilations, .pads = pads});
+}
+
+TEST(SimdConv, KernelShapes) {
+  check({.c = 3, .h = 23, .w = 21, .oc = 64, .kh = 7, .kw = 7, .strides = {2, 2}, .pads = {3, 3, 3, 3}});
+  check({.c = 3, .h = 32, .w = 48, .oc = 24, .kh = 16, .kw = 16, .strides = {16, 16}, .pads = {0, 0, 0, 0}});
+  check({.c = 1, .h = 28, .w = 28, .oc = 6, .kh = 5, .kw = 5, .pads = {2, 2, 2, 2}});
+  check({.c = 20, .kh = 1, .kw = 7, .pads = {0, 3, 0, 3}});
+  check({.c = 20, .kh = 7, .kw = 1, .pads = {3, 0, 3, 0}});
+  check({.c = 5, .kh = 2, .kw = 4, .pads = {0, 1, 1, 2}});
+  check({.c = 20, .h = 4, .w = 4, .kh = 4, .kw = 4, .pads = {0, 0, 0, 0}});
+  check({.c = 3, .h = 11, .w = 11, .oc = 10, .kh = 11, .kw = 11, .strides = {4, 4}, .pads = {2, 2, 2, 2}});
+}
+
+TEST(SimdConv, Groups) {
+  for (int64_t group : {2, 3, 4, 6})
+    for (int64_t per : {1, 2, 5, 17})
+      check({.n = 2, .c = group * 3, .h = 5, .w = 4, .oc = group * per, .group = group, .residual = true});
+  check({.c = 48, .oc = 32, .kh = 1, .kw = 1, .group = 2, .pads = {0, 0, 0, 0}});
+}
+
+TEST(SimdConv, BatchesResidualsAndActivations) {
+  for (Activation activation : all_activations())
+    for (bool residual : {false, true})
+      check({.n = 3,
+             .c = 18,
+             .h = 4,
+             .w = 5,
+             .oc = 21,
+             .bias = residual,
+             .residual = residual,
+             .activation = activation});
+}
+
+TEST(SimdConv, LongSums) {
+  check({.c = 512, .h = 7, .w = 7, .oc = 40});
+  check({.c = 1280, .h = 1, .w = 1, .oc = 100, .kh = 1, .kw = 1, .pads = {0, 0, 0, 0}});
+}
+
+void check_depthwise(Conv conv) {
+  conv.group = conv.oc = conv.c;
+  check(conv, "simd_depthwise");
+}
+
+TEST(SimdDepthwise, EveryWidthOfChannels) {
+  for (int64_t c : {2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 97}) check_depthwise({.n = 2, .c = c});
+}
+
+TEST(SimdDepthwise, StridesDilationsPadsAndSizes) {
+  for (const Ints& pads : {Ints{0, 0, 0, 0}, Ints{1, 1, 1, 1}, Ints{2, 0, 1, 3}})
+    for (const Ints& strides : {Ints{1, 1}, Ints{2, 2}, Ints{3, 1}})
+      for (const Ints& dilations : {Ints{1, 1}, Ints{2, 2}})
+        check_depthwise({.c = 20, .h = 9, .w = 13, .strides = strides, .dilations = dilations, .pads = pads});
+  check_depthwise({.c = 20, .h = 7, .w = 7, .kh = 7, .kw = 7, .pads = {3, 3, 3, 3}});
+  check_depthwise({.c = 20, .h = 14, .w = 14, .kh = 5, .kw = 5, .strides = {2, 2}, .pads = {1, 1, 2, 2}});
+  check_depthwise({.c = 20, .h = 1, .w = 1});
+  check_depthwise({.c = 20, .h = 2, .w = 2, .kh = 5, .kw = 5, .pads = {2, 2, 2, 2}});
+  check_depthwise({.c = 20, .h = 2, .w = 2, .pads = {4, 4, 4, 4}});  // some windows read nothing but padding
+}
+
+TEST(SimdDepthwise, BatchesResidualsAndActivations) {
+  for (Activation activation : all_activations())
+    for (bool residual : {false, true})
+      check_depthwise(
+          {.n = 3, .c = 21, .h = 4, .w = 5, .bias = !residual, .residual = residual, .activation = activation});
+}
+
+}  // namespace
+}  // namespace tercel

@@ -1,0 +1,158 @@
+// For tests: every fast variant on the menu against the reference kernel, for every Isa of this machine, one thread and
+// two, and both layouts where the variant takes either.
+#pragma once
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <set>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "kernels/menu.h"
+#include "kernels/ref/ref_testing.h"
+#include "kernels/reorder.h"
+
+namespace tercel {
+
+struct VariantCase {
+  std::string_view op;
+  Attrs attrs;
+  std::vector<Tensor> src;                  ///< plain layout; an empty Tensor is an operand left out
+  std::set<size_t> constant;                ///< operands whose elements are known while planning
+  std::vector<std::pair<DType, Dims>> dst;  ///< DType::none: nobody wants it
+  double tolerance = 1e-5;                  ///< of the reference's largest magnitude, at least of 1; 0: the same bytes
+};
+
+inline Tensor random_floats(Dims dims, uint64_t seed, double low = -1, double high = 1) {
+  Rng rng(seed);
+  Tensor tensor(DType::f32, std::move(dims));
+  auto* values = reinterpret_cast<float*>(tensor.mutable_data());
+  for (int64_t i = 0, count = tensor.elements(); i < count; ++i) values[i] = static_cast<float>(rng.uniform(low, high));
+  return tensor;
+}
+
+/// Random bytes of any type but floats, where some patterns are NaN and would not compare.
+inline Tensor random_bytes(DType dtype, Dims dims, uint64_t seed) {
+  if (is_float(dtype)) return random_floats(std::move(dims), seed);
+  Rng rng(seed);
+  Tensor tensor(dtype, std::move(dims));
+  for (size_t i = 0; i < tensor.bytes(); ++i) tensor.mutable_data()[i] = static_cast<std::byte>(rng.next());
+  return tensor;
+}
+
+namespace variant_testing {
+
+/// The same elements at an odd address: constants may lie anywhere in a mapped file.
+inline Tensor misaligned(const Tensor& tensor) {
+  auto bytes = std::make_shared<std::vector<std::byte>>(tensor.bytes() + 1);
+  if (tensor.bytes() > 0) std::memcpy(bytes->data() + 1, tensor.data(), tensor.bytes());
+  return Tensor(tensor.dtype(), tensor.dims(), bytes->data() + 1, bytes);
+}
+
+inline Tensor in_layout(const Tensor& tensor, Layout from, Layout to) {
+  if (from == to || tensor.rank() != 4 || tensor.elements() == 0) return tensor;
+  Tensor moved(tensor.dtype(), tensor.dims());
+  reorder(tensor.data(), moved.mutable_data(), tensor.dtype(), tensor.dims(), from);
+  return moved;
+}
+
+inline void expect_close(const Tensor& got, const Tensor& wanted, double tolerance) {
+  if (tolerance == 0 || wanted.dtype() != DType::f32) {
+    EXPECT_TRUE(got == wanted);
+    return;
+  }
+  double largest = 1;
+  for (int64_t i = 0; i < wanted.elements(); ++i)
+    if (const auto x = std::fabs(static_cast<double>(wanted.at<float>(i))); std::isfinite(x))
+      largest = std::max(largest, x);
+  for (int64_t i = 0; i < wanted.elements(); ++i) {
+    const auto a = static_cast<double>(got.at<float>(i)), b = static_cast<double>(wanted.at<float>(i));
+    if (std::isnan(a) && std::isnan(b)) continue;
+    if (a == b) continue;  // infinities
+    ASSERT_LE(std::fabs(a - b), tolerance * largest)
+        << "element " << i << " of " << to_string(wanted.dims()) << ": " << a << ", wanted " << b;
+  }
+}
+
+/// Runs one variant; false where it refuses.
+inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, int threads, Layout layout,
+                        const std::vector<Tensor>& wanted, std::string& reason) {
+  const ThreadScope scope(threads);
+  Problem problem{c.op, &c.attrs, {}, {}, isa, threads};
+  const auto layout_of = [&](const Dims& dims) { return dims.size() == 4 ? layout : Layout::plain; };
+  for (size_t i = 0; i < c.src.size(); ++i) {
+    if (!c.src[i]) {
+      problem.src.emplace_back();
+      continue;
+    }
+    const bool constant = c.constant.contains(i);
+    // As plan describes them: constants keep the plain layout where kernels pack them anyway.
+    const bool keep = constant && variant.layout == LayoutRule::channels_last;
+    problem.src.push_back({c.src[i].dtype(), c.src[i].dims(), keep ? Layout::plain : layout_of(c.src[i].dims()),
+                           constant ? misaligned(c.src[i]) : Tensor()});
+  }
+  for (const auto& [dtype, dims] : c.dst) problem.dst.push_back({dtype, dims, layout_of(dims), {}});
+  reason = variant.why_not(problem);
+  if (!reason.empty()) return false;
+  const auto kernel = variant.make(problem);
+
+  std::vector<Tensor> src, dst;
+  std::vector<const std::byte*> src_at;
+  std::vector<std::byte*> dst_at;
+  for (size_t i = 0; i < c.src.size(); ++i) {
+    src.push_back(in_layout(c.src[i], Layout::plain, problem.src[i].layout));
+    const bool gone = !c.src[i] || (c.constant.contains(i) && kernel->consumed(i));
+    src_at.push_back(gone ? nullptr : src.back().data());
+  }
+  for (const auto& [dtype, dims] : c.dst) {
+    dst.push_back(dtype == DType::none ? Tensor() : Tensor(dtype, dims));
+    if (dst.back().bytes() > 0) std::memset(dst.back().mutable_data(), 0xFF, dst.back().bytes());
+    dst_at.push_back(dtype == DType::none ? nullptr : dst.back().mutable_data());
+  }
+  Buffer scratch(kernel->scratch_bytes());
+  if (scratch.size() > 0) std::memset(scratch.data(), 0xFF, scratch.size());
+  kernel->run({src_at, dst_at, scratch.data()});
+  for (size_t i = 0; i < dst.size(); ++i)
+    if (dst[i]) expect_close(in_layout(dst[i], problem.dst[i].layout, Layout::plain), wanted[i], c.tolerance);
+  return true;
+}
+
+}  // namespace variant_testing
+
+/// Compares all variants with the reference; fails where one of `must_run` refuses (in any layout it claims to take).
+inline void check_variants(const VariantCase& c, std::initializer_list<std::string_view> must_run) {
+  using namespace variant_testing;
+  const std::vector<Tensor> wanted = run_ref(c.op, c.src, c.dst, c.attrs);
+  std::string shapes;
+  for (const Tensor& tensor : c.src) shapes += " " + (tensor ? to_string(tensor.dims()) : std::string("-"));
+  int compared = 0;
+  for (const Variant& variant : menu(c.op)) {
+    if (variant.name == "ref") continue;
+    const bool must = std::find(must_run.begin(), must_run.end(), variant.name) != must_run.end();
+    bool ran = false;
+    std::string reason;
+    for (Isa isa : machine_isas())
+      for (int threads : {1, 2})
+        for (Layout layout : {Layout::plain, Layout::channels_last}) {
+          if (variant.layout == LayoutRule::plain && layout != Layout::plain) continue;
+          if (variant.layout == LayoutRule::channels_last && layout != Layout::channels_last) continue;
+          SCOPED_TRACE(fmt::format("{}{}: {} {} {} threads {}", c.op, shapes, variant.name, to_string(isa), threads,
+                                   to_string(layout)));
+          if (!run_variant(c, variant, isa, threads, layout, wanted, reason)) continue;
+          ran = true;
+          ++compared;
+          if (testing::Test::HasFatalFailure() || testing::Test::HasNonfatalFailure()) return;
+        }
+    EXPECT_TRUE(ran || !must) << c.op << shapes << ": " << variant.name << " refuses: " << reason;
+  }
+  for (std::string_view name : must_run) {
+    const auto variants = menu(c.op);
+    EXPECT_TRUE(std::any_of(variants.begin(), variants.end(), [&](const Variant& v) { return v.name == name; }))
+        << "no variant " << name << " of " << c.op;
+  }
+  EXPECT_GT(compared, 0) << c.op << shapes << ": nothing was compared";
+}
+
+}  // namespace tercel
