@@ -3,6 +3,7 @@
 
 #include "graph/op.h"
 #include "graph/ops/families.h"
+#include "graph/ops/shape_rules.h"
 
 namespace tercel {
 namespace {
@@ -79,6 +80,7 @@ const Tensor* InferContext::constant(size_t operand) const {
 }
 
 void InferContext::set(size_t result, const ValueType& type) {
+  if (static_cast<int64_t>(type.dims.size()) > kMaxRank) fail(ErrorCode::limit, "result {} would have {} axes, more than {}", result, type.dims.size(), kMaxRank);
   if (result < results_.size()) results_[result] = type;
 }
 void InferContext::set(size_t result, DType dtype, Dims dims) {

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# fuzz/run.sh SECONDS: every fuzz target for that long, from seeds made of real files. A find is kept under build/fuzz/finds
+# and makes this fail; it then becomes a test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+bin=build/fuzz/fuzz
+seeds=build/fuzz/seeds
+finds=build/fuzz/finds
+mkdir -p "$seeds"/{onnx,text,image} "$finds"
+
+# Small real models (large ones slow the fuzzer down to nothing), and their text.
+node_tests=${TERCEL_ONNX_TESTDATA:-/usr/share/libonnx-testdata/data/node}
+for model in "$node_tests"/*/model.onnx; do
+  [ -f "$model" ] && [ "$(stat -c %s "$model")" -lt 4096 ] && cp "$model" "$seeds/onnx/$(basename "$(dirname "$model")").onnx"
+done
+if [ -x build/fuzz/tercel ]; then
+  for model in $(ls "$seeds"/onnx/*.onnx | awk 'NR % 20 == 1'); do
+    build/fuzz/tercel inspect --text "$model" >"$seeds/text/$(basename "$model").txt" 2>/dev/null || true
+  done
+fi
+cp models/photos/*.jpg "$seeds/image/"
+for picture in /usr/share/pixmaps/*.png; do [ -f "$picture" ] && cp "$picture" "$seeds/image/"; done
+
+status=0
+for target in "$bin"/fuzz_*; do
+  [ -x "$target" ] || continue
+  name=$(basename "$target")
+  kind=${name#fuzz_}
+  corpus=build/fuzz/corpus/$kind
+  mkdir -p "$corpus"
+  echo "== $name, $seconds s"
+  "$target" -max_total_time="$seconds" -rss_limit_mb=1024 -malloc_limit_mb=512 -timeout=10 -max_len=65536 \
+    -artifact_prefix="$finds/$kind-" "$corpus" "$seeds/$kind" 2>"build/fuzz/$name.log" || { status=1; tail -30 "build/fuzz/$name.log"; }
+  tail -1 "build/fuzz/$name.log"
+done
+exit $status

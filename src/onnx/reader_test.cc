@@ -1,0 +1,321 @@
+// The reader against files that break a rule: each must give an Error that says where, and none may crash or allocate
+// without bound. Models are made with the writer and with a tiny protobuf builder, so that every byte is ours.
+
+#include "onnx/reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <protozero/pbf_builder.hpp>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "base/error.h"
+#include "graph/text.h"
+#include "graph/verify.h"
+#include "onnx/proto.h"
+#include "onnx/tensor_proto.h"
+#include "onnx/writer.h"
+
+namespace tercel::onnx {
+namespace {
+
+namespace fs = std::filesystem;
+using protozero::pbf_builder;
+using testing::HasSubstr;
+
+struct NodeText {
+  std::string op;
+  std::vector<std::string> inputs, outputs;
+  std::string name = "n";
+  std::string domain;
+};
+
+/// A model with one f32 input `x` of 2x3, whatever initialisers and nodes, and outputs by name.
+struct ModelText {
+  int64_t opset = 17;
+  std::vector<std::string> initialisers;  // TensorProto messages
+  std::vector<NodeText> nodes;
+  std::vector<std::string> outputs{"y"};
+  std::vector<std::string> inputs{"x"};
+  std::vector<int64_t> input_dims{2, 3};
+
+  std::string bytes() const {
+    std::string message;
+    pbf_builder<ModelField> model(message);
+    model.add_int64(ModelField::ir_version, 8);
+    {
+      pbf_builder<OpsetField> import(model, ModelField::opset_import);
+      import.add_int64(OpsetField::version, opset);
+    }
+    pbf_builder<GraphField> graph(model, ModelField::graph);
+    for (const NodeText& n : nodes) {
+      pbf_builder<NodeField> node(graph, GraphField::node);
+      for (const auto& i : n.inputs) node.add_string(NodeField::input, i);
+      for (const auto& o : n.outputs) node.add_string(NodeField::output, o);
+      node.add_string(NodeField::name, n.name);
+      node.add_string(NodeField::op_type, n.op);
+      if (!n.domain.empty()) node.add_string(NodeField::domain, n.domain);
+    }
+    for (const auto& t : initialisers) graph.add_message(GraphField::initializer, t);
+    for (const auto& i : inputs) port(graph, GraphField::input, i, input_dims);
+    for (const auto& o : outputs) port(graph, GraphField::output, o, {});
+    return message;
+  }
+
+  static void port(pbf_builder<GraphField>& graph, GraphField field, const std::string& name, const std::vector<int64_t>& dims) {
+    pbf_builder<ValueInfoField> info(graph, field);
+    info.add_string(ValueInfoField::name, name);
+    pbf_builder<TypeField> type(info, ValueInfoField::type);
+    pbf_builder<TensorTypeField> tensor(type, TypeField::tensor_type);
+    tensor.add_int32(TensorTypeField::elem_type, 1);
+    if (dims.empty()) return;
+    pbf_builder<ShapeField> shape(tensor, TensorTypeField::shape);
+    for (int64_t d : dims) {
+      pbf_builder<DimField> dim(shape, ShapeField::dim);
+      dim.add_int64(DimField::dim_value, d);
+    }
+  }
+};
+
+std::string tensor_message(const std::string& name, const std::vector<int64_t>& dims, int32_t type, const std::string& raw) {
+  std::string message;
+  pbf_builder<TensorField> tensor(message);
+  for (int64_t d : dims) tensor.add_int64(TensorField::dims, d);
+  tensor.add_int32(TensorField::data_type, type);
+  tensor.add_string(TensorField::name, name);
+  tensor.add_bytes(TensorField::raw_data, raw);
+  return message;
+}
+
+std::string external_message(const std::string& location, const std::string& length = "") {
+  std::string message;
+  pbf_builder<TensorField> tensor(message);
+  tensor.add_int64(TensorField::dims, 3);
+  tensor.add_int32(TensorField::data_type, 1);
+  tensor.add_string(TensorField::name, "w");
+  tensor.add_enum(TensorField::data_location, 1);
+  const auto entry = [&](const char* key, const std::string& value) {
+    pbf_builder<EntryField> e(tensor, TensorField::external_data);
+    e.add_string(EntryField::key, key);
+    e.add_string(EntryField::value, value);
+  };
+  entry("location", location);
+  if (!length.empty()) entry("length", length);
+  return message;
+}
+
+ReadResult read(const std::string& bytes) {
+  // A copy of exactly this size, so that the address sanitizer sees every byte read too far.
+  auto owner = std::make_shared<std::vector<char>>(bytes.begin(), bytes.end());
+  return read_model(std::as_bytes(std::span(*owner)), owner);
+}
+
+void expect_refusal(const std::string& bytes, const std::string& words) {
+  try {
+    read(bytes);
+    FAIL() << "was read; wanted: " << words;
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr(words));
+  }
+}
+
+const NodeText kRelu{"Relu", {"x"}, {"y"}};
+
+TEST(Reader, ReadsASmallModelAndWritesItBack) {
+  ModelText text;
+  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  text.nodes = {{"Add", {"x", "w"}, {"t"}}, {"Relu", {"t"}, {"y"}}};
+  const ReadResult first = read(text.bytes());
+  verify(first.graph, "reading");
+  EXPECT_EQ(to_string(first.graph.outputs()[0]->type), "f32[2x3]");
+  const ReadResult second = read(write_model(first.graph));
+  EXPECT_EQ(print(first.graph), print(second.graph));
+}
+
+TEST(Reader, SortsNodesThatComeTooEarly) {
+  ModelText text;
+  text.nodes = {{"Relu", {"t"}, {"y"}}, {"Neg", {"x"}, {"t"}}};
+  const ReadResult result = read(text.bytes());
+  verify(result.graph, "reading");
+  EXPECT_EQ(result.graph.nodes()[0]->op, "Neg");
+}
+
+TEST(Reader, TruncatedAtEveryByteIsAnError) {
+  ModelText text;
+  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  text.nodes = {{"Add", {"x", "w"}, {"y"}}};
+  const std::string bytes = text.bytes();
+  for (size_t length = 0; length < bytes.size(); ++length) EXPECT_THROW(read(bytes.substr(0, length)), Error) << length;
+}
+
+TEST(Reader, AnyByteChangedIsReadOrRefusedButNeverWorse) {
+  ModelText text;
+  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  text.nodes = {{"Add", {"x", "w"}, {"y"}}};
+  const std::string bytes = text.bytes();
+  int read_fine = 0;
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    for (int flip : {0x01, 0x08, 0x80, 0xFF}) {
+      std::string changed = bytes;
+      changed[at] = static_cast<char>(changed[at] ^ flip);
+      try {
+        verify(read(changed).graph, "reading");
+        ++read_fine;
+      } catch (const Error&) {
+      }
+    }
+  }
+  EXPECT_GT(read_fine, 0);
+}
+
+TEST(Reader, SaysWhatIsWrongWithTheGraph) {
+  ModelText text;
+  text.nodes = {{"Relu", {"b"}, {"a"}}, {"Relu", {"a"}, {"b"}}, {"Add", {"x", "a"}, {"y"}}};
+  expect_refusal(text.bytes(), "cycle");
+  text.nodes = {{"Relu", {"nowhere"}, {"y"}}};
+  expect_refusal(text.bytes(), "node 'n' (Relu): reads 'nowhere', which nothing makes");
+  text.nodes = {kRelu, kRelu};
+  expect_refusal(text.bytes(), "makes 'y', which is made already");
+  text.nodes = {{"Relu", {"x"}, {"x"}}};
+  expect_refusal(text.bytes(), "makes 'x', which is made already");
+  text.nodes = {{"Relu", {"x", "x"}, {"y"}}};
+  expect_refusal(text.bytes(), "has 2 inputs, Relu takes 1 to 1");
+  text.nodes = {{"Relu", {""}, {"y"}}};
+  expect_refusal(text.bytes(), "Relu");
+  text.nodes = {{"Frobnicate", {"x"}, {"y"}}};
+  expect_refusal(text.bytes(), "node 'n' (Frobnicate): Tercel has no operator 'Frobnicate'");
+  text.nodes = {{"FusedAdd", {"x", "x"}, {"y"}}};  // ours, not ONNX's
+  expect_refusal(text.bytes(), "no operator 'FusedAdd'");
+  text.nodes = {{"Relu", {"x"}, {"y"}, "n", "com.example"}};
+  expect_refusal(text.bytes(), "domain 'com.example'");
+  text.nodes = {kRelu};
+  text.outputs = {"z"};
+  expect_refusal(text.bytes(), "output 'z' is made by nothing");
+  text.outputs = {};
+  expect_refusal(text.bytes(), "no output");
+  text.outputs = {"y"};
+  text.inputs = {"x", "x"};
+  expect_refusal(text.bytes(), "input 'x' stands twice");
+}
+
+TEST(Reader, SaysWhichOpsetsItReads) {
+  ModelText text;
+  text.nodes = {kRelu};
+  for (int64_t opset : {int64_t{6}, int64_t{23}, int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
+    text.opset = opset;
+    expect_refusal(text.bytes(), "Tercel reads 7 to 22");
+  }
+}
+
+TEST(Reader, RefusesAbsurdShapes) {
+  ModelText text;
+  text.nodes = {kRelu};
+  text.input_dims = {int64_t{1} << 40, int64_t{1} << 40};
+  expect_refusal(text.bytes(), "too many elements");
+  text.input_dims = {-7, 3};
+  expect_refusal(text.bytes(), "extent of -7");
+  text.input_dims = std::vector<int64_t>(1000, 1);
+  expect_refusal(text.bytes(), "axes");
+}
+
+TEST(Reader, RefusesWrongInitialisers) {
+  ModelText text;
+  text.nodes = {{"Add", {"x", "w"}, {"y"}}};
+  const auto with = [&](std::string tensor) {
+    text.initialisers = {std::move(tensor)};
+    return text.bytes();
+  };
+  expect_refusal(with(tensor_message("w", {3}, 1, std::string(11, '\0'))), "tensor 'w': has 11 bytes, shape 3 of f32 needs 12");
+  expect_refusal(with(tensor_message("w", {-3}, 1, "")), "negative");
+  expect_refusal(with(tensor_message("w", {int64_t{1} << 62, 4}, 1, "")), "too many elements");
+  expect_refusal(with(tensor_message("w", {1 << 30}, 1, "")), "needs 4294967296");
+  expect_refusal(with(tensor_message("w", {3}, 8, "")), "string");
+  expect_refusal(with(tensor_message("w", {3}, 99, "")), "unknown (99)");
+  expect_refusal(with(tensor_message("", {3}, 1, std::string(12, '\0'))), "no name");
+  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0')), tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  expect_refusal(text.bytes(), "initialiser 'w' stands twice");
+  // Typed data that promises far more than the file holds must not be allocated.
+  std::string empty;
+  pbf_builder<TensorField> tensor(empty);
+  tensor.add_int64(TensorField::dims, int64_t{1} << 38);
+  tensor.add_int32(TensorField::data_type, 1);
+  tensor.add_string(TensorField::name, "w");
+  expect_refusal(with(empty), "promises");
+}
+
+TEST(Reader, WarnsOfWeightsThatAreNotNumbers) {
+  ModelText text;
+  const float weights[3] = {1, std::numeric_limits<float>::quiet_NaN(), 2};
+  text.initialisers = {tensor_message("w", {3}, 1, std::string(reinterpret_cast<const char*>(weights), sizeof(weights)))};
+  text.nodes = {{"Add", {"x", "w"}, {"y"}}};
+  const auto warnings = read(text.bytes()).warnings;
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], HasSubstr("'w': 1 of 3 elements are NaN"));
+}
+
+class ExternalData : public testing::Test {
+ protected:
+  ExternalData() : root_(fs::temp_directory_path() / ("tercel_external_" + std::to_string(::getpid()))) {
+    fs::create_directories(root_ / "model");
+    const float values[3] = {1, 2, 3};
+    write(root_ / "model" / "weights.bin", std::string(reinterpret_cast<const char*>(values), sizeof(values)));
+    write(root_ / "secret.bin", std::string(12, 'x'));
+    fs::create_symlink(root_ / "secret.bin", root_ / "model" / "link.bin");
+  }
+  ~ExternalData() override { fs::remove_all(root_); }
+
+  static void write(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+
+  ReadResult read_with(const std::string& location, const std::string& length = "") {
+    ModelText text;
+    text.initialisers = {external_message(location, length)};
+    text.nodes = {{"Add", {"x", "w"}, {"y"}}};
+    write(root_ / "model" / "m.onnx", text.bytes());
+    return read_model(root_ / "model" / "m.onnx");
+  }
+  std::string refusal(const std::string& location, const std::string& length = "") {
+    try {
+      read_with(location, length);
+      return "was read";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+
+  fs::path root_;
+};
+
+TEST_F(ExternalData, IsReadFromTheModelsFolder) {
+  EXPECT_EQ(read_with("weights.bin").graph.find_value("w")->constant.at<float>(2), 3.0f);
+  EXPECT_EQ(read_with("./weights.bin", "12").graph.find_value("w")->constant.at<float>(0), 1.0f);
+}
+
+TEST_F(ExternalData, NeverLeavesTheModelsFolder) {
+  for (const std::string& location :
+       {std::string("../secret.bin"), std::string("a/../../secret.bin"), (root_ / "secret.bin").string(), std::string("link.bin"), std::string("")})
+    EXPECT_THAT(refusal(location), HasSubstr("outside the model's folder")) << location;
+}
+
+TEST_F(ExternalData, SaysWhatIsWrong) {
+  EXPECT_THAT(refusal("absent.bin"), HasSubstr("absent.bin"));
+  EXPECT_THAT(refusal("weights.bin", "8"), HasSubstr("holds 8 bytes"));
+  EXPECT_THAT(refusal("weights.bin", "-1"), HasSubstr("wanted a count of bytes"));
+  EXPECT_THAT(refusal("weights.bin", "12"), testing::StrEq("was read"));
+}
+
+TEST(TensorFile, RoundTrips) {
+  const fs::path path = fs::temp_directory_path() / ("tercel_tensor_" + std::to_string(::getpid()) + ".pb");
+  const Tensor tensor = Tensor::of<int64_t>({2, 2}, {1, -2, 3, std::numeric_limits<int64_t>::min()});
+  write_tensor_file(path, {"t", tensor});
+  const NamedTensor back = read_tensor_file(path);
+  EXPECT_EQ(back.name, "t");
+  EXPECT_EQ(back.tensor, tensor);
+  fs::remove(path);
+}
+
+}  // namespace
+}  // namespace tercel::onnx
