@@ -20,9 +20,10 @@ class Image {
   /// Black. Throws Error for a size that is not positive or above kMaxPixels.
   Image(int width, int height);
 
-  /// Decodes JPEG (grey, YCbCr, CMYK; turned as EXIF orientation says), PNG (any colour type and depth, alpha laid over
-  /// black as Pillow's convert("RGB") drops it: the colour values are kept, alpha is dropped) and WebP.
-  /// Throws Error naming the path: not found, not a picture, cut short, larger than kMaxPixels.
+  /// Decodes JPEG (grey, YCbCr, CMYK; turned as EXIF orientation says), PNG (any colour type and depth) and WebP
+  /// (stills). Alpha is dropped and the colours under it are kept, as Pillow's convert("RGB") does; 16 bits keep the
+  /// high byte. Throws Error naming the path: not found, not a picture, cut short, larger than kMaxPixels; WebP where
+  /// Tercel was built without it.
   static Image open(const std::filesystem::path& path);
   static Image decode(std::span<const std::byte> bytes);
 
@@ -45,10 +46,12 @@ class Image {
 enum class Interpolation { nearest, bilinear, bicubic };
 
 /// Antialiased resize, within one level of Pillow's Image.resize for the same filter (support grows with the reduction;
-/// bicubic has a = -0.5; horizontal pass first, rounded to 8 bits between the passes).
+/// bicubic has a = -0.5; horizontal pass first, rounded to 8 bits between the passes). Throws Error for a size that is
+/// not positive or above Image::kMaxPixels, and for an empty picture.
 Image resize(const Image& image, int width, int height, Interpolation interpolation);
 
-/// The part that starts at (x, y); what lies outside the picture is black.
+/// The part that starts at (x, y); what lies outside the picture is black. Throws Error for a size that is not positive
+/// or above Image::kMaxPixels.
 Image crop(const Image& image, int x, int y, int width, int height);
 
 /// How a picture becomes the input of a network. Keys in ONNX metadata_props: see docs/preprocessing.md.
@@ -71,7 +74,7 @@ struct Preprocessing {
 
   /// "imagenet": 256, centre 224, bilinear, ImageNet mean and deviation. "inception": the same sizes, x/127.5 - 1.
   /// "vit": 248 bicubic, centre 224, x/127.5 - 1 (timm augreg). "cifar": stretch to 32x32, ImageNet mean and deviation.
-  /// "caffe": 256, centre 224, bgr, mean 104 117 123, no scaling. "unit": 256, centre 224, x/255.
+  /// "caffe": 256, centre 224, bgr, mean 123 117 104 (r g b), no scaling. "unit": 256, centre 224, x/255.
   /// Throws Error that lists the presets.
   static Preprocessing preset(std::string_view name);
   static std::vector<std::string_view> preset_names();
@@ -85,12 +88,16 @@ struct Preprocessing {
   bool operator==(const Preprocessing&) const = default;
 };
 
-/// 3 * height * width floats, c h w order (h w c where channels_last).
+/// 3 * height * width floats, c h w order (h w c where channels_last). Sizes, offsets and rounding as torchvision's
+/// Resize and CenterCrop; only what lies inside the crop is computed. Throws Error for settings out of range
+/// (sides 1..8192, finite numbers, scale and stddev not 0), an empty picture, and one so long and thin that its longer
+/// side would exceed 2^26.
 std::vector<float> preprocess(const Image& image, const Preprocessing& how);
-/// The same into memory of that size.
+/// The same into memory of that size. Throws Error for another size.
 void preprocess(const Image& image, const Preprocessing& how, std::span<float> input);
 
-/// Class names, one a line. Throws Error for a file that is not text.
+/// Class names, one a line; the line's number is the class, so empty lines count. Throws Error for a file that is not
+/// UTF-8 text.
 std::vector<std::string> read_labels(const std::filesystem::path& path);
 
 }  // namespace tercel

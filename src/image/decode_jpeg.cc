@@ -33,6 +33,7 @@ class JpegReader {
       jpeg_read_header(&info_, TRUE);
     });
     size_ = checked_size(info_.image_width, info_.image_height);
+    check_plausible(bytes.size());
     for (jpeg_saved_marker_ptr m = info_.marker_list; m != nullptr && orientation_ == 1; m = m->next)
       orientation_ = exif_orientation(std::as_bytes(std::span(m->data, m->data_length)));
     // Each scan of a progressive file goes over the whole picture, and an empty scan is a few bytes long. Cameras and
@@ -64,6 +65,16 @@ class JpegReader {
   }
 
  private:
+  /// No Huffman code is shorter than a bit and every block has one, so a small file cannot hold a huge picture,
+  /// whatever its header says. Arithmetic coding knows no such bound.
+  void check_plausible(size_t file_size) const {
+    if (info_.arith_code) return;
+    uint64_t blocks = 0;
+    for (int c = 0; c < info_.num_components; ++c)
+      blocks += uint64_t{info_.comp_info[c].width_in_blocks} * info_.comp_info[c].height_in_blocks;
+    if (blocks / 8 > file_size) fail_input("the file is cut short: {} bytes cannot hold the picture", file_size);
+  }
+
   template <typename Body>
   void guarded(const Body& body) {
     if (!escape_.run(body)) fail_input("{}", escape_.reason());

@@ -72,7 +72,7 @@ std::vector<uint8_t> exif(int orientation, bool little) {
   const auto put = [&](uint32_t value, int size) {
     for (int i = 0; i < size; ++i) segment.push_back(static_cast<uint8_t>(value >> 8 * (little ? i : size - 1 - i)));
   };
-  segment.insert(segment.end(), 2, little ? 'I' : 'M');
+  put(little ? 0x4949 : 0x4D4D, 2);  // "II", "MM"
   put(42, 2);
   put(8, 4);
   put(1, 2);
@@ -208,6 +208,9 @@ TEST(DecodeJpeg, AbsurdSizes) {
   EXPECT_THROW(probe(file), Error);
   for (size_t i = 0; i < 4; ++i) file[at + i] = std::byte{0};
   EXPECT_THROW(Image::decode(file), Error);
+  // Within the limit, but no file of this length can hold it: refused before the gigabyte is taken.
+  for (size_t i = 0; i < 4; ++i) file[at + i] = std::byte{0x4D};
+  EXPECT_NE(error_of([&] { Image::decode(file); }).find("bytes cannot hold the picture"), std::string::npos);
 }
 
 TEST(DecodeJpeg, EndlessScans) {

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "image/decode.h"
 #include "image/picture_testing.h"
 
