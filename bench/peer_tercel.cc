@@ -1,0 +1,45 @@
+// peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy: loads, writes the answer, prints the load time in ms, then answers every
+// line on stdin with the time of one run in ms. bench/peers.py runs it in turns with its peers.
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include "tercel/tercel.h"
+
+namespace {
+
+double now_ms() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5) return 2;
+  try {
+    const double start = now_ms();
+    tercel::SessionOptions options;
+    options.threads = std::atoi(argv[2]);
+    tercel::Session session(tercel::load(argv[1]), options);
+    const std::vector<tercel::Array> input{tercel::Array::open(argv[3])};
+    session.prepare({{session.model().inputs()[0].name, input[0].dims()}});
+    const double loaded = now_ms() - start;
+    session.run(input).at(0).save(argv[4]);
+    fmt::print("{}\n", loaded);
+    std::fflush(stdout);
+    for (int c; (c = std::getchar()) != EOF;) {
+      if (c != '\n') continue;
+      const double before = now_ms();
+      session.run(input);
+      fmt::print("{}\n", now_ms() - before);
+      std::fflush(stdout);
+    }
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,273 @@
+// Passes on small graphs: what they make of them, and that the answers stay. Here rather than in passes/, since answers need
+// kernels.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/rng.h"
+#include "graph/infer.h"
+#include "graph/text.h"
+#include "graph/verify.h"
+#include "passes/recipe.h"
+#include "session/model_impl.h"
+#include "session/optimizer.h"
+#include "tercel/tercel.h"
+
+namespace tercel {
+namespace {
+
+using testing::ElementsAre;
+
+Tensor random_tensor(Dims dims, uint64_t seed, double low = -1, double high = 1) {
+  Rng rng(seed);
+  std::vector<float> values(static_cast<size_t>(count_elements(dims)));
+  for (float& v : values) v = static_cast<float>(rng.uniform(low, high));
+  return Tensor::of<float>(std::move(dims), values);
+}
+
+/// Text of a graph in which `$name[2x3]` constants are filled with seeded noise: `const %w : f32[2x3] = noise` lines.
+Graph graph_of(const std::string& text) {
+  Graph graph = parse_graph(text);
+  uint64_t seed = 1;
+  for (const auto& input : std::vector<Value*>(graph.inputs())) {
+    // Inputs named like weights stand for constants: the text would be unreadable with their numbers in it.
+    if (input->name.rfind("w_", 0) == 0) graph.make_constant(input, random_tensor(input->type.dims, ++seed));
+    if (input->name.rfind("var_", 0) == 0) graph.make_constant(input, random_tensor(input->type.dims, ++seed, 0.5, 2));
+  }
+  infer_types(graph);
+  verify(graph, "parsing");
+  return graph;
+}
+
+std::vector<std::string> operators(const Graph& graph) {
+  std::vector<std::string> ops;
+  for (const auto& node : graph.nodes()) ops.push_back(node->op);
+  return ops;
+}
+
+std::vector<float> answer(const Graph& graph, bool optimize) {
+  const Model model(std::make_shared<Model::Impl>(Model::Impl{"test", graph.clone(), {}, {}}));
+  SessionOptions options;
+  options.optimize = optimize;
+  options.reference = !optimize;
+  Session session(model, options);
+  std::vector<Array> inputs;
+  for (const Port& port : model.inputs()) {
+    const Tensor tensor = random_tensor(port.dims, 77);
+    Array array(DType::f32, port.dims);
+    std::copy(tensor.data(), tensor.data() + tensor.bytes(), array.data());
+    inputs.push_back(std::move(array));
+  }
+  return session.run(inputs).at(0).to_floats();
+}
+
+/// The operators after the passes; the answer must be what it was.
+std::vector<std::string> after(const std::string& text, std::span<const Pass> first, std::span<const Pass> second = {}) {
+  const Graph before = graph_of(text);
+  const std::vector<float> wanted = answer(before, false), got = answer(before, true);
+  EXPECT_EQ(wanted.size(), got.size());
+  for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 2e-5 * (1 + std::abs(wanted[i]))) << i;
+  Graph graph = before.clone();
+  rewrite(graph, first);
+  rewrite(graph, second);
+  return operators(graph);
+}
+
+std::vector<std::string> portable(const std::string& text) { return after(text, portable_recipe()); }
+std::vector<std::string> engine(const std::string& text) { return after(text, portable_recipe(), engine_recipe()); }
+
+TEST(Passes, FoldConstantsFollowsShapesOfKnownExtent) {
+  EXPECT_THAT(portable(R"(input %x : f32[2x3x4]
+const %zero : i64[] = [0]
+const %minus : i64[1] = [-1]
+const %axes : i64[1] = [0]
+%s : i64[3] = Shape(%x)
+%n : i64[] = Gather(%s, %zero)
+%n1 : i64[1] = Unsqueeze(%n, %axes)
+%shape : i64[2] = Concat(%n1, %minus) {axis = 0}
+%y : f32[2x12] = Reshape(%x, %shape)
+output %y
+)"),
+              ElementsAre("Reshape"));
+}
+
+TEST(Passes, DropIdentityKeepsOutputNames) {
+  Graph graph = graph_of("input %x : f32[2]\n%t : f32[2] = Relu(%x)\n%y : f32[2] = Identity(%t)\noutput %y\n");
+  rewrite(graph, portable_recipe());
+  EXPECT_THAT(operators(graph), ElementsAre("Relu"));
+  EXPECT_EQ(graph.outputs()[0]->name, "y");
+}
+
+TEST(Passes, DropIdentityKeepsAnOutputThatIsAnInput) {
+  Graph graph = graph_of("input %x : f32[2]\n%y : f32[2] = Identity(%x)\noutput %y\n");
+  rewrite(graph, portable_recipe());
+  EXPECT_THAT(operators(graph), ElementsAre("Identity"));
+}
+
+TEST(Passes, DropIdentityMergesTransposes) {
+  EXPECT_THAT(portable(R"(input %x : f32[2x3x4]
+%a : f32[4x2x3] = Transpose(%x) {perm = [2, 0, 1]}
+%b : f32[2x3x4] = Transpose(%a) {perm = [1, 2, 0]}
+%y : f32[2x3x4] = Relu(%b)
+output %y
+)"),
+              ElementsAre("Relu"));
+}
+
+constexpr const char* kConvBatchNorm = R"(input %x : f32[2x4x5x5]
+input %w_conv : f32[6x2x3x3]
+input %w_bias : f32[6]
+input %w_gamma : f32[6]
+input %w_beta : f32[6]
+input %w_mean : f32[6]
+input %var_bn : f32[6]
+%c : f32[2x6x5x5] = Conv(%x, %w_conv, %w_bias) {group = 2, pads = [1, 1, 1, 1]}
+%y : f32[2x6x5x5] = BatchNormalization(%c, %w_gamma, %w_beta, %w_mean, %var_bn)
+)";
+
+TEST(Passes, FoldBatchnormIntoConvolution) {
+  EXPECT_THAT(portable(std::string(kConvBatchNorm) + "output %y\n"), ElementsAre("Conv"));
+}
+
+TEST(Passes, FoldBatchnormRefusesAValueThatOthersRead) {
+  const std::string text = std::string(kConvBatchNorm) + "output %y\noutput %c\n";
+  EXPECT_THAT(portable(text), ElementsAre("Conv", "BatchNormalization"));
+  Graph graph = graph_of(text);
+  const Diary diary = rewrite(graph, portable_recipe());
+  std::string notes;
+  for (const DiaryEntry& entry : diary)
+    for (const std::string& note : entry.notes) notes += note;
+  EXPECT_THAT(notes, testing::HasSubstr("others read the value before it"));
+}
+
+TEST(Passes, FoldBatchnormIntoTransposedConvolutionAndGemm) {
+  EXPECT_THAT(portable(R"(input %x : f32[1x4x3x3]
+input %w_t : f32[4x3x2x2]
+input %w_g : f32[6]
+input %w_b : f32[6]
+input %w_m : f32[6]
+input %var_v : f32[6]
+%c : f32[1x6x6x6] = ConvTranspose(%x, %w_t) {group = 2, strides = [2, 2]}
+%y : f32[1x6x6x6] = BatchNormalization(%c, %w_g, %w_b, %w_m, %var_v)
+output %y
+)"),
+              ElementsAre("ConvTranspose"));
+  EXPECT_THAT(portable(R"(input %x : f32[3x4]
+input %w_w : f32[5x4]
+input %w_g : f32[5]
+input %w_b : f32[5]
+input %w_m : f32[5]
+input %var_v : f32[5]
+%c : f32[3x5] = Gemm(%x, %w_w) {transB = 1}
+%y : f32[3x5] = BatchNormalization(%c, %w_g, %w_b, %w_m, %var_v)
+output %y
+)"),
+              ElementsAre("Gemm"));
+}
+
+TEST(Passes, FoldPadIntoConvolution) {
+  EXPECT_THAT(portable(R"(input %x : f32[1x2x5x5]
+input %w_w : f32[3x2x3x3]
+const %pads : i64[8] = [0, 0, 1, 2, 0, 0, 0, 1]
+%p : f32[1x2x6x8] = Pad(%x, %pads)
+%y : f32[1x3x5x7] = Conv(%p, %w_w) {pads = [1, 0, 0, 1]}
+output %y
+)"),
+              ElementsAre("Conv"));
+}
+
+TEST(Passes, FuseLayernormFromPrimitives) {
+  EXPECT_THAT(portable(R"(input %x : f32[2x5x8]
+input %w_gamma : f32[8]
+input %w_beta : f32[8]
+const %axes : i64[1] = [-1]
+const %two : f32[] = [2]
+const %eps : f32[] = [1e-06]
+%m : f32[2x5x1] = ReduceMean(%x, %axes)
+%d : f32[2x5x8] = Sub(%x, %m)
+%q : f32[2x5x8] = Pow(%d, %two)
+%v : f32[2x5x1] = ReduceMean(%q, %axes)
+%e : f32[2x5x1] = Add(%v, %eps)
+%s : f32[2x5x1] = Sqrt(%e)
+%n : f32[2x5x8] = Div(%d, %s)
+%g : f32[2x5x8] = Mul(%n, %w_gamma)
+%y : f32[2x5x8] = Add(%g, %w_beta)
+output %y
+)"),
+              ElementsAre("LayerNormalization"));
+}
+
+TEST(Passes, FuseHardswishInBothForms) {
+  EXPECT_THAT(portable("input %x : f32[2x9]\n%h : f32[2x9] = HardSigmoid(%x) {alpha = 0.16666667, beta = 0.5}\n"
+                       "%y : f32[2x9] = Mul(%x, %h)\noutput %y\n"),
+              ElementsAre("HardSwish"));
+  EXPECT_THAT(portable(R"(input %x : f32[2x9]
+const %three : f32[] = [3]
+const %zero : f32[] = [0]
+const %six : f32[] = [6]
+%a : f32[2x9] = Add(%x, %three)
+%c : f32[2x9] = Clip(%a, %zero, %six)
+%m : f32[2x9] = Mul(%x, %c)
+%y : f32[2x9] = Div(%m, %six)
+output %y
+)"),
+              ElementsAre("HardSwish"));
+}
+
+TEST(Passes, FuseGeluAndSilu) {
+  EXPECT_THAT(engine(R"(input %x : f32[2x9]
+const %root : f32[] = [1.4142135]
+const %one : f32[] = [1]
+const %half : f32[] = [0.5]
+%d : f32[2x9] = Div(%x, %root)
+%e : f32[2x9] = Erf(%d)
+%a : f32[2x9] = Add(%e, %one)
+%m : f32[2x9] = Mul(%x, %a)
+%y : f32[2x9] = Mul(%m, %half)
+output %y
+)"),
+              ElementsAre("Gelu"));
+  EXPECT_THAT(engine("input %x : f32[2x9]\n%s : f32[2x9] = Sigmoid(%x)\n%y : f32[2x9] = Mul(%s, %x)\noutput %y\n"), ElementsAre("Silu"));
+}
+
+TEST(Passes, ConvolutionTakesResidualAndActivation) {
+  EXPECT_THAT(engine(R"(input %x : f32[1x4x6x6]
+input %w_a : f32[4x4x3x3]
+input %w_b : f32[4]
+input %w_c : f32[4x4x1x1]
+%p : f32[1x4x6x6] = Conv(%x, %w_a, %w_b) {pads = [1, 1, 1, 1]}
+%r : f32[1x4x6x6] = Relu(%p)
+%q : f32[1x4x6x6] = Conv(%r, %w_c)
+%s : f32[1x4x6x6] = Add(%q, %x)
+%y : f32[1x4x6x6] = Relu(%s)
+output %y
+)"),
+              ElementsAre("FusedConv", "FusedConv"));
+}
+
+TEST(Passes, ProductTakesScaleBiasResidualAndActivation) {
+  EXPECT_THAT(engine(R"(input %x : f32[2x7x8]
+input %r : f32[2x7x5]
+input %w_w : f32[8x5]
+input %w_b : f32[5]
+const %half : f32[] = [0.5]
+%m : f32[2x7x5] = MatMul(%x, %w_w)
+%s : f32[2x7x5] = Mul(%m, %half)
+%b : f32[2x7x5] = Add(%w_b, %s)
+%a : f32[2x7x5] = Add(%b, %r)
+%y : f32[2x7x5] = Tanh(%a)
+output %y
+)"),
+              ElementsAre("FusedMatMul"));
+}
+
+TEST(Passes, ActivationsAreNotPulledOverAReaderInBetween) {
+  EXPECT_THAT(engine("input %x : f32[2x8]\ninput %w_w : f32[8x5]\n%m : f32[2x5] = MatMul(%x, %w_w)\n%y : f32[2x5] = Relu(%m)\n"
+                     "%z : f32[2x5] = Add(%m, %y)\noutput %z\n"),
+              ElementsAre("FusedMatMul", "Relu", "Add"));
+}
+
+}  // namespace
+}  // namespace tercel
