@@ -9,6 +9,7 @@
 #include "kernels/ref/ref_kernel.h"
 #include "kernels/simd/conv.h"
 #include "kernels/simd/matmul.h"
+#include "kernels/simd/move.h"
 
 namespace tercel {
 namespace {
@@ -17,8 +18,17 @@ using Menu = std::map<std::string_view, std::vector<Variant>>;
 
 Menu fast_variants() {
   return {
+      {"Concat", {copy_concat()}},
+      {"DepthToSpace", {copy_depth_to_space()}},
+      {"Expand", {copy_expand()}},
       {"FusedConv", {simd_depthwise(), simd_conv()}},
       {"FusedMatMul", {simd_gemv(), simd_matmul(), simd_batched_matmul()}},
+      {"Gather", {copy_gather()}},
+      {"Pad", {copy_pad()}},
+      {"Slice", {copy_slice()}},
+      {"SpaceToDepth", {copy_space_to_depth()}},
+      {"Split", {copy_split()}},
+      {"Transpose", {copy_transpose()}},
   };
 }
 
