@@ -33,7 +33,11 @@ std::vector<Array> read_arrays(const fs::path& folder, const char* stem) {
   }
 }
 
-/// The test data of ONNX 1.12 declares bfloat16 tensors as uint16: the same bits under the type the model wants.
+// The test data of ONNX 1.12 has three faults with bfloat16: tensors are declared uint16 (the bits are right), values are cut
+// off instead of rounded to nearest even as the standard says, and CastLike's second operand, of which only the type counts,
+// has one element where the model declares twelve.
+
+/// The same bits under the type the model wants.
 Array with_type(const Array& array, DType wanted) {
   if (wanted != DType::bf16 || array.dtype() != DType::u16) return array;
   Array same_bits(DType::bf16, array.dims());
@@ -42,7 +46,10 @@ Array with_type(const Array& array, DType wanted) {
 }
 
 std::vector<Array> with_types(std::vector<Array> arrays, const std::vector<Port>& ports) {
-  for (size_t i = 0; i < arrays.size() && i < ports.size(); ++i) arrays[i] = with_type(arrays[i], ports[i].dtype);
+  for (size_t i = 0; i < arrays.size() && i < ports.size(); ++i) {
+    arrays[i] = with_type(arrays[i], ports[i].dtype);
+    if (ports[i].name == "like" && arrays[i].dims() != ports[i].dims) arrays[i] = Array(ports[i].dtype, ports[i].dims);
+  }
   return arrays;
 }
 
@@ -52,11 +59,12 @@ std::string difference(const Array& got, const Array& wanted) {
   if (got.dims() != wanted.dims()) return "shape";
   if (got.dtype() != DType::f32 && got.dtype() != DType::f64 && got.dtype() != DType::f16 && got.dtype() != DType::bf16)
     return std::equal(got.data(), got.data() + got.bytes(), wanted.data()) ? "" : "integers";
+  const float relative = got.dtype() == DType::bf16 ? 0x1p-7f : 1e-3f;  // one unit in bfloat16's last place
   const auto a = got.to_floats(), b = wanted.to_floats();
   for (size_t i = 0; i < a.size(); ++i) {
     if (std::isnan(a[i]) && std::isnan(b[i])) continue;
     if (a[i] == b[i]) continue;
-    if (!(std::abs(a[i] - b[i]) <= 1e-7f + 1e-3f * std::abs(b[i])))
+    if (!(std::abs(a[i] - b[i]) <= 1e-7f + relative * std::abs(b[i])))
       return "element " + std::to_string(i) + " is " + std::to_string(a[i]) + ", wanted " + std::to_string(b[i]);
   }
   return "";
