@@ -1,7 +1,8 @@
-// peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy: loads, writes the answer, prints the load time in ms, then answers every
-// line on stdin with the time of one run in ms. bench/peers.py runs it in turns with its peers.
+// peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy: loads, prints the load time in ms and the most memory so far in MiB, writes
+// the answer, then answers every line on stdin with the time of one run in ms. bench/peers.py runs it in turns with its peers.
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
@@ -27,8 +28,10 @@ int main(int argc, char** argv) {
     const std::vector<tercel::Array> input{tercel::Array::open(argv[3])};
     session.prepare({{session.model().inputs()[0].name, input[0].dims()}});
     const double loaded = now_ms() - start;
+    rusage usage;
+    ::getrusage(RUSAGE_SELF, &usage);
     session.run(input).at(0).save(argv[4]);
-    fmt::print("{}\n", loaded);
+    fmt::print("{} {}\n", loaded, static_cast<double>(usage.ru_maxrss) / 1024);
     std::fflush(stdout);
     for (int c; (c = std::getchar()) != EOF;) {
       if (c != '\n') continue;

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Tercel and ONNX Runtime on the same networks, one run of each in turn, so that a slow moment of the machine hits both.
 
-Every row first checks that both give the same answer. Figures are medians over the turns; the ratio is the median of the
+Every row first checks that both give the same answer. Load is everything before the first run (ONNX
+Runtime: the session; Tercel: reading, passes, packing), peak MiB what Tercel's process took until then. Figures are medians over the
+turns; the ratio is the median of the
 ratios turn by turn, with its 10 % and 90 % quantiles.
 """
 import argparse
@@ -16,7 +18,7 @@ import numpy as np
 import onnxruntime
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TURNS = 31
+TURNS = 21
 
 
 class Tercel:
@@ -25,7 +27,7 @@ class Tercel:
         self.process = subprocess.Popen(
             [str(ROOT / "build/release/bench/peer_tercel"), model, str(threads), str(folder / "in.npy"),
              str(folder / "out.npy")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.load_ms = float(self.process.stdout.readline())
+        self.load_ms, self.load_mib = map(float, self.process.stdout.readline().split())
         self.answer = np.load(folder / "out.npy")
 
     def run(self) -> float:
@@ -79,7 +81,7 @@ def compare(model: str, threads: int, turns: int) -> None:
     label = net.parent.name if net.stem == "model" else net.stem
     print(f"{label:28} {threads:7} {statistics.median(a for a, _ in pairs):9.2f} {statistics.median(b for _, b in pairs):9.2f} "
           f"{statistics.median(ratios):7.3f} ({ratios[len(ratios) // 10]:.3f} .. {ratios[-1 - len(ratios) // 10]:.3f}) "
-          f"{ours.load_ms:8.0f} {peer.load_ms:8.0f} {error:9.1e}", flush=True)
+          f"{ours.load_ms:8.0f} {peer.load_ms:8.0f} {ours.load_mib:9.0f} {error:9.1e}", flush=True)
 
 
 parser = argparse.ArgumentParser()
@@ -87,7 +89,7 @@ parser.add_argument("models", nargs="+")
 parser.add_argument("--turns", type=int, default=TURNS)
 arguments = parser.parse_args()
 print(f"ONNX Runtime {onnxruntime.__version__}, {arguments.turns} turns; times in ms, ratio = Tercel / ONNX Runtime")
-print(f"{'network':28} {'threads':>7} {'Tercel':>9} {'ORT':>9} {'ratio':>7} {'10 % .. 90 %':>16} {'load':>9} {'load ORT':>8} {'error':>9}")
+print(f"{'network':28} {'threads':>7} {'Tercel':>9} {'ORT':>9} {'ratio':>7} {'10 % .. 90 %':>16} {'load':>9} {'load ORT':>8} {'peak MiB':>9} {'error':>9}")
 for path in arguments.models:
     for count in (1, 2):
         compare(path, count, arguments.turns)

@@ -127,7 +127,7 @@ std::string write_model(const Graph& graph) {
     entry.add_string(EntryField::value, value);
   }
   pbf_builder<GraphField> out(model, ModelField::graph);
-  out.add_string(GraphField::name, graph.name.empty() ? "graph" : graph.name);
+  out.add_string(GraphField::name, graph.name);
   for (const auto& node : graph.nodes()) write_node(out, *node, opset);
   std::string tensor;
   for (const auto& value : graph.values()) {
