@@ -1,0 +1,265 @@
+// What a Session promises: sessions in several threads do not disturb each other, an instruction set can be forced,
+// nothing is allocated per step, wrong inputs are refused by name, shapes may change, memory has a limit.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <thread>
+
+#include "tercel/tercel.h"
+
+// Sanitizers bring an operator new of their own, and their bookkeeping allocates.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TERCEL_COUNT_ALLOCATIONS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TERCEL_COUNT_ALLOCATIONS 0
+#endif
+#endif
+#ifndef TERCEL_COUNT_ALLOCATIONS
+#define TERCEL_COUNT_ALLOCATIONS 1
+#endif
+
+namespace {
+
+std::atomic<int64_t> allocations = 0;
+
+}  // namespace
+
+#if TERCEL_COUNT_ALLOCATIONS
+namespace {
+
+void* counted(size_t bytes, size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (bytes == 0) bytes = 1;
+  void* memory = alignment == 0 ? std::malloc(bytes)
+                                : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+// The nothrow and array forms of the standard library call these.
+void* operator new(size_t bytes) { return counted(bytes, 0); }
+void* operator new(size_t bytes, std::align_val_t alignment) { return counted(bytes, static_cast<size_t>(alignment)); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+#endif
+
+namespace tercel {
+namespace {
+
+using testing::HasSubstr;
+
+std::string shipped(const std::string& name) { return std::string(TERCEL_SOURCE_DIR "/models/") + name + ".onnx"; }
+
+/// The same numbers for the same seed, between -1 and 1.
+Array noise(std::vector<int64_t> dims, uint32_t seed) {
+  Array array(DType::f32, std::move(dims));
+  uint32_t state = seed * 2654435761u + 1;
+  for (float& x : array.floats()) {
+    state = state * 1664525u + 1013904223u;
+    x = static_cast<float>(state >> 8) / 8388608.0f - 1.0f;
+  }
+  return array;
+}
+
+struct Net {
+  const char* name;
+  std::vector<int64_t> dims;
+};
+const Net kSqueezeNet{"squeezenet1_1", {1, 3, 224, 224}};
+const Net kResNet{"resnet20_cifar10", {1, 3, 32, 32}};
+
+bool same_bits(const Array& a, const Array& b) {
+  return a.dtype() == b.dtype() && a.dims() == b.dims() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+SessionOptions with_threads(int threads) {
+  SessionOptions options;
+  options.threads = threads;
+  return options;
+}
+
+/// What the call's Error says; empty, and a failure, where it throws none.
+template <typename Call>
+std::string refusal(ErrorCode code, Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "no Error";
+  return "";
+}
+
+/// Sets an environment variable for the life of this object.
+class Environment {
+ public:
+  Environment(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    ::setenv(name, value, 1);
+  }
+  ~Environment() {
+    if (before_) ::setenv(name_, before_->c_str(), 1);
+    else ::unsetenv(name_);
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+TEST(Session, TwoThreadsGetTheAnswersOfOne) {
+  for (int threads : {1, 2}) {
+    SCOPED_TRACE(threads);
+    const std::vector<std::pair<Net, int>> jobs{{kSqueezeNet, 8}, {kResNet, 60}};
+    std::vector<std::vector<Array>> alone(jobs.size());
+    for (size_t j = 0; j < jobs.size(); ++j) {
+      Session session(load(shipped(jobs[j].first.name)), with_threads(threads));
+      for (uint32_t seed = 0; seed < 4; ++seed)
+        alone[j].push_back(session.run({noise(jobs[j].first.dims, seed)}).at(0));
+    }
+    std::vector<int> differing(2 * jobs.size(), 0);
+    std::vector<std::thread> workers;
+    for (size_t w = 0; w < differing.size(); ++w)  // each net twice: what kernels share, they share within one net too
+      workers.emplace_back([&, w] {
+        const auto& [net, runs] = jobs[w % jobs.size()];
+        Session session(load(shipped(net.name)), with_threads(threads));
+        for (int run = 0; run < runs; ++run) {
+          const auto seed = static_cast<uint32_t>(run) % 4;
+          if (!same_bits(session.run({noise(net.dims, seed)}).at(0), alone[w % jobs.size()][seed])) ++differing[w];
+        }
+      });
+    for (std::thread& worker : workers) worker.join();
+    EXPECT_THAT(differing, testing::Each(0));
+  }
+}
+
+TEST(Session, AForcedInstructionSetIsUsedAndReported) {
+  const Model model = load(shipped(kResNet.name));
+  for (const char* isa : {"baseline", "avx2", "avx512"}) {
+    SessionOptions options;
+    options.isa = isa;
+    const Environment other("TERCEL_ISA", "baseline");  // options win
+    try {
+      EXPECT_EQ(Session(model, options).prepare().isa, isa);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::unsupported);  // this machine lacks it
+      EXPECT_THAT(error.what(), HasSubstr(isa));
+      continue;
+    }
+    const Environment forced("TERCEL_ISA", isa);
+    EXPECT_EQ(Session(model).prepare().isa, isa);
+  }
+}
+
+TEST(Session, AnUnknownInstructionSetIsRefused) {
+  const Model model = load(shipped(kResNet.name));
+  SessionOptions options;
+  options.isa = "sse9";
+  EXPECT_THAT(refusal(ErrorCode::bad_input, [&] { Session session(model, options); }), HasSubstr("'sse9'"));
+  const Environment forced("TERCEL_ISA", "sse9");
+  const std::string message = refusal(ErrorCode::bad_input, [&] { Session session(model); });
+  EXPECT_THAT(message, HasSubstr("TERCEL_ISA"));
+  EXPECT_THAT(message, HasSubstr("'sse9'"));
+}
+
+// A run allocates its outputs, the table of their addresses and the key to its plan: the same few blocks whatever the
+// net. Reference kernels alone may keep small tables for themselves (a reduction one per row).
+TEST(Session, ARunAllocatesNothingPerStep) {
+  if (!TERCEL_COUNT_ALLOCATIONS) GTEST_SKIP() << "sanitizers allocate on their own";
+  constexpr int64_t kMost = 20, kMostPerReferenceStep = 160;
+  for (const Net& net : {kSqueezeNet, kResNet})
+    for (int threads : {1, 2}) {
+      SCOPED_TRACE(std::string(net.name) + ", " + std::to_string(threads) + " threads");
+      Session session(load(shipped(net.name)), with_threads(threads));
+      int64_t limit = kMost;
+      for (const StepReport& step : session.prepare().steps)
+        if (step.variant == "ref") limit += kMostPerReferenceStep;
+      const std::vector<Array> inputs{noise(net.dims, 1)};
+      session.run(inputs);
+      const int64_t before = allocations;
+      session.run(inputs);
+      const int64_t once = allocations - before;
+      for (int i = 0; i < 3; ++i) session.run(inputs);
+      EXPECT_EQ(allocations - before, 4 * once);
+      EXPECT_GT(once, 0) << "nothing was counted";
+      EXPECT_LE(once, limit);
+    }
+}
+
+TEST(Session, WrongInputsAreRefusedByName) {
+  const Model model = load(shipped(kResNet.name));
+  Session session(model);
+  const std::string name = "'" + model.inputs().at(0).name + "'";
+  const Array good = noise(kResNet.dims, 1);
+  const auto refused = [&](const std::vector<Array>& inputs) {
+    return refusal(ErrorCode::bad_input, [&] { session.run(inputs); });
+  };
+
+  EXPECT_THAT(refused({}), HasSubstr("1 inputs, 0 arrays"));
+  EXPECT_THAT(refused({good, good}), HasSubstr("1 inputs, 2 arrays"));
+  EXPECT_THAT(refused({Array()}), HasSubstr(name));
+  EXPECT_THAT(refused({Array(DType::f64, kResNet.dims)}),
+              testing::AllOf(HasSubstr(name), HasSubstr("f32"), HasSubstr("f64")));
+  EXPECT_THAT(refused({noise({3, 32, 32}, 1)}), testing::AllOf(HasSubstr(name), HasSubstr("3x32x32")));
+  EXPECT_THAT(refused({noise({1, 1, 32, 32}, 1)}), testing::AllOf(HasSubstr(name), HasSubstr("1x1x32x32")));
+  EXPECT_THAT(refused({noise({1, 3, 31, 32}, 1)}), testing::AllOf(HasSubstr(name), HasSubstr("1x3x31x32")));
+  EXPECT_THAT(refusal(ErrorCode::bad_input,
+                      [&] {
+                        session.prepare({{"nobody", {1, 3, 32, 32}}});
+                      }),
+              HasSubstr("'nobody'"));
+  EXPECT_EQ(session.run({good}).at(0).dims(), (std::vector<int64_t>{1, 10}));  // and the session lives on
+}
+
+// Every batch of six rows in pieces, whatever their sizes, gives the rows of the whole: nothing of one picture reaches
+// another, and a plan brought back after others is still good.
+TEST(Session, BatchesMayChangeFromCallToCall) {
+  const Model model = load(shipped(kResNet.name));
+  ASSERT_EQ(model.inputs().at(0).dims.at(0), -1);
+  Session session(model);
+  constexpr int64_t kRows = 6;
+  const Array all = noise({kRows, 3, 32, 32}, 7);
+  const size_t in_row = all.bytes() / kRows;
+  const std::vector<float> whole = session.run({all}).at(0).to_floats();
+  const size_t out_row = whole.size() / kRows;
+  float largest = 0;
+  for (float x : whole) largest = std::max(largest, std::abs(x));
+  for (int64_t batch : {1, 2, 3, 4, 5, 6, 1, 6, 2}) {
+    for (int64_t first = 0; first + batch <= kRows; first += batch) {
+      Array part(DType::f32, {batch, 3, 32, 32});
+      std::memcpy(part.data(), all.data() + static_cast<size_t>(first) * in_row, part.bytes());
+      const std::vector<float> rows = session.run({part}).at(0).to_floats();
+      ASSERT_EQ(rows.size(), static_cast<size_t>(batch) * out_row);
+      for (size_t i = 0; i < rows.size(); ++i)
+        ASSERT_NEAR(rows[i], whole[static_cast<size_t>(first) * out_row + i], 1e-5f * largest)
+            << "batch " << batch << " from row " << first;
+    }
+  }
+}
+
+TEST(Session, MemoryHasALimit) {
+  SessionOptions options;
+  options.max_memory = 1000;
+  Session session(load(shipped(kResNet.name)), options);
+  const std::string message = refusal(ErrorCode::limit, [&] { session.run({noise(kResNet.dims, 1)}); });
+  EXPECT_THAT(message, HasSubstr("1000"));
+  EXPECT_THAT(message, HasSubstr(kResNet.name));
+  refusal(ErrorCode::limit, [&] { session.prepare(); });
+}
+
+}  // namespace
+}  // namespace tercel
