@@ -1,4 +1,5 @@
-// Activations on vectors; the scalar functions in kernels/activation.cc are the definition.
+// Activations on vectors; the scalar functions in kernels/activation.cc are the definition. A NaN stays NaN: Highway's Min,
+// Max and Exp lose it, so comparisons that are false for NaN choose instead.
 #if defined(TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_
 #undef TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_
@@ -16,12 +17,24 @@ namespace tercel {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V KeepNaN(D, V x, V y) {
+  return hn::IfThenElse(hn::Eq(x, x), y, x);
+}
+
+/// Where low > high the answer is high.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Clip(D, V x, V low, V high) {
+  x = hn::IfThenElse(hn::Lt(x, low), low, x);
+  return hn::IfThenElse(hn::Gt(x, high), high, x);
+}
+
 /// 1 / (1 + exp(-x)). exp is asked for non-positive arguments only, where it cannot overflow.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Sigmoid(D d, V x) {
   const V e = hn::Exp(d, hn::Neg(hn::Abs(x)));
   const V denominator = hn::Add(hn::Set(d, 1.0f), e);
-  return hn::Div(hn::IfThenElse(hn::Ge(x, hn::Zero(d)), hn::Set(d, 1.0f), e), denominator);
+  return KeepNaN(d, x, hn::Div(hn::IfThenElse(hn::Ge(x, hn::Zero(d)), hn::Set(d, 1.0f), e), denominator));
 }
 
 /// Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7, which is float's own resolution at erf's values near 1.
@@ -40,7 +53,7 @@ HWY_INLINE V Erf(D d, V x) {
 /// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)).
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Softplus(D d, V x) {
-  return hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, hn::Exp(d, hn::Neg(hn::Abs(x)))));
+  return KeepNaN(d, x, hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, hn::Exp(d, hn::Neg(hn::Abs(x))))));
 }
 
 template <class D, class V = hn::Vec<D>>
@@ -58,12 +71,12 @@ HWY_INLINE V Activate(D d, Activation kind, V x, V alpha, V beta) {
   const V zero = hn::Zero(d), one = hn::Set(d, 1.0f);
   switch (kind) {
     case Activation::none: return x;
-    case Activation::relu: return hn::Max(x, zero);
-    case Activation::clip: return hn::Min(hn::Max(x, alpha), beta);
+    case Activation::relu: return hn::IfThenElse(hn::Lt(x, zero), zero, x);
+    case Activation::clip: return Clip(d, x, alpha, beta);
     case Activation::leaky_relu: return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(x, alpha), x);
-    case Activation::hard_sigmoid: return hn::Min(hn::Max(hn::MulAdd(x, alpha, beta), zero), one);
+    case Activation::hard_sigmoid: return Clip(d, hn::MulAdd(x, alpha, beta), zero, one);
     case Activation::hard_swish:
-      return hn::Mul(x, hn::Min(hn::Max(hn::MulAdd(x, hn::Set(d, 1.0f / 6), hn::Set(d, 0.5f)), zero), one));
+      return hn::Mul(x, Clip(d, hn::MulAdd(x, hn::Set(d, 1.0f / 6), hn::Set(d, 0.5f)), zero, one));
     case Activation::sigmoid: return Sigmoid(d, x);
     case Activation::tanh: return TanhOf(d, x);
     case Activation::silu: return hn::Mul(x, Sigmoid(d, x));

@@ -74,7 +74,7 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
     for (int v = 0; v < NV; ++v) {
       V x = hn::MulAdd(acc[r][v], scale, bias[v]);
       if (residual != nullptr) x = hn::Add(x, hn::LoadU(d, residual + v * kLanes));
-      if (clamps) x = hn::Min(hn::Max(x, low), high);
+      if (clamps) x = Clip(d, x, low, high);
       hn::StoreU(x, d, (whole ? out : buffer) + v * kLanes);
     }
     if (!whole) std::memcpy(out, buffer, static_cast<size_t>(columns) * sizeof(float));
