@@ -11,6 +11,10 @@
 #include "kernels/simd/elementwise.h"
 #include "kernels/simd/matmul.h"
 #include "kernels/simd/move.h"
+#include "kernels/simd/norm.h"
+#include "kernels/simd/pool.h"
+#include "kernels/simd/reduce.h"
+#include "kernels/simd/softmax.h"
 
 namespace tercel {
 namespace {
@@ -21,6 +25,7 @@ Menu fast_variants() {
   return {
       {"Abs", {simd_unary()}},
       {"Add", {simd_binary()}},
+      {"AveragePool", {simd_pool()}},
       {"BatchNormalization", {simd_batchnorm()}},
       {"Ceil", {simd_unary()}},
       {"Clip", {simd_unary()}},
@@ -37,10 +42,15 @@ Menu fast_variants() {
       {"FusedMatMul", {simd_gemv(), simd_matmul(), simd_batched_matmul()}},
       {"Gather", {copy_gather()}},
       {"Gelu", {simd_unary()}},
+      {"GlobalAveragePool", {simd_reduce(), simd_reduce_plain()}},
+      {"GlobalMaxPool", {simd_reduce(), simd_reduce_plain()}},
       {"HardSigmoid", {simd_unary()}},
       {"HardSwish", {simd_unary()}},
+      {"LayerNormalization", {simd_layernorm()}},
       {"LeakyRelu", {simd_unary()}},
+      {"LogSoftmax", {simd_softmax(), simd_softmax_plain()}},
       {"Max", {simd_binary()}},
+      {"MaxPool", {simd_pool()}},
       {"Min", {simd_binary()}},
       {"Mish", {simd_unary()}},
       {"Mul", {simd_binary()}},
@@ -49,11 +59,15 @@ Menu fast_variants() {
       {"Pad", {copy_pad()}},
       {"Pow", {simd_power()}},
       {"Reciprocal", {simd_unary()}},
+      {"ReduceMax", {simd_reduce(), simd_reduce_plain()}},
+      {"ReduceMean", {simd_reduce(), simd_reduce_plain()}},
+      {"ReduceSum", {simd_reduce(), simd_reduce_plain()}},
       {"Relu", {simd_unary()}},
       {"Round", {simd_unary()}},
       {"Sigmoid", {simd_unary()}},
       {"Silu", {simd_unary()}},
       {"Slice", {copy_slice()}},
+      {"Softmax", {simd_softmax(), simd_softmax_plain()}},
       {"Softplus", {simd_unary()}},
       {"SpaceToDepth", {copy_space_to_depth()}},
       {"Split", {copy_split()}},

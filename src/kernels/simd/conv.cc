@@ -38,9 +38,16 @@ struct Geometry {
     h = windows[0];
     w = windows[1];
     pointwise = h.kernel == 1 && w.kernel == 1 && h.stride == 1 && w.stride == 1 && !padded();
-    merged = !pointwise && group == 1 && w.dilation == 1 && icg < kFewChannels;
+    merged = !pointwise && group == 1 && w.dilation == 1 && icg < kFewChannels && copy_is_small();
   }
   bool padded() const { return h.pad_begin != 0 || h.pad_end != 0 || w.pad_begin != 0 || w.pad_end != 0; }
+  int64_t padded_height() const { return h.input + h.pad_begin + h.pad_end; }
+  int64_t padded_width() const { return w.input + w.pad_begin + w.pad_end; }
+  /// Pads come from strangers: with a stride as absurd they give a small result, but no copy that fits memory.
+  bool copy_is_small() const {
+    const auto area = checked_mul(padded_height(), padded_width());
+    return !padded() || (area && *area <= 16 * h.input * w.input + 4096);
+  }
   int64_t taps() const { return merged ? h.kernel : h.kernel * w.kernel; }
   int64_t depth() const { return merged ? w.kernel * icg : icg; }
 };
@@ -108,7 +115,7 @@ class ConvKernel final : public Kernel {
   }
 
   size_t scratch_bytes() const override {
-    return g_.merged && g_.padded() ? static_cast<size_t>(g_.n * padded_height() * padded_width() * g_.c) * sizeof(float) : 0;
+    return g_.merged && g_.padded() ? static_cast<size_t>(g_.n * g_.padded_height() * g_.padded_width() * g_.c) * sizeof(float) : 0;
   }
   bool consumed(size_t operand) const override { return operand == kWeights || operand == kBias; }
   size_t packed_bytes() const override { return packed_.size() + bias_.size() * sizeof(float); }
@@ -119,7 +126,7 @@ class ConvKernel final : public Kernel {
     if (g_.merged && g_.padded()) {
       auto* copy = reinterpret_cast<float*>(args.scratch);
       write_padded(src, copy);
-      rows = {&g_, copy, nullptr, padded_height(), padded_width(), 0, 0};
+      rows = {&g_, copy, nullptr, g_.padded_height(), g_.padded_width(), 0, 0};
     }
     GemmJob job;
     job.m = g_.n * g_.h.output * g_.w.output;
@@ -153,11 +160,9 @@ class ConvKernel final : public Kernel {
   float* weights(int64_t group) const {
     return reinterpret_cast<float*>(packed_.data()) + static_cast<size_t>(group) * group_floats_;
   }
-  int64_t padded_height() const { return g_.h.input + g_.h.pad_begin + g_.h.pad_end; }
-  int64_t padded_width() const { return g_.w.input + g_.w.pad_begin + g_.w.pad_end; }
 
   void write_padded(const float* src, float* copy) const {
-    const int64_t height = padded_height(), row = padded_width() * g_.c, inner = g_.w.input * g_.c;
+    const int64_t height = g_.padded_height(), row = g_.padded_width() * g_.c, inner = g_.w.input * g_.c;
     const int64_t left = g_.w.pad_begin * g_.c;
     parallel_for(g_.n * height, std::max<int64_t>(1, 16384 / (row + 1)), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {

@@ -38,6 +38,11 @@ VariantCase case_of(const Conv& conv) {
 
 void check(const Conv& conv, std::string_view variant = "simd_conv") { check_variants(case_of(conv), {variant}); }
 
+void check_depthwise(Conv conv) {
+  conv.group = conv.oc = conv.c;
+  check(conv, "simd_depthwise");
+}
+
 TEST(SimdConv, EveryWidthOfChannels) {
   for (int64_t c : {1, 2, 3, 5, 15, 16, 17, 31})
     for (int64_t oc : {1, 7, 8, 9, 16, 17, 33}) check({.c = c, .h = 5, .w = 6, .oc = oc});
@@ -70,6 +75,22 @@ TEST(SimdConv, KernelShapes) {
   check({.c = 3, .h = 11, .w = 11, .oc = 10, .kh = 11, .kw = 11, .strides = {4, 4}, .pads = {2, 2, 2, 2}});
 }
 
+TEST(SimdConv, AbsurdPadsTakeNoMemory) {
+  constexpr int64_t kFar = int64_t{1} << 30;
+  const Conv conv{.c = 3, .h = 2, .w = 2, .oc = 4, .strides = {kFar, kFar}, .pads = {kFar, kFar, kFar, kFar}};
+  check(conv);
+  check_depthwise(conv);
+}
+
+TEST(SimdConv, NaNGoesThrough) {
+  for (Activation activation :
+       {Activation::none, Activation::relu, Activation::clip, Activation::sigmoid, Activation::hard_sigmoid}) {
+    VariantCase c = case_of({.c = 18, .h = 3, .w = 3, .oc = 9, .activation = activation});
+    reinterpret_cast<float*>(c.src[0].mutable_data())[0] = std::numeric_limits<float>::quiet_NaN();
+    check_variants(c, {"simd_conv"});
+  }
+}
+
 TEST(SimdConv, Groups) {
   for (int64_t group : {2, 3, 4, 6})
     for (int64_t per : {1, 2, 5, 17})
@@ -93,11 +114,6 @@ TEST(SimdConv, BatchesResidualsAndActivations) {
 TEST(SimdConv, LongSums) {
   check({.c = 512, .h = 7, .w = 7, .oc = 40});
   check({.c = 1280, .h = 1, .w = 1, .oc = 100, .kh = 1, .kw = 1, .pads = {0, 0, 0, 0}});
-}
-
-void check_depthwise(Conv conv) {
-  conv.group = conv.oc = conv.c;
-  check(conv, "simd_depthwise");
 }
 
 TEST(SimdDepthwise, EveryWidthOfChannels) {

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace tercel {
+
+Variant simd_layernorm();  ///< LayerNormalization over the last axes, one scale and bias per element, plain layout
+
+}  // namespace tercel

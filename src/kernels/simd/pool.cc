@@ -1,0 +1,181 @@
+#include "kernels/simd/pool.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "tensor/window.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd/pool.cc"
+// clang-format off
+#include "kernels/simd/dispatch.h"
+#include <hwy/foreach_target.h>
+// clang-format on
+#include "kernels/simd/part-inl.h"
+
+#ifndef TERCEL_POOL_ONCE
+#define TERCEL_POOL_ONCE
+namespace tercel {
+
+struct PoolJob {
+  int64_t n, c;
+  Window h, w;
+  bool averages;     // else the largest
+  bool counts_pads;  // an average counts padding as zeros
+  const float* src;
+  float* dst;
+};
+
+/// Taps before the end of the padding: in ceil mode a window may reach past it, and what lies there never counts.
+inline int64_t padded_taps(const Window& window, int64_t o) {
+  const int64_t end = window.input + window.pad_end;
+  return steps_within(window.start(o), window.dilation, window.start(o), end, window.kernel).size();
+}
+
+}  // namespace tercel
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tercel {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+struct Largest {
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Start(D d) {
+    return hn::Set(d, -std::numeric_limits<float>::infinity());
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Step(D, V acc, V x) {
+    return hn::Max(acc, x);
+  }
+};
+
+struct Total {
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Start(D d) {
+    return hn::Zero(d);
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Step(D, V acc, V x) {
+    return hn::Add(acc, x);
+  }
+};
+
+/// NV vectors of channels of one pixel.
+template <class Reduction, int NV, class D>
+HWY_INLINE void Pixel(D d, const float* src, int64_t row_step, int64_t tap_step, Range taps_h, Range taps_w,
+                      float factor, float* dst) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V acc[NV];
+  for (int v = 0; v < NV; ++v) acc[v] = Reduction::Start(d);
+  for (int64_t kh = taps_h.begin; kh < taps_h.end; ++kh)
+    for (int64_t kw = taps_w.begin; kw < taps_w.end; ++kw) {
+      const float* x = src + kh * row_step + kw * tap_step;
+      for (int v = 0; v < NV; ++v) acc[v] = Reduction::Step(d, acc[v], hn::LoadU(d, x + v * lanes));
+    }
+  for (int v = 0; v < NV; ++v) hn::StoreU(hn::Mul(acc[v], hn::Set(d, factor)), d, dst + v * lanes);
+}
+
+template <class Reduction, class D>
+void PoolRows(D d, const PoolJob& job, int64_t begin, int64_t end) {
+  constexpr int kVectors = 4;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t c = job.c, row_step = job.h.dilation * job.w.input * c, tap_step = job.w.dilation * c;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t n = row / job.h.output, oh = row % job.h.output;
+    const Range taps_h = job.h.taps(oh);
+    for (int64_t ow = 0; ow < job.w.output; ++ow) {
+      const Range taps_w = job.w.taps(ow);
+      const int64_t count =
+          job.counts_pads ? padded_taps(job.h, oh) * padded_taps(job.w, ow) : taps_h.size() * taps_w.size();
+      const float factor = job.averages ? (count == 0 ? 0.0f : 1.0f / static_cast<float>(count)) : 1.0f;
+      // Where all taps lie in the padding nothing is read.
+      const Range kh{0, taps_w.size() == 0 ? 0 : taps_h.size()}, kw{0, taps_w.size()};
+      const int64_t ih = job.h.start(oh) + taps_h.begin * job.h.dilation,
+                    iw = job.w.start(ow) + taps_w.begin * job.w.dilation;
+      const float* src = job.src + (kh.size() == 0 ? 0 : ((n * job.h.input + ih) * job.w.input + iw) * c);
+      float* dst = job.dst + (row * job.w.output + ow) * c;
+      int64_t at = 0;
+      for (; at + kVectors * lanes <= c; at += kVectors * lanes)
+        Pixel<Reduction, kVectors>(d, src + at, row_step, tap_step, kh, kw, factor, dst + at);
+      for (; at < c; at += lanes) {
+        const int64_t last = std::min(at, c - lanes);  // may overlap the one before: it writes the same again
+        Pixel<Reduction, 1>(d, src + last, row_step, tap_step, kh, kw, factor, dst + last);
+      }
+    }
+  }
+}
+
+template <class D>
+void PoolAny(D d, const PoolJob& job, int64_t begin, int64_t end) {
+  if (job.averages) PoolRows<Total>(d, job, begin, end);
+  else PoolRows<Largest>(d, job, begin, end);
+}
+
+/// Result rows [begin, end), counted over the batch.
+void PoolPart(const PoolJob& job, int64_t begin, int64_t end) {
+  const hn::ScalableTag<float> full;
+  const hn::CappedTag<float, 4> quarter;
+  if (job.c >= static_cast<int64_t>(hn::Lanes(full))) PoolAny(full, job, begin, end);
+  else if (job.c >= static_cast<int64_t>(hn::Lanes(quarter))) PoolAny(quarter, job, begin, end);
+  else PoolAny(hn::CappedTag<float, 1>(), job, begin, end);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tercel
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tercel {
+namespace {
+
+class PoolKernel final : public Kernel {
+ public:
+  explicit PoolKernel(const Problem& p) : run_(TERCEL_PICK(p.isa, PoolPart)) {
+    const Dims& x = p.src[0].dims;
+    const auto windows = conv_windows(*p.attrs, std::span(x).subspan(2), p.attrs->get_ints("kernel_shape"));
+    job_.n = x[0];
+    job_.c = x[1];
+    job_.h = windows[0];
+    job_.w = windows[1];
+    job_.averages = p.op == "AveragePool";
+    job_.counts_pads = job_.averages && p.attrs->get_bool("count_include_pad");
+  }
+
+  void run(const Args& args) const override {
+    PoolJob job = job_;
+    job.src = reinterpret_cast<const float*>(args.src[0]);
+    job.dst = reinterpret_cast<float*>(args.dst[0]);
+    // At least the results themselves; taps count by how many can read an input.
+    const int64_t taps = std::min(job.h.kernel, job.h.input) * std::min(job.w.kernel, job.w.input);
+    const int64_t work = job.w.output * job.c * std::clamp<int64_t>(taps, 1, 1 << 10);
+    parallel_for(job.n * job.h.output, std::max<int64_t>(1, 32768 / work),
+                 [&](int64_t b, int64_t e) { run_(job, b, e); });
+  }
+
+ private:
+  void (*run_)(const PoolJob&, int64_t, int64_t);
+  PoolJob job_{};
+};
+
+std::string why_not(const Problem& p) {
+  if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
+  if (p.src[0].rank() != 4) return fmt::format("rank {}, not 4", p.src[0].rank());
+  if (p.dst.size() > 1 && p.dst[1]) return "it is asked where the largest are";
+  if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
+  return {};
+}
+
+}  // namespace
+
+Variant simd_pool() {
+  return {"simd_pool", LayoutRule::channels_last, why_not,
+          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PoolKernel>(p); }};
+}
+
+}  // namespace tercel
+#endif
