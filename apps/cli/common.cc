@@ -43,13 +43,13 @@ InputShapes ShapeFlags::shapes(const Model& model) const {
     std::vector<int64_t> dims;
     const char* at = extents.data();
     const char* end = at + extents.size();
-    while (at < end) {
+    while (at <= end && !extents.empty()) {  // a trailing x leaves one more extent to be read
       int64_t extent = 0;
       const auto result = std::from_chars(at, end, extent);
       if (result.ec != std::errc() || extent < 0 || (result.ptr != end && *result.ptr != 'x'))
         throw Error(ErrorCode::bad_input, fmt::format("--shape {}: wanted extents like 1x3x224x224", text));
       dims.push_back(extent);
-      at = result.ptr == end ? end : result.ptr + 1;
+      at = result.ptr + 1;
     }
     shapes[name] = dims;
   }

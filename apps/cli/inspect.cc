@@ -11,7 +11,7 @@ namespace {
 
 struct Flags {
   std::string model;
-  bool json = false, why = false, nodes = false, text = false;
+  bool json = false, why = false, text = false;
   ShapeFlags shape;
   RunFlags run;
 };
@@ -118,8 +118,8 @@ void add_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "What is in a model: inputs, operators, parameters, MACs, shapes");
   command->add_option("model", flags->model, "ONNX file")->required();
   command->add_flag("--why", flags->why, "Also which kernel each node gets, and why better ones refused");
-  command->add_flag("--text", flags->text, "The graph in Tercel's text form instead");
-  command->add_flag("--json", flags->json, "For programs");
+  CLI::Option* text = command->add_flag("--text", flags->text, "The graph in Tercel's text form instead");
+  command->add_flag("--json", flags->json, "For programs")->excludes(text);
   flags->shape.add_to(*command);
   flags->run.add_to(*command);
   command->callback([flags] { run(*flags); });

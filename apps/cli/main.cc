@@ -1,14 +1,17 @@
 // tercel VERB ...: exit 0 fine, 2 bad input, 1 anything else.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <new>
+#include <system_error>
 
 #include "tercel/error.h"
 #include "verbs.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"Tercel makes trained vision networks fast and small.\nTERCEL_ISA=baseline|avx2|avx512 forces an instruction set.", "tercel"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is told apart from an unknown one below
   tercel::cli::add_inspect(app);
   tercel::cli::add_classify(app);
   tercel::cli::add_run(app);
@@ -16,12 +19,20 @@ int main(int argc, char** argv) {
   tercel::cli::add_bench(app);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) {
+      fmt::print(stderr, "{}", app.help());
+      return 2;
+    }
+    if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "standard output");
     return 0;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const tercel::Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     return error.code() == tercel::ErrorCode::io ? 1 : 2;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "error: not enough memory\n");
+    return 1;
   } catch (const std::exception& error) {
     fmt::print(stderr, "error: {}\n", error.what());
     return 1;

@@ -1,0 +1,184 @@
+#!/bin/sh
+# Drives the program as people and scripts do: cli_test.sh SOURCE_DIR TERCEL. Every line that starts with FAILED is a broken
+# promise; all of them are looked at before the exit status says so.
+set -u
+source=$1 tercel=$2
+squeezenet=$source/models/squeezenet1_1.onnx
+resnet=$source/models/resnet20_cifar10.onnx
+cat=$source/models/photos/cat.jpg
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+failed() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# exits CODE WORDS ARGS...: the exit status, and WORDS in what stderr says (nothing at all where WORDS is empty).
+exits() {
+  code=$1 words=$2
+  shift 2
+  "$tercel" "$@" >out 2>err
+  got=$?
+  [ $got -eq "$code" ] || failed "tercel $*: exit $got, not $code; stderr: $(cat err)"
+  if [ -z "$words" ]; then
+    [ ! -s err ] || failed "tercel $*: stderr should be empty: $(cat err)"
+  else
+    grep -qF -e "$words" err || failed "tercel $*: stderr does not say '$words': $(cat err)"
+  fi
+}
+
+same_files() { cmp -s "$1" "$2" || failed "$3"; }
+
+is_json() {
+  command -v python3 >/dev/null || return 0
+  python3 -m json.tool out >/dev/null 2>json_error || failed "$*: not JSON: $(cat json_error)"
+}
+
+# npy FILE SHAPE BYTES: an f32 array of small numbers, all between 0.05 and 0.25.
+npy() {
+  printf '\223NUMPY\001\000\166\000' >"$1"
+  printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': ($2), }" >>"$1"
+  yes 'abc>hij=ka`>b3x=' | tr -d '\n' | head -c "$3" >>"$1"
+}
+
+# ---- help and words that are no verbs or flags
+
+exits 2 'Usage:'
+exits 0 '' --help
+for verb in inspect classify run optimize bench; do
+  exits 0 '' $verb --help
+  grep -q -- --json out || failed "$verb --help: no word of --json"
+  exits 2 --nonsense $verb --nonsense "$squeezenet" "$cat" --input x.npy
+  exits 2 required $verb
+done
+exits 2 nonsense nonsense "$squeezenet"
+
+# ---- JSON
+
+npy x.npy '1, 3, 32, 32' 12288
+exits 0 '' inspect "$resnet" --json && is_json inspect
+exits 0 '' inspect "$resnet" --why --json && is_json inspect --why
+exits 0 '' classify "$squeezenet" "$cat" --json && is_json classify
+exits 0 '' run "$resnet" --input x.npy --json && is_json run
+exits 0 '' optimize "$resnet" --json && is_json optimize
+exits 0 '' bench "$resnet" -n 2 --json && is_json bench
+exits 2 --text inspect "$resnet" --text --json
+
+# ---- models that are none
+
+: >empty.onnx
+mkdir folder.onnx
+printf 'These are words, not a network.\n' >words.onnx
+head -c 100000 "$resnet" >cut.onnx
+head -c 7 "$resnet" >stub.onnx
+for model in missing.onnx folder.onnx empty.onnx words.onnx cut.onnx stub.onnx "$cat"; do
+  exits 2 "$model" inspect "$model"
+  exits 2 "$model" classify "$model" "$cat"
+  exits 2 "$model" optimize "$model" -o out.onnx
+  exits 2 "$model" run "$model" --input x.npy
+  exits 2 "$model" bench "$model"
+done
+[ ! -e out.onnx ] || failed 'optimize wrote a file for a model that is none'
+
+# ---- pictures
+
+base64 -d >tiny.png <<'END'
+iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4UaEBAAN0AWnL+tDXAAAAAElFTkSuQmCC
+END
+exits 0 '' classify "$squeezenet" tiny.png
+grep -q 'tiny.png: 1x1' out || failed "classify tiny.png: $(cat out)"
+head -c 3000 "$cat" >cut.jpg
+head -c 40 tiny.png >cut.png
+for picture in missing.png folder.onnx empty.onnx words.onnx cut.jpg cut.png; do
+  exits 2 "$picture" classify "$squeezenet" "$picture"
+  exits 2 "$picture" classify "$squeezenet" "$cat" "$picture" --json  # the first is fine, the second is not
+  [ ! -s out ] || failed "classify --json $picture: half an answer"
+done
+
+# ---- arguments
+
+exits 2 "'polaroid'" classify "$squeezenet" "$cat" --preprocess polaroid
+exits 2 labels.txt classify "$squeezenet" "$cat" --labels labels.txt
+exits 2 --top classify "$squeezenet" "$cat" --top 0
+exits 2 --threads classify "$squeezenet" "$cat" --threads -1
+for shape in 1x3x224x224x 1x3xx224 1x3 1x3x-1x224 a 1x3x224x224.5 1x3x99999999999999999999x1 1x3x99999999999x224 1x3x225x224; do
+  exits 2 "$shape" inspect "$squeezenet" --shape "$shape"
+done
+exits 2 "'no'" inspect "$squeezenet" --shape no=1x3x224x224
+exits 2 allowed bench "$squeezenet" --shape 100000x3x224x224
+export TERCEL_ISA=sse9
+exits 2 "'sse9'" classify "$squeezenet" "$cat"
+unset TERCEL_ISA
+
+# ---- optimize: the same answers, and a file that is whole or not there
+
+exits 0 '' optimize "$squeezenet" -o lean.onnx --dump-passes passes
+[ -s passes/00_start.txt ] || failed "optimize --dump-passes wrote: $(ls passes)"
+exits 0 '' inspect "$squeezenet" --why --dump-passes why
+[ "$(find why/engine -name '*.txt' | wc -l)" -ge 2 ] || failed "inspect --why --dump-passes wrote: $(find why)"
+for model in "$squeezenet" lean.onnx; do
+  "$tercel" classify "$model" "$source"/models/photos/*.jpg --json --top 1 | grep '"class":'
+done >classes
+[ "$(wc -l <classes)" -eq 6 ] || failed "six classes wanted: $(cat classes)"
+[ "$(head -3 classes)" = "$(tail -3 classes)" ] || failed "optimised, the photos are something else: $(cat classes)"
+cp lean.onnx before.onnx
+exits 2 missing.onnx optimize missing.onnx -o lean.onnx
+same_files lean.onnx before.onnx 'a failed optimize touched the file that was there'
+exits 2 nowhere/x.onnx optimize "$resnet" -o nowhere/x.onnx
+[ ! -e nowhere ] || failed 'optimize made a folder'
+exits 1 folder.onnx optimize "$resnet" -o folder.onnx
+exits 1 words.onnx/passes optimize "$resnet" --dump-passes words.onnx/passes
+exits 0 '' optimize "$resnet" -o lean.onnx
+exits 0 '' run lean.onnx --input x.npy
+
+# ---- run: .npy and .pb, in and out
+
+exits 0 '' run "$resnet" --input x.npy --output y.npy
+exits 0 '' run "$resnet" --input input=x.npy --output logits=y.pb
+[ "$(wc -c <y.npy)" -eq 168 ] || failed "y.npy: $(wc -c <y.npy) bytes"  # 128 of header, 10 floats
+[ "$(head -c 6 y.npy | tail -c 5)" = NUMPY ] || failed 'y.npy is none'
+cp y.npy again.npy
+exits 0 '' run "$resnet" --input x.npy --output y.npy
+same_files y.npy again.npy 'the second answer differs from the first'
+# The 40 bytes of scores stand in the .pb file too, whatever is around them.
+tail -c 40 y.npy | od -An -v -tx1 | tr -d ' \n' >scores
+od -An -v -tx1 y.pb | tr -d ' \n' | grep -qF "$(cat scores)" || failed 'y.pb holds other scores than y.npy'
+# An input as .pb: dims 1 3 32 32, data_type FLOAT, raw_data of 12288 bytes.
+{ printf '\010\001\010\003\010\040\010\040\020\001\112\200\140'; tail -c 12288 x.npy; } >x.pb
+exits 0 '' run "$resnet" --input x.pb --output z.npy
+same_files y.npy z.npy 'x.pb and x.npy give different answers'
+
+npy one.npy '1, 1, 32, 32' 4096
+npy flat.npy '3072' 12288
+npy long.npy '1, 3, 32, 32' 12292
+npy huge.npy '999999999999, 3, 32, 32' 4096
+head -c 9000 x.npy >cut.npy
+head -c 9 x.npy >stub.npy
+head -c 9000 x.pb >cut.pb
+sed 's/<f4/>f4/' x.npy >big.npy
+sed 's/<f4/<f8/' x.npy >double.npy
+sed 's/False/True /' x.npy >fortran.npy
+sed "s/'descr'/'tercel'/" x.npy >nodescr.npy
+for array in long huge cut stub big double fortran nodescr; do exits 2 $array.npy run "$resnet" --input $array.npy --output no.npy; done
+for array in missing.npy folder.onnx empty.onnx words.onnx cut.pb "$cat"; do exits 2 "$array" run "$resnet" --input "$array" --output no.npy; done
+for array in one flat; do exits 2 "input 'input'" run "$resnet" --input $array.npy --output no.npy; done
+exits 2 --input run "$resnet" --output no.npy
+exits 2 x.npy run "$resnet" --input x.npy --input x.npy --output no.npy
+[ ! -e no.npy ] || failed 'run wrote a file for wrong inputs'
+exits 2 y.txt run "$resnet" --input x.npy --output y.txt
+exits 2 nowhere/y.npy run "$resnet" --input x.npy --output nowhere/y.npy
+[ ! -e y.txt ] && [ ! -e nowhere ] || failed 'run wrote what it said it could not'
+if [ -w /dev/full ]; then
+  "$tercel" inspect "$resnet" >/dev/full 2>err && failed 'a full disk under stdout goes unnoticed'
+fi
+
+# ---- nothing unfinished lies about
+
+left=$(find . "$source/models" -name '*.onnx.??????' -o -name '*.npy.??????' -o -name '*.pb.??????')
+[ -z "$left" ] || failed "unfinished files: $left"
+
+[ $failures -eq 0 ] && echo 'all promises kept'
+exit $((failures > 0))
