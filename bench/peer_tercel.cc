@@ -1,5 +1,6 @@
-// peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy: loads, prints the load time in ms and the most memory so far in MiB, writes
-// the answer, then answers every line on stdin with the time of one run in ms. bench/peers.py runs it in turns with its peers.
+// peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy: loads, prints the load time in ms and the most memory so far in MiB,
+// writes the answer, then answers every line on stdin with the time of one run in ms. bench/peers.py runs it in turns
+// with its peers.
 
 #include <fmt/format.h>
 #include <sys/resource.h>

@@ -24,14 +24,16 @@ struct Setting {
 };
 
 std::string describe(const Setting& s) {
-  return s.isa + ", " + std::to_string(s.threads) + " threads, batch " + std::to_string(s.batch) + (s.optimize ? ", optimised" : "");
+  return s.isa + ", " + std::to_string(s.threads) + " threads, batch " + std::to_string(s.batch) +
+         (s.optimize ? ", optimised" : "");
 }
 
 Array repeated(const Array& one, int batch) {
   auto dims = one.dims();
   dims[0] = batch;
   Array many(one.dtype(), dims);
-  for (int i = 0; i < batch; ++i) std::memcpy(many.data() + static_cast<size_t>(i) * one.bytes(), one.data(), one.bytes());
+  for (int i = 0; i < batch; ++i)
+    std::memcpy(many.data() + static_cast<size_t>(i) * one.bytes(), one.data(), one.bytes());
   return many;
 }
 
@@ -82,8 +84,8 @@ TEST_P(GoldenModels, AnswersAreTheRecordedOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Six, GoldenModels,
-                         testing::Values("vit_tiny_patch16_224", "vit_tiny_patch16_224_opset13", "mobilenet_v2", "squeezenet1_1",
-                                         "resnet20_cifar10", "resnet56_cifar10"),
+                         testing::Values("vit_tiny_patch16_224", "vit_tiny_patch16_224_opset13", "mobilenet_v2",
+                                         "squeezenet1_1", "resnet20_cifar10", "resnet56_cifar10"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
 }  // namespace

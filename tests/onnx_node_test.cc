@@ -33,9 +33,9 @@ std::vector<Array> read_arrays(const fs::path& folder, const char* stem) {
   }
 }
 
-// The test data of ONNX 1.12 has three faults with bfloat16: tensors are declared uint16 (the bits are right), values are cut
-// off instead of rounded to nearest even as the standard says, and CastLike's second operand, of which only the type counts,
-// has one element where the model declares twelve.
+// The test data of ONNX 1.12 has three faults with bfloat16: tensors are declared uint16 (the bits are right), values
+// are cut off instead of rounded to nearest even as the standard says, and CastLike's second operand, of which only the
+// type counts, has one element where the model declares twelve.
 
 /// The same bits under the type the model wants.
 Array with_type(const Array& array, DType wanted) {

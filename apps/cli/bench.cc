@@ -39,9 +39,13 @@ std::vector<Array> made_up_inputs(const Model& model, const InputShapes& shapes)
   return arrays;
 }
 
-double quantile(const std::vector<double>& sorted, double q) { return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)]; }
+double quantile(const std::vector<double>& sorted, double q) {
+  return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
+}
 
-std::string gflops(const StepReport& s) { return s.macs > 0 && s.ms > 0 ? fmt::format("{:.1f}", 2e-6 * static_cast<double>(s.macs) / s.ms) : ""; }
+std::string gflops(const StepReport& s) {
+  return s.macs > 0 && s.ms > 0 ? fmt::format("{:.1f}", 2e-6 * static_cast<double>(s.macs) / s.ms) : "";
+}
 
 void run(const Flags& flags) {
   const Model model = load_with_warnings(flags.model);
@@ -64,7 +68,8 @@ void run(const Flags& flags) {
     if (std::isnan(wanted[i]) != std::isnan(got.at(i))) worst = std::numeric_limits<float>::infinity();
     worst = std::max(worst, std::abs(wanted[i] - got[i]));
   }
-  if (!(worst <= 1e-3f * largest)) throw std::runtime_error(fmt::format("the answers differ from the reference kernels' by {} of {}", worst, largest));
+  if (!(worst <= 1e-3f * largest))
+    throw std::runtime_error(fmt::format("the answers differ from the reference kernels' by {} of {}", worst, largest));
 
   std::vector<double> times;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
@@ -73,7 +78,8 @@ void run(const Flags& flags) {
     session.run(inputs);
     times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     if (terminal && times.back() * flags.runs > 2000)
-      fmt::print(stderr, "\r{} of {} runs, {:.0f} s left ", i + 1, flags.runs, times.back() * (flags.runs - i - 1) / 1000);
+      fmt::print(stderr, "\r{} of {} runs, {:.0f} s left ", i + 1, flags.runs,
+                 times.back() * (flags.runs - i - 1) / 1000);
   }
   if (terminal) fmt::print(stderr, "\r\033[K");
   const PlanReport report = session.profile(inputs, std::min(flags.runs, 10));
@@ -95,15 +101,21 @@ void run(const Flags& flags) {
     json["error"] = largest > 0 ? worst / largest : 0;
     return print(json);
   }
-  print(fmt::format("{}: median {:.2f} ms (10 % {:.2f}, 90 % {:.2f}, fastest {:.2f}; {} runs), {:.1f} GFLOP/s, {}, {} threads\n", flags.model, median,
-                    quantile(times, 0.1), quantile(times, 0.9), times.front(), flags.runs, 2e-6 * static_cast<double>(macs) / median, report.isa, report.threads));
-  print(fmt::format("activations {} (without reuse {}), scratch {}, weights {}; off the reference by {:.1e} of the largest output\n\n", bytes_text(report.arena_bytes),
-                    bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes), largest > 0 ? worst / largest : 0.0f));
+  print(fmt::format(
+      "{}: median {:.2f} ms (10 % {:.2f}, 90 % {:.2f}, fastest {:.2f}; {} runs), {:.1f} GFLOP/s, {}, {} threads\n",
+      flags.model, median, quantile(times, 0.1), quantile(times, 0.9), times.front(), flags.runs,
+      2e-6 * static_cast<double>(macs) / median, report.isa, report.threads));
+  print(
+      fmt::format("activations {} (without reuse {}), scratch {}, weights {}; off the reference by {:.1e} of the "
+                  "largest output\n\n",
+                  bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes),
+                  bytes_text(report.weight_bytes), largest > 0 ? worst / largest : 0.0f));
   std::vector<std::vector<std::string>> rows;
   const auto percent = [&](double ms) { return fmt::format("{:.1f}", total > 0 ? 100 * ms / total : 0); };
   if (flags.layers) {
     rows.push_back({"node", "operator", "kernel", "result", "ms", "%", "GFLOP/s"});
-    for (const StepReport& s : report.steps) rows.push_back({s.node, s.op, s.variant, s.result, fmt::format("{:.3f}", s.ms), percent(s.ms), gflops(s)});
+    for (const StepReport& s : report.steps)
+      rows.push_back({s.node, s.op, s.variant, s.result, fmt::format("{:.3f}", s.ms), percent(s.ms), gflops(s)});
   } else {
     std::map<std::pair<std::string, std::string>, std::pair<int, StepReport>> groups;
     for (const StepReport& s : report.steps) {
@@ -114,7 +126,9 @@ void run(const Flags& flags) {
     }
     std::vector<std::pair<double, std::vector<std::string>>> sorted;
     for (const auto& [key, value] : groups)
-      sorted.push_back({value.second.ms, {key.first, key.second, std::to_string(value.first), fmt::format("{:.3f}", value.second.ms), percent(value.second.ms), gflops(value.second)}});
+      sorted.push_back({value.second.ms,
+                        {key.first, key.second, std::to_string(value.first), fmt::format("{:.3f}", value.second.ms),
+                         percent(value.second.ms), gflops(value.second)}});
     std::sort(sorted.rbegin(), sorted.rend());
     rows.push_back({"operator", "kernel", "steps", "ms", "%", "GFLOP/s"});
     for (auto& [ms, row] : sorted) rows.push_back(std::move(row));

@@ -24,20 +24,22 @@ double now_ms() {
 void run(const Flags& flags) {
   Session session(load_with_warnings(flags.model), flags.run.session());
   const Model& model = session.model();
-  const Preprocessing how =
-      flags.preset.empty() ? model.preprocessing() : Preprocessing::preset(flags.preset);
+  const Preprocessing how = flags.preset.empty() ? model.preprocessing() : Preprocessing::preset(flags.preset);
   const std::vector<std::string> labels = flags.labels.empty() ? model.labels() : read_labels(flags.labels);
   Json results = Json::array();
   for (const std::string& path : flags.pictures) {
     double start = now_ms();
     const Image image = Image::open(path);
     const double decode_ms = now_ms() - start;
-    if (results.empty()) session.classify(image, how, 1);  // the first run prepares the plan; it is not what a user waits for later
+    if (results.empty())
+      session.classify(image, how, 1);  // the first run prepares the plan; it is not what a user waits for later
     start = now_ms();
     const std::vector<Class> classes = session.classify(image, how, flags.top);
     const double ms = now_ms() - start;
     Json list = Json::array();
-    if (!flags.json) print(fmt::format("{}: {}x{}, decoded in {:.1f} ms, resized and classified in {:.1f} ms\n", path, image.width(), image.height(), decode_ms, ms));
+    if (!flags.json)
+      print(fmt::format("{}: {}x{}, decoded in {:.1f} ms, resized and classified in {:.1f} ms\n", path, image.width(),
+                        image.height(), decode_ms, ms));
     for (const Class& c : classes) {
       const auto index = static_cast<size_t>(c.index);
       const std::string label = index < labels.size() ? labels[index] : "";
@@ -59,7 +61,8 @@ void add_classify(CLI::App& app) {
   command->add_option("-k,--top", flags->top, "Classes to show")->check(CLI::Range(1, 1000000));
   command->add_option("--labels", flags->labels, "Class names, one a line; default: the model's own");
   std::string presets;
-  for (std::string_view name : Preprocessing::preset_names()) presets += (presets.empty() ? "" : ", ") + std::string(name);
+  for (std::string_view name : Preprocessing::preset_names())
+    presets += (presets.empty() ? "" : ", ") + std::string(name);
   command->add_option("--preprocess", flags->preset, "Preset: " + presets + "; default: what the model says of itself");
   command->add_flag("--json", flags->json, "For programs");
   flags->run.add_to(*command);

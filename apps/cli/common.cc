@@ -38,7 +38,8 @@ InputShapes ShapeFlags::shapes(const Model& model) const {
     } else if (model.inputs().size() == 1) {
       name = model.inputs()[0].name;
     } else {
-      throw Error(ErrorCode::bad_input, fmt::format("--shape {}: the model has {} inputs, so write name=extents", text, model.inputs().size()));
+      throw Error(ErrorCode::bad_input, fmt::format("--shape {}: the model has {} inputs, so write name=extents", text,
+                                                    model.inputs().size()));
     }
     std::vector<int64_t> dims;
     const char* at = extents.data();
@@ -109,7 +110,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 Json diary_json(const std::vector<PassReport>& diary) {
   Json passes = Json::array();
-  for (const PassReport& pass : diary) passes.push_back({{"pass", pass.pass}, {"changes", pass.changes}, {"notes", pass.notes}});
+  for (const PassReport& pass : diary)
+    passes.push_back({{"pass", pass.pass}, {"changes", pass.changes}, {"notes", pass.notes}});
   return passes;
 }
 
@@ -126,8 +128,14 @@ std::string diary_text(const std::vector<PassReport>& diary) {
 Json to_json(const PlanReport& report) {
   Json steps = Json::array();
   for (const StepReport& s : report.steps)
-    steps.push_back({{"node", s.node}, {"op", s.op}, {"kernel", s.variant}, {"why_not", s.why_nots}, {"result", s.result},
-                     {"macs", s.macs}, {"bytes", s.bytes}, {"ms", s.ms}});
+    steps.push_back({{"node", s.node},
+                     {"op", s.op},
+                     {"kernel", s.variant},
+                     {"why_not", s.why_nots},
+                     {"result", s.result},
+                     {"macs", s.macs},
+                     {"bytes", s.bytes},
+                     {"ms", s.ms}});
   return {{"isa", report.isa},
           {"threads", report.threads},
           {"arena_bytes", report.arena_bytes},

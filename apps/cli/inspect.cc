@@ -19,7 +19,8 @@ struct Flags {
 Json ports_json(const std::vector<Port>& ports) {
   Json list = Json::array();
   for (const Port& port : ports)
-    list.push_back({{"name", port.name}, {"type", to_string(port.dtype)}, {"shape", shape_text(port)}, {"dims", port.dims}});
+    list.push_back(
+        {{"name", port.name}, {"type", to_string(port.dtype)}, {"shape", shape_text(port)}, {"dims", port.dims}});
   return list;
 }
 
@@ -53,7 +54,8 @@ Summary summarise(const Flags& flags) {
 void print_summary(const Summary& s, const Flags& flags) {
   print(fmt::format("{}\n", s.model.name()));
   const auto ports = [](const char* title, const std::vector<Port>& list) {
-    for (const Port& port : list) print(fmt::format("  {:<10} {}  {}[{}]\n", title, port.name, to_string(port.dtype), shape_text(port)));
+    for (const Port& port : list)
+      print(fmt::format("  {:<10} {}  {}[{}]\n", title, port.name, to_string(port.dtype), shape_text(port)));
   };
   ports("input", load(flags.model).inputs());
   ports("output", s.model.outputs());
@@ -61,14 +63,17 @@ void print_summary(const Summary& s, const Flags& flags) {
                     bytes_text(static_cast<size_t>(s.model.parameter_bytes()))));
   print(fmt::format("  {:<10} {}\n", "MACs", scaled(static_cast<double>(s.macs))));
   std::string operators;
-  for (const auto& [op, count] : s.operators) operators += fmt::format("{}{} {}", operators.empty() ? "" : ", ", count, op);
+  for (const auto& [op, count] : s.operators)
+    operators += fmt::format("{}{} {}", operators.empty() ? "" : ", ", count, op);
   print(fmt::format("  {:<10} {}: {}\n", "nodes", s.nodes.size(), operators));
   for (const auto& [key, value] : s.model.metadata())
-    print(fmt::format("  {:<10} {} = {}\n", "metadata", key, value.size() <= 60 ? value : fmt::format("({} characters)", value.size())));
+    print(fmt::format("  {:<10} {} = {}\n", "metadata", key,
+                      value.size() <= 60 ? value : fmt::format("({} characters)", value.size())));
   std::vector<std::vector<std::string>> rows{{"node", "operator", "result", "MACs", "parameters"}};
   for (const NodeInfo& node : s.nodes)
     rows.push_back({node.name.empty() && !node.outputs.empty() ? node.outputs[0] : node.name, node.op,
-                    node.output_types.empty() ? "" : node.output_types[0], node.macs > 0 ? scaled(static_cast<double>(node.macs)) : "",
+                    node.output_types.empty() ? "" : node.output_types[0],
+                    node.macs > 0 ? scaled(static_cast<double>(node.macs)) : "",
                     node.parameters > 0 ? scaled(static_cast<double>(node.parameters)) : ""});
   print("\n" + table(rows));
 }
@@ -76,17 +81,29 @@ void print_summary(const Summary& s, const Flags& flags) {
 Json summary_json(const Summary& s) {
   Json nodes = Json::array();
   for (const NodeInfo& node : s.nodes)
-    nodes.push_back({{"name", node.name}, {"op", node.op}, {"inputs", node.inputs}, {"outputs", node.outputs},
-                     {"output_types", node.output_types}, {"macs", node.macs}, {"parameters", node.parameters}});
-  return {{"model", s.model.name()},      {"inputs", ports_json(s.model.inputs())}, {"outputs", ports_json(s.model.outputs())},
-          {"parameters", s.model.parameters()}, {"parameter_bytes", s.model.parameter_bytes()},
-          {"macs", s.macs},               {"operators", s.operators},               {"metadata", s.model.metadata()},
-          {"warnings", s.model.warnings()}, {"nodes", nodes}};
+    nodes.push_back({{"name", node.name},
+                     {"op", node.op},
+                     {"inputs", node.inputs},
+                     {"outputs", node.outputs},
+                     {"output_types", node.output_types},
+                     {"macs", node.macs},
+                     {"parameters", node.parameters}});
+  return {{"model", s.model.name()},
+          {"inputs", ports_json(s.model.inputs())},
+          {"outputs", ports_json(s.model.outputs())},
+          {"parameters", s.model.parameters()},
+          {"parameter_bytes", s.model.parameter_bytes()},
+          {"macs", s.macs},
+          {"operators", s.operators},
+          {"metadata", s.model.metadata()},
+          {"warnings", s.model.warnings()},
+          {"nodes", nodes}};
 }
 
 void print_plan(const PlanReport& report) {
-  print(fmt::format("\nplan for {}, {} threads: activations {} (without reuse {}), scratch {}, weights {}\n", report.isa, report.threads,
-                    bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes)));
+  print(fmt::format("\nplan for {}, {} threads: activations {} (without reuse {}), scratch {}, weights {}\n",
+                    report.isa, report.threads, bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes),
+                    bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes)));
   print("passes\n" + diary_text(report.diary) + "\n");
   for (const StepReport& step : report.steps) {
     print(fmt::format("{} ({}): {}\n", step.node, step.op, step.variant));

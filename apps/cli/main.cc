@@ -10,7 +10,10 @@
 #include "verbs.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Tercel makes trained vision networks fast and small.\nTERCEL_ISA=baseline|avx2|avx512 forces an instruction set.", "tercel"};
+  CLI::App app{
+      "Tercel makes trained vision networks fast and small.\nTERCEL_ISA=baseline|avx2|avx512 forces an instruction "
+      "set.",
+      "tercel"};
   app.require_subcommand(0, 1);  // none is told apart from an unknown one below
   tercel::cli::add_inspect(app);
   tercel::cli::add_classify(app);

@@ -22,8 +22,11 @@ void run(const Flags& flags) {
   const Model after = optimize(shapes.empty() ? before : before.with_shapes(shapes), options);
   if (!flags.output.empty()) after.save_onnx(flags.output);
   if (flags.json) {
-    print(Json{{"model", flags.model}, {"nodes_before", before.nodes().size()}, {"nodes_after", after.nodes().size()},
-               {"output", flags.output}, {"diary", diary_json(after.diary())}});
+    print(Json{{"model", flags.model},
+               {"nodes_before", before.nodes().size()},
+               {"nodes_after", after.nodes().size()},
+               {"output", flags.output},
+               {"diary", diary_json(after.diary())}});
     return;
   }
   print(fmt::format("{}: {} nodes, {} after\n", flags.model, before.nodes().size(), after.nodes().size()));
@@ -35,7 +38,8 @@ void run(const Flags& flags) {
 
 void add_optimize(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("optimize", "Fold and fuse; the result is standard ONNX that any runtime loads");
+  CLI::App* command =
+      app.add_subcommand("optimize", "Fold and fuse; the result is standard ONNX that any runtime loads");
   command->add_option("model", flags->model, "ONNX file")->required();
   command->add_option("-o,--output", flags->output, "ONNX file to write; without it only the report is printed");
   command->add_option("--dump-passes", flags->dump_passes, "Write the graph as text after every pass into this folder");

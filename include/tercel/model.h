@@ -72,8 +72,8 @@ class Model {
   /// Writes standard ONNX that any runtime loads. Throws Error where the graph holds operators ONNX does not have.
   void save_onnx(const std::filesystem::path& path) const;
 
-  /// This model with fixed input shapes: types of all values follow as far as they can. Throws Error naming an input that
-  /// is not there or has other extents.
+  /// This model with fixed input shapes: types of all values follow as far as they can. Throws Error naming an input
+  /// that is not there or has other extents.
   Model with_shapes(const InputShapes& shapes) const;
 
   const Impl& impl() const { return *impl_; }

@@ -22,8 +22,8 @@ struct SessionOptions {
 
 struct Class {
   int index = 0;
-  std::string label;        ///< empty where the model names none
-  float probability = 0;    ///< softmax of the scores, or the scores where the model ends in a softmax
+  std::string label;      ///< empty where the model names none
+  float probability = 0;  ///< softmax of the scores, or the scores where the model ends in a softmax
 };
 
 /// How one step of the plan is performed.
@@ -40,7 +40,7 @@ struct PlanReport {
   size_t arena_bytes = 0;     ///< activations, memory reused
   size_t unshared_bytes = 0;  ///< the same without reuse
   size_t scratch_bytes = 0;
-  size_t weight_bytes = 0;    ///< constants, packed by kernels or as they are
+  size_t weight_bytes = 0;  ///< constants, packed by kernels or as they are
   std::vector<PassReport> diary;
   int threads = 1;
   std::string isa;
@@ -56,8 +56,8 @@ class Session {
 
   const Model& model() const;
 
-  /// One array per model input, in order; gives one per model output. Shapes may change from call to call (the first call
-  /// with new shapes prepares a plan). Throws Error naming the input whose type or shape does not fit.
+  /// One array per model input, in order; gives one per model output. Shapes may change from call to call (the first
+  /// call with new shapes prepares a plan). Throws Error naming the input whose type or shape does not fit.
   std::vector<Array> run(const std::vector<Array>& inputs);
 
   /// Prepares for these shapes now instead of at the first run; extents left out default to 1 where they are not fixed.

@@ -16,8 +16,8 @@ class Bug : public std::logic_error {
 
 }  // namespace tercel
 
-#define TERCEL_CHECK(condition, ...)                                                       \
-  do {                                                                                     \
-    if (!(condition)) [[unlikely]]                                                         \
-      ::tercel::raise_bug(__FILE__, __LINE__, #condition, fmt::format("" __VA_ARGS__));    \
+#define TERCEL_CHECK(condition, ...)                                                    \
+  do {                                                                                  \
+    if (!(condition)) [[unlikely]]                                                      \
+      ::tercel::raise_bug(__FILE__, __LINE__, #condition, fmt::format("" __VA_ARGS__)); \
   } while (false)

@@ -15,8 +15,8 @@ namespace {
 
 [[noreturn]] void fail_errno(const std::filesystem::path& path, const char* what) {
   const int code = errno;
-  fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "{}: cannot {}: {}", path.string(), what,
-       std::strerror(code));
+  fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "{}: cannot {}: {}", path.string(),
+       what, std::strerror(code));
 }
 
 struct Descriptor {

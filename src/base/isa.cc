@@ -24,8 +24,8 @@ Isa parse_isa(std::string_view word) {
 Isa machine_isa() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                    __builtin_cpu_supports("bmi2");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
@@ -48,7 +48,8 @@ Isa chosen_isa() {
                   [&] {
                     const Isa isa = parse_isa(forced);
                     if (isa > machine_isa())
-                      fail(ErrorCode::unsupported, "this machine has no {}; its best is {}", forced, to_string(machine_isa()));
+                      fail(ErrorCode::unsupported, "this machine has no {}; its best is {}", forced,
+                           to_string(machine_isa()));
                     return isa;
                   });
 }

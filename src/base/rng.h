@@ -1,4 +1,5 @@
-// Repeatable random numbers: the same seed gives the same values on every machine (std distributions do not promise that).
+// Repeatable random numbers: the same seed gives the same values on every machine (std distributions do not promise
+// that).
 #pragma once
 
 #include <cmath>

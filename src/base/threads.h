@@ -8,8 +8,8 @@ namespace tercel {
 /// Processors this process may use (honours CPU affinity).
 int hardware_threads();
 
-/// For the life of this object, parallel regions started by the current thread (ours and oneDNN's) use `threads` threads.
-/// The setting belongs to the calling thread, so sessions in different threads do not disturb each other.
+/// For the life of this object, parallel regions started by the current thread (ours and oneDNN's) use `threads`
+/// threads. The setting belongs to the calling thread, so sessions in different threads do not disturb each other.
 class ThreadScope {
  public:
   explicit ThreadScope(int threads);
@@ -38,7 +38,7 @@ void parallel_for(int64_t count, int64_t grain, Body&& body) {
     return;
   }
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(static_cast<int>(pieces)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(pieces)) schedule(static, 1)
 #endif
   for (int64_t piece = 0; piece < pieces; ++piece) body(count * piece / pieces, count * (piece + 1) / pieces);
 }

@@ -30,7 +30,8 @@ int64_t count_macs(const Node& node) {
     if (dims.empty()) return int64_t{0};
     return transposed && dims.size() >= 2 ? dims[dims.size() - 2] : dims.back();
   };
-  if (node.is("MatMul") || node.is("MatMulInteger") || node.is("QLinearMatMul")) return elements_of(result) * inner(false);
+  if (node.is("MatMul") || node.is("MatMulInteger") || node.is("QLinearMatMul"))
+    return elements_of(result) * inner(false);
   if (node.is("Gemm") || node.is("FusedMatMul")) return elements_of(result) * inner(node.attrs.get_bool("transA"));
   return 0;
 }

@@ -69,26 +69,26 @@ Node* Graph::add_node(std::string_view op, std::vector<Value*> inputs, std::vect
   node->inputs = std::move(inputs);
   node->outputs = std::move(outputs);
   node->attrs = std::move(attrs);
-  at_place(
-      [&] { return node->describe(); },
-      [&] {
-        node->spec = find_op(op);
-        if (node->spec == nullptr) fail_unsupported("Tercel has no operator '{}'", op);
-        const OpSpec& spec = *node->spec;
-        const int given = static_cast<int>(node->inputs.size());
-        if (given < spec.min_inputs || (spec.max_inputs >= 0 && given > spec.max_inputs))
-          fail_input("has {} inputs, {} takes {}", given, op,
-                     spec.max_inputs < 0 ? fmt::format("at least {}", spec.min_inputs)
-                                         : fmt::format("{} to {}", spec.min_inputs, spec.max_inputs));
-        for (int i = 0; i < spec.min_inputs; ++i)
-          if (node->inputs[static_cast<size_t>(i)] == nullptr) fail_input("input {} is left out, but is not optional", i);
-        const int made = static_cast<int>(node->outputs.size());
-        if (made < spec.min_outputs || (spec.max_outputs >= 0 && made > spec.max_outputs))
-          fail_input("has {} outputs, {} makes {}", made, op,
-                     spec.max_outputs < 0 ? fmt::format("at least {}", spec.min_outputs)
-                                          : fmt::format("{} to {}", spec.min_outputs, spec.max_outputs));
-        complete_attrs(spec, node->attrs);
-      });
+  at_place([&] { return node->describe(); },
+           [&] {
+             node->spec = find_op(op);
+             if (node->spec == nullptr) fail_unsupported("Tercel has no operator '{}'", op);
+             const OpSpec& spec = *node->spec;
+             const int given = static_cast<int>(node->inputs.size());
+             if (given < spec.min_inputs || (spec.max_inputs >= 0 && given > spec.max_inputs))
+               fail_input("has {} inputs, {} takes {}", given, op,
+                          spec.max_inputs < 0 ? fmt::format("at least {}", spec.min_inputs)
+                                              : fmt::format("{} to {}", spec.min_inputs, spec.max_inputs));
+             for (int i = 0; i < spec.min_inputs; ++i)
+               if (node->inputs[static_cast<size_t>(i)] == nullptr)
+                 fail_input("input {} is left out, but is not optional", i);
+             const int made = static_cast<int>(node->outputs.size());
+             if (made < spec.min_outputs || (spec.max_outputs >= 0 && made > spec.max_outputs))
+               fail_input("has {} outputs, {} makes {}", made, op,
+                          spec.max_outputs < 0 ? fmt::format("at least {}", spec.min_outputs)
+                                               : fmt::format("{} to {}", spec.min_outputs, spec.max_outputs));
+             complete_attrs(spec, node->attrs);
+           });
   for (Value* value : node->inputs)
     if (value != nullptr) value->users.push_back(node.get());
   for (Value* value : node->outputs) {

@@ -30,9 +30,9 @@ std::string to_string(const ValueType& type);  // "f32[1x3x?x?]", "f32[...]" unr
 struct Value {
   std::string name;  ///< unique in its graph
   ValueType type;
-  Tensor constant;              ///< set: this value is a constant
-  Node* producer = nullptr;     ///< set: the node that makes it
-  std::vector<Node*> users;     ///< nodes that read it; a node stands here once per operand that reads it
+  Tensor constant;                     ///< set: this value is a constant
+  Node* producer = nullptr;            ///< set: the node that makes it
+  std::vector<Node*> users;            ///< nodes that read it; a node stands here once per operand that reads it
   std::vector<std::string> dim_names;  ///< for graph inputs: symbolic names of the extents, "" where there is none
 
   bool is_constant() const { return static_cast<bool>(constant); }
@@ -85,15 +85,15 @@ class Graph {
   void set_output(size_t place, Value* value) { outputs_[place] = value; }
   bool is_output(const Value* value) const;
 
-  /// Appends, or inserts before `before`. Fills in default attributes and checks them and the operand counts against the
-  /// op table: Error for what a model could get wrong.
+  /// Appends, or inserts before `before`. Fills in default attributes and checks them and the operand counts against
+  /// the op table: Error for what a model could get wrong.
   Node* add_node(std::string_view op, std::vector<Value*> inputs, std::vector<Value*> outputs, Attrs attrs = {},
                  std::string_view node_name = {}, const Node* before = nullptr);
 
   void set_input(Node* node, size_t operand, Value* value);
-  void replace_uses(Value* from, Value* to);  ///< every reader, and every place among the graph outputs
-  void make_constant(Value* value, Tensor tensor);  ///< the producer loses this result
-  void erase_node(Node* node);                      ///< its results must be unused
+  void replace_uses(Value* from, Value* to);         ///< every reader, and every place among the graph outputs
+  void make_constant(Value* value, Tensor tensor);   ///< the producer loses this result
+  void erase_node(Node* node);                       ///< its results must be unused
   void rename(Value* value, std::string_view hint);  ///< a number is added where the name is taken
 
   /// Nodes whose results nobody wants, and values that nobody reads, go. Graph inputs stay. Returns nodes removed.

@@ -30,8 +30,7 @@ void infer_types(Node& node) {
              InferContext context(node);
              node.spec->infer(context);
              for (size_t i = 0; i < node.outputs.size(); ++i)
-               if (Value* value = node.outputs[i])
-                 value->type = merge(context.results()[i], value->type, value->name);
+               if (Value* value = node.outputs[i]) value->type = merge(context.results()[i], value->type, value->name);
            });
 }
 

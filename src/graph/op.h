@@ -36,8 +36,8 @@ struct AttrSpec {
   }
 };
 
-/// What a shape rule sees and says. A rule reads operand types (and constants), checks what can be checked, and sets the
-/// types of the results as far as they follow; what does not follow stays unknown.
+/// What a shape rule sees and says. A rule reads operand types (and constants), checks what can be checked, and sets
+/// the types of the results as far as they follow; what does not follow stays unknown.
 class InferContext {
  public:
   explicit InferContext(const Node& node);
@@ -65,7 +65,8 @@ class InferContext {
   void set(size_t result, const ValueType& type);
   const std::vector<ValueType>& results() const { return results_; }
 
-  // Checks; each throws Error that names operand and what came. Unknown types pass: they are checked once they are known.
+  // Checks; each throws Error that names operand and what came. Unknown types pass: they are checked once they are
+  // known.
   void need_dtype(size_t operand, std::initializer_list<DType> allowed) const;
   void need_same_dtype(size_t a, size_t b) const;
   void need_rank(size_t operand, int64_t at_least, int64_t at_most) const;

@@ -53,7 +53,8 @@ std::span<const OpSpec* const> all_ops() { return table().list; }
 
 void complete_attrs(const OpSpec& spec, Attrs& attrs) {
   for (const auto& [name, value] : attrs) {
-    const auto known = std::find_if(spec.attrs.begin(), spec.attrs.end(), [&](const AttrSpec& a) { return a.name == name; });
+    const auto known =
+        std::find_if(spec.attrs.begin(), spec.attrs.end(), [&](const AttrSpec& a) { return a.name == name; });
     if (known == spec.attrs.end()) fail_input("{} has no attribute '{}'", spec.name, name);
     if (value.index() != static_cast<size_t>(known->kind))
       fail_input("attribute '{}' is {}, wanted {}", name, phrase(static_cast<AttrKind>(value.index())),
@@ -80,7 +81,8 @@ const Tensor* InferContext::constant(size_t operand) const {
 }
 
 void InferContext::set(size_t result, const ValueType& type) {
-  if (static_cast<int64_t>(type.dims.size()) > kMaxRank) fail(ErrorCode::limit, "result {} would have {} axes, more than {}", result, type.dims.size(), kMaxRank);
+  if (static_cast<int64_t>(type.dims.size()) > kMaxRank)
+    fail(ErrorCode::limit, "result {} would have {} axes, more than {}", result, type.dims.size(), kMaxRank);
   if (result < results_.size()) results_[result] = type;
 }
 void InferContext::set(size_t result, DType dtype, Dims dims) {
@@ -103,8 +105,7 @@ void InferContext::need_dtype(size_t operand, std::initializer_list<DType> allow
 
 void InferContext::need_same_dtype(size_t a, size_t b) const {
   if (dtype(a) == DType::none || dtype(b) == DType::none || dtype(a) == dtype(b)) return;
-  fail_input("inputs {} and {} have types {} and {}, wanted the same", a, b, to_string(dtype(a)),
-             to_string(dtype(b)));
+  fail_input("inputs {} and {} have types {} and {}, wanted the same", a, b, to_string(dtype(a)), to_string(dtype(b)));
 }
 
 void InferContext::need_rank(size_t operand, int64_t at_least, int64_t at_most) const {

@@ -175,7 +175,7 @@ class Parser {
   std::string_view bare_word() {
     skip_space();
     const size_t from = at_;
-    while (at_ < text_.size() && plain_word(text_.substr(at_, 1)) ) ++at_;
+    while (at_ < text_.size() && plain_word(text_.substr(at_, 1))) ++at_;
     // '_' alone is no plain word but may stand inside one.
     while (at_ < text_.size() && (peek() == '_' || plain_word(text_.substr(at_, 1)))) ++at_;
     if (at_ == from) fail_here("expected a word");
@@ -336,7 +336,8 @@ class Parser {
   std::string fresh_name() {
     expect('%');
     std::string name = word_or_quoted();
-    if (graph_.find_value(name) != nullptr) fail_here("%{} is made twice, or used before its input or const line", name);
+    if (graph_.find_value(name) != nullptr)
+      fail_here("%{} is made twice, or used before its input or const line", name);
     return name;
   }
 
@@ -447,7 +448,8 @@ std::string print(const Graph& graph, const TextOptions& options) {
     if (!value->is_constant()) continue;
     const Tensor& tensor = value->constant;
     out += "const " + ref(value.get()) + " : " + type_of(tensor) + " = " +
-           (tensor.elements() <= options.max_elements ? elements(tensor) : fmt::format("#{:016x}", digest(tensor))) + "\n";
+           (tensor.elements() <= options.max_elements ? elements(tensor) : fmt::format("#{:016x}", digest(tensor))) +
+           "\n";
   }
   for (const auto& node : graph.nodes()) out += print_node(*node) + "\n";
   for (const Value* value : graph.outputs()) out += "output " + ref(value) + "\n";

@@ -27,7 +27,8 @@ void verify(const Graph& graph, std::string_view after) {
   for (const auto& value : graph.values()) {
     owned.insert(value.get());
     TERCEL_CHECK(names.insert(value->name).second, "after {}: two values are named '{}'", after, value->name);
-    TERCEL_CHECK(graph.find_value(value->name) == value.get(), "after {}: '{}' is not in the index", after, value->name);
+    TERCEL_CHECK(graph.find_value(value->name) == value.get(), "after {}: '{}' is not in the index", after,
+                 value->name);
     if (!value->is_constant()) continue;
     made.insert(value.get());
     TERCEL_CHECK(value->producer == nullptr, "after {}: constant '{}' has a producer", after, value->name);
@@ -44,13 +45,14 @@ void verify(const Graph& graph, std::string_view after) {
     for (const Value* value : node->inputs) {
       if (value == nullptr) continue;
       TERCEL_CHECK(owned.contains(value), "after {}: {} reads a value of another graph", after, node->describe());
-      TERCEL_CHECK(made.contains(value), "after {}: {} reads '{}' before it is made", after, node->describe(), value->name);
+      TERCEL_CHECK(made.contains(value), "after {}: {} reads '{}' before it is made", after, node->describe(),
+                   value->name);
       readers[value].push_back(node.get());
     }
     for (const Value* value : node->outputs) {
       if (value == nullptr) continue;
-      TERCEL_CHECK(owned.contains(value) && value->producer == node.get(), "after {}: {} does not own its result", after,
-                   node->describe());
+      TERCEL_CHECK(owned.contains(value) && value->producer == node.get(), "after {}: {} does not own its result",
+                   after, node->describe());
       TERCEL_CHECK(made.insert(value).second, "after {}: '{}' is made twice", after, value->name);
     }
     Attrs attrs = node->attrs;

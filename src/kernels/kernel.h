@@ -45,7 +45,8 @@ struct Problem {
   const Operand& input(size_t i) const;  ///< an absent Operand past the end
 };
 
-/// Addresses for one run. Operands left out are null. Constants that the kernel took over (Kernel::consumed) are null too.
+/// Addresses for one run. Operands left out are null. Constants that the kernel took over (Kernel::consumed) are null
+/// too.
 struct Args {
   std::span<const std::byte* const> src;
   std::span<std::byte* const> dst;

@@ -1,11 +1,11 @@
 #include "onnx/reader.h"
 
-#include <protozero/pbf_message.hpp>
-
 #include <atomic>
 #include <cmath>
 #include <optional>
 #include <unordered_set>
+
+#include <protozero/pbf_message.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -46,7 +46,10 @@ class Reader {
           break;
         case ModelField::opset_import: read_opset(m.get_message()); break;
         case ModelField::metadata_props: read_metadata(m.get_message()); break;
-        case ModelField::functions: has_functions = true; m.skip(); break;
+        case ModelField::functions:
+          has_functions = true;
+          m.skip();
+          break;
         default: m.skip();
       }
     }
@@ -76,7 +79,8 @@ class Reader {
       foreign_domains_ = true;
       return;
     }
-    if (opset_ && *opset_ != version) fail_input("names two opsets for the standard operators, {} and {}", *opset_, version);
+    if (opset_ && *opset_ != version)
+      fail_input("names two opsets for the standard operators, {} and {}", *opset_, version);
     opset_ = version;
   }
 
@@ -128,7 +132,8 @@ class Reader {
     NamedTensor named = read_tensor(message, source_);
     if (named.name.empty()) fail_input("an initialiser has no name");
     if (graph_.find_value(named.name) != nullptr) fail_input("initialiser '{}' stands twice", named.name);
-    if (named.tensor.dims().size() > kMaxRank) fail_input("initialiser '{}' has rank {}", named.name, named.tensor.rank());
+    if (named.tensor.dims().size() > kMaxRank)
+      fail_input("initialiser '{}' has rank {}", named.name, named.tensor.rank());
     graph_.add_constant(named.name, std::move(named.tensor));
   }
 
@@ -148,13 +153,14 @@ class Reader {
         default: m.skip();
       }
     }
-    at_place([&] { return fmt::format("'{}'", info.name); }, [&] {
-      if (!type) return;
-      for (pbf_message<TypeField> m(*type); m.next();) {
-        if (m.tag() != TypeField::tensor_type) fail_unsupported("not a tensor (sequence, map or optional)");
-        read_tensor_type(m.get_message(), info);
-      }
-    });
+    at_place([&] { return fmt::format("'{}'", info.name); },
+             [&] {
+               if (!type) return;
+               for (pbf_message<TypeField> m(*type); m.next();) {
+                 if (m.tag() != TypeField::tensor_type) fail_unsupported("not a tensor (sequence, map or optional)");
+                 read_tensor_type(m.get_message(), info);
+               }
+             });
     return info;
   }
 
@@ -203,7 +209,8 @@ class Reader {
       fail_input("input '{}' stands twice", info.name);
     }
     if (info.type.dtype == DType::none) fail_input("input '{}' has no element type", info.name);
-    if (all_known(info.type.dims)) at_place([&] { return fmt::format("input '{}'", info.name); }, [&] { count_elements(info.type.dims); });
+    if (all_known(info.type.dims))
+      at_place([&] { return fmt::format("input '{}'", info.name); }, [&] { count_elements(info.type.dims); });
     graph_.add_input(info.name, std::move(info.type))->dim_names = std::move(info.dim_names);
   }
 
@@ -237,16 +244,19 @@ class Reader {
 
   void read_node(const pbf_reader& message) {
     const RawNode raw = read_raw_node(message);
-    at_place([&] { return describe(raw); }, [&] {
-      if (!raw.domain.empty() && raw.domain != "ai.onnx")
-        fail_unsupported("Tercel has no operators of domain '{}'", raw.domain);
-      Draft draft{graph_, *opset_, raw.op, raw.name, {}, {}, {}};
-      for (const std::string& name : raw.inputs) draft.inputs.push_back(name.empty() ? nullptr : mention(name));
-      for (const std::string& name : raw.outputs) draft.outputs.push_back(name.empty() ? nullptr : claim(name));
-      for (const pbf_reader& attribute : raw.attributes) read_attribute(attribute, draft.attrs);
-      trim(draft.inputs);
-      translate(draft);
-    });
+    at_place([&] { return describe(raw); },
+             [&] {
+               if (!raw.domain.empty() && raw.domain != "ai.onnx")
+                 fail_unsupported("Tercel has no operators of domain '{}'", raw.domain);
+               Draft draft{graph_, *opset_, raw.op, raw.name, {}, {}, {}};
+               for (const std::string& name : raw.inputs)
+                 draft.inputs.push_back(name.empty() ? nullptr : mention(name));
+               for (const std::string& name : raw.outputs)
+                 draft.outputs.push_back(name.empty() ? nullptr : claim(name));
+               for (const pbf_reader& attribute : raw.attributes) read_attribute(attribute, draft.attrs);
+               trim(draft.inputs);
+               translate(draft);
+             });
   }
 
   // Trailing operands left out carry no meaning.
@@ -295,14 +305,17 @@ class Reader {
           break;
         case AttributeField::floats:
           if (m.wire_type() == pbf_wire_type::fixed32) append(m.get_float());
-          else for (float x : m.get_packed_float()) append(x);
+          else
+            for (float x : m.get_packed_float()) append(x);
           break;
         case AttributeField::ints:
           if (m.wire_type() == pbf_wire_type::varint) append(m.get_int64());
-          else for (int64_t x : m.get_packed_int64()) append(x);
+          else
+            for (int64_t x : m.get_packed_int64()) append(x);
           break;
         case AttributeField::strings: append(m.get_string()); break;
-        case AttributeField::g: case AttributeField::graphs: fail_unsupported("attribute '{}' holds a graph (control flow)", name);
+        case AttributeField::g:
+        case AttributeField::graphs: fail_unsupported("attribute '{}' holds a graph (control flow)", name);
         case AttributeField::tensors: fail_unsupported("attribute '{}' holds several tensors", name);
         default: m.skip();
       }
@@ -344,7 +357,9 @@ class Reader {
       if (odd > 0 && tensor.elements() > 1) {
         int64_t nan = 0;
         for (int64_t i = 0; i < tensor.elements(); ++i) nan += std::isnan(tensor.at<float>(i));
-        if (nan > 0) warnings_.push_back(fmt::format("constant '{}': {} of {} elements are NaN", value->name, nan, tensor.elements()));
+        if (nan > 0)
+          warnings_.push_back(
+              fmt::format("constant '{}': {} of {} elements are NaN", value->name, nan, tensor.elements()));
       }
     }
   }
@@ -373,11 +388,12 @@ ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const vo
 }
 
 ReadResult read_model(const std::filesystem::path& path) {
-  return at_place([&] { return path.string(); }, [&] {
-    const auto file = MappedFile::open(path);
-    const auto folder = path.parent_path();
-    return read_bytes(file->bytes(), {file, true, folder.empty() ? "." : folder});
-  });
+  return at_place([&] { return path.string(); },
+                  [&] {
+                    const auto file = MappedFile::open(path);
+                    const auto folder = path.parent_path();
+                    return read_bytes(file->bytes(), {file, true, folder.empty() ? "." : folder});
+                  });
 }
 
 }  // namespace tercel::onnx

@@ -5,13 +5,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <protozero/pbf_builder.hpp>
-
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <limits>
+
+#include <protozero/pbf_builder.hpp>
 
 #include "base/error.h"
 #include "graph/text.h"
@@ -66,7 +66,8 @@ struct ModelText {
     return message;
   }
 
-  static void port(pbf_builder<GraphField>& graph, GraphField field, const std::string& name, const std::vector<int64_t>& dims) {
+  static void port(pbf_builder<GraphField>& graph, GraphField field, const std::string& name,
+                   const std::vector<int64_t>& dims) {
     pbf_builder<ValueInfoField> info(graph, field);
     info.add_string(ValueInfoField::name, name);
     pbf_builder<TypeField> type(info, ValueInfoField::type);
@@ -81,7 +82,8 @@ struct ModelText {
   }
 };
 
-std::string tensor_message(const std::string& name, const std::vector<int64_t>& dims, int32_t type, const std::string& raw) {
+std::string tensor_message(const std::string& name, const std::vector<int64_t>& dims, int32_t type,
+                           const std::string& raw) {
   std::string message;
   pbf_builder<TensorField> tensor(message);
   for (int64_t d : dims) tensor.add_int64(TensorField::dims, d);
@@ -229,14 +231,16 @@ TEST(Reader, RefusesWrongInitialisers) {
     text.initialisers = {std::move(tensor)};
     return text.bytes();
   };
-  expect_refusal(with(tensor_message("w", {3}, 1, std::string(11, '\0'))), "tensor 'w': has 11 bytes, shape 3 of f32 needs 12");
+  expect_refusal(with(tensor_message("w", {3}, 1, std::string(11, '\0'))),
+                 "tensor 'w': has 11 bytes, shape 3 of f32 needs 12");
   expect_refusal(with(tensor_message("w", {-3}, 1, "")), "negative");
   expect_refusal(with(tensor_message("w", {int64_t{1} << 62, 4}, 1, "")), "too many elements");
   expect_refusal(with(tensor_message("w", {1 << 30}, 1, "")), "needs 4294967296");
   expect_refusal(with(tensor_message("w", {3}, 8, "")), "string");
   expect_refusal(with(tensor_message("w", {3}, 99, "")), "unknown (99)");
   expect_refusal(with(tensor_message("", {3}, 1, std::string(12, '\0'))), "no name");
-  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0')), tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0')),
+                       tensor_message("w", {3}, 1, std::string(12, '\0'))};
   expect_refusal(text.bytes(), "initialiser 'w' stands twice");
   // Typed data that promises far more than the file holds must not be allocated.
   std::string empty;
@@ -250,7 +254,8 @@ TEST(Reader, RefusesWrongInitialisers) {
 TEST(Reader, WarnsOfWeightsThatAreNotNumbers) {
   ModelText text;
   const float weights[3] = {1, std::numeric_limits<float>::quiet_NaN(), 2};
-  text.initialisers = {tensor_message("w", {3}, 1, std::string(reinterpret_cast<const char*>(weights), sizeof(weights)))};
+  text.initialisers = {
+      tensor_message("w", {3}, 1, std::string(reinterpret_cast<const char*>(weights), sizeof(weights)))};
   text.nodes = {{"Add", {"x", "w"}, {"y"}}};
   const auto warnings = read(text.bytes()).warnings;
   ASSERT_EQ(warnings.size(), 1u);
@@ -295,8 +300,8 @@ TEST_F(ExternalData, IsReadFromTheModelsFolder) {
 }
 
 TEST_F(ExternalData, NeverLeavesTheModelsFolder) {
-  for (const std::string& location :
-       {std::string("../secret.bin"), std::string("a/../../secret.bin"), (root_ / "secret.bin").string(), std::string("link.bin"), std::string("")})
+  for (const std::string& location : {std::string("../secret.bin"), std::string("a/../../secret.bin"),
+                                      (root_ / "secret.bin").string(), std::string("link.bin"), std::string("")})
     EXPECT_THAT(refusal(location), HasSubstr("outside the model's folder")) << location;
 }
 

@@ -1,10 +1,10 @@
 #include "onnx/tensor_proto.h"
 
-#include <protozero/pbf_message.hpp>
-#include <protozero/pbf_writer.hpp>
-
 #include <charconv>
 #include <map>
+
+#include <protozero/pbf_message.hpp>
+#include <protozero/pbf_writer.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -44,7 +44,8 @@ void read_external_entry(protozero::pbf_message<EntryField> entry, External& ext
 }
 
 Tensor read_external(DType dtype, Dims dims, const External& external, const TensorSource& source) {
-  if (source.folder.empty()) fail_unsupported("its elements are in another file, '{}', which cannot be followed from here", external.location);
+  if (source.folder.empty())
+    fail_unsupported("its elements are in another file, '{}', which cannot be followed from here", external.location);
   const fs::path relative = fs::path(external.location).lexically_normal();
   const auto refuse = [&] { fail_input("external data '{}' lies outside the model's folder", external.location); };
   if (external.location.empty() || relative.is_absolute() || *relative.begin() == "..") refuse();
@@ -60,7 +61,8 @@ Tensor read_external(DType dtype, Dims dims, const External& external, const Ten
   const auto file = MappedFile::open(path);
   const int64_t wanted = count_elements(dims) * static_cast<int64_t>(size_of(dtype));
   if (external.length >= 0 && external.length != wanted)
-    fail_input("external data holds {} bytes, shape {} of {} needs {}", external.length, to_string(dims), to_string(dtype), wanted);
+    fail_input("external data holds {} bytes, shape {} of {} needs {}", external.length, to_string(dims),
+               to_string(dtype), wanted);
   const int64_t size = static_cast<int64_t>(file->bytes().size());
   if (external.offset > size || wanted > size - external.offset)
     fail_input("external data {} has {} bytes, wanted {} from {}", external.location, size, wanted, external.offset);
@@ -95,13 +97,16 @@ bool field_fits(TensorField field, DType dtype) {
     case TensorField::double_data: return dtype == DType::f64;
     case TensorField::int64_data: return dtype == DType::i64;
     case TensorField::uint64_data: return dtype == DType::u64 || dtype == DType::u32;
-    default: return dtype != DType::f32 && dtype != DType::f64 && dtype != DType::i64 && dtype != DType::u64 && dtype != DType::u32;
+    default:
+      return dtype != DType::f32 && dtype != DType::f64 && dtype != DType::i64 && dtype != DType::u64 &&
+             dtype != DType::u32;
   }
 }
 
 /// A repeated scalar stands packed in one field, or one field an element.
 template <typename Packed, typename Single, typename Sink>
-void each(protozero::pbf_message<TensorField>& m, protozero::pbf_wire_type single_type, Packed packed, Single single, Sink sink) {
+void each(protozero::pbf_message<TensorField>& m, protozero::pbf_wire_type single_type, Packed packed, Single single,
+          Sink sink) {
   if (m.wire_type() == single_type) {
     sink(single());
     return;
@@ -123,81 +128,103 @@ NamedTensor read_tensor(protozero::pbf_reader message, const TensorSource& sourc
   for (protozero::pbf_message<TensorField> m(message); m.next();) {
     switch (m.tag()) {
       case TensorField::dims:
-        each(m, pbf_wire_type::varint, [&] { return m.get_packed_int64(); }, [&] { return m.get_int64(); },
-             [&](int64_t d) { dims.push_back(d); });
+        each(
+            m, pbf_wire_type::varint, [&] { return m.get_packed_int64(); }, [&] { return m.get_int64(); },
+            [&](int64_t d) { dims.push_back(d); });
         break;
       case TensorField::data_type: data_type = m.get_int32(); break;
       case TensorField::name: result.name = m.get_string(); break;
-      case TensorField::raw_data: raw_data = m.get_view(); raw = true; break;
+      case TensorField::raw_data:
+        raw_data = m.get_view();
+        raw = true;
+        break;
       case TensorField::external_data: read_external_entry(m.get_message(), external); break;
       case TensorField::data_location: external_location = m.get_enum() == 1; break;
       case TensorField::segment: fail_unsupported("tensor '{}' comes in segments", result.name);
       default: m.skip();
     }
   }
-  return at_place([&] { return fmt::format("tensor '{}'", result.name); }, [&]() -> NamedTensor {
-    const DType dtype = dtype_from_onnx(data_type);
-    if (dtype == DType::none) fail_unsupported("elements of type {} ({})", onnx_type_name(data_type), data_type);
-    const int64_t count = count_elements(dims);
-    const int64_t wanted = count * static_cast<int64_t>(size_of(dtype));
-    if (external_location) {
-      result.tensor = read_external(dtype, std::move(dims), external, source);
-      return std::move(result);
-    }
-    if (raw) {
-      if (static_cast<int64_t>(raw_data.size()) != wanted)
-        fail_input("has {} bytes, shape {} of {} needs {}", raw_data.size(), to_string(dims), to_string(dtype), wanted);
-      result.tensor = Tensor(dtype, std::move(dims), reinterpret_cast<const std::byte*>(raw_data.data()), source.owner, source.mapped);
-      return std::move(result);
-    }
-    // Every element takes at least one byte of the message: a larger claim is not believed.
-    if (count > static_cast<int64_t>(message.data().size()))
-      fail_input("shape {} promises {} elements, but they are not there", to_string(dims), count);
-    Typed typed{dtype, count, Tensor(dtype, std::move(dims))};
-    const auto sink = [&](auto value) { typed.put(value); };
-    for (protozero::pbf_message<TensorField> m(message); m.next();) {
-      const TensorField field = m.tag();
-      switch (field) {
-        case TensorField::float_data: case TensorField::int32_data: case TensorField::int64_data:
-        case TensorField::double_data: case TensorField::uint64_data:
-          if (!field_fits(field, dtype)) fail_input("elements of {} stand in the wrong field", to_string(dtype));
-          break;
-        case TensorField::string_data: fail_unsupported("elements are strings");
-        default: m.skip(); continue;
-      }
-      switch (field) {
-        case TensorField::float_data:
-          each(m, pbf_wire_type::fixed32, [&] { return m.get_packed_float(); }, [&] { return m.get_float(); }, sink);
-          break;
-        case TensorField::double_data:
-          each(m, pbf_wire_type::fixed64, [&] { return m.get_packed_double(); }, [&] { return m.get_double(); }, sink);
-          break;
-        case TensorField::int64_data:
-          each(m, pbf_wire_type::varint, [&] { return m.get_packed_int64(); }, [&] { return m.get_int64(); }, sink);
-          break;
-        case TensorField::uint64_data:
-          each(m, pbf_wire_type::varint, [&] { return m.get_packed_uint64(); }, [&] { return m.get_uint64(); }, sink);
-          break;
-        default:
-          each(m, pbf_wire_type::varint, [&] { return m.get_packed_int32(); }, [&] { return m.get_int32(); }, sink);
-      }
-    }
-    if (typed.filled != count) fail_input("has {} elements, shape {} needs {}", typed.filled, to_string(typed.tensor.dims()), count);
-    result.tensor = std::move(typed.tensor);
-    return std::move(result);
-  });
+  return at_place(
+      [&] { return fmt::format("tensor '{}'", result.name); },
+      [&]() -> NamedTensor {
+        const DType dtype = dtype_from_onnx(data_type);
+        if (dtype == DType::none) fail_unsupported("elements of type {} ({})", onnx_type_name(data_type), data_type);
+        const int64_t count = count_elements(dims);
+        const int64_t wanted = count * static_cast<int64_t>(size_of(dtype));
+        if (external_location) {
+          result.tensor = read_external(dtype, std::move(dims), external, source);
+          return std::move(result);
+        }
+        if (raw) {
+          if (static_cast<int64_t>(raw_data.size()) != wanted)
+            fail_input("has {} bytes, shape {} of {} needs {}", raw_data.size(), to_string(dims), to_string(dtype),
+                       wanted);
+          result.tensor = Tensor(dtype, std::move(dims), reinterpret_cast<const std::byte*>(raw_data.data()),
+                                 source.owner, source.mapped);
+          return std::move(result);
+        }
+        // Every element takes at least one byte of the message: a larger claim is not believed.
+        if (count > static_cast<int64_t>(message.data().size()))
+          fail_input("shape {} promises {} elements, but they are not there", to_string(dims), count);
+        Typed typed{dtype, count, Tensor(dtype, std::move(dims))};
+        const auto sink = [&](auto value) { typed.put(value); };
+        for (protozero::pbf_message<TensorField> m(message); m.next();) {
+          const TensorField field = m.tag();
+          switch (field) {
+            case TensorField::float_data:
+            case TensorField::int32_data:
+            case TensorField::int64_data:
+            case TensorField::double_data:
+            case TensorField::uint64_data:
+              if (!field_fits(field, dtype)) fail_input("elements of {} stand in the wrong field", to_string(dtype));
+              break;
+            case TensorField::string_data: fail_unsupported("elements are strings");
+            default: m.skip(); continue;
+          }
+          switch (field) {
+            case TensorField::float_data:
+              each(
+                  m, pbf_wire_type::fixed32, [&] { return m.get_packed_float(); }, [&] { return m.get_float(); }, sink);
+              break;
+            case TensorField::double_data:
+              each(
+                  m, pbf_wire_type::fixed64, [&] { return m.get_packed_double(); }, [&] { return m.get_double(); },
+                  sink);
+              break;
+            case TensorField::int64_data:
+              each(
+                  m, pbf_wire_type::varint, [&] { return m.get_packed_int64(); }, [&] { return m.get_int64(); }, sink);
+              break;
+            case TensorField::uint64_data:
+              each(
+                  m, pbf_wire_type::varint, [&] { return m.get_packed_uint64(); }, [&] { return m.get_uint64(); },
+                  sink);
+              break;
+            default:
+              each(
+                  m, pbf_wire_type::varint, [&] { return m.get_packed_int32(); }, [&] { return m.get_int32(); }, sink);
+          }
+        }
+        if (typed.filled != count)
+          fail_input("has {} elements, shape {} needs {}", typed.filled, to_string(typed.tensor.dims()), count);
+        result.tensor = std::move(typed.tensor);
+        return std::move(result);
+      });
 }
 
 NamedTensor read_tensor_file(const fs::path& path) {
-  return at_place([&] { return path.string(); }, [&] {
-    const auto file = MappedFile::open(path);
-    const auto bytes = file->bytes();
-    try {
-      return read_tensor(protozero::pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()), {file, true, {}});
-    } catch (const protozero::exception& error) {
-      fail_input("not a TensorProto, or cut short ({})", error.what());
-    }
-  });
+  return at_place([&] { return path.string(); },
+                  [&] {
+                    const auto file = MappedFile::open(path);
+                    const auto bytes = file->bytes();
+                    try {
+                      return read_tensor(
+                          protozero::pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+                          {file, true, {}});
+                    } catch (const protozero::exception& error) {
+                      fail_input("not a TensorProto, or cut short ({})", error.what());
+                    }
+                  });
 }
 
 void write_tensor(std::string& out, std::string_view name, const Tensor& tensor) {
@@ -206,7 +233,8 @@ void write_tensor(std::string& out, std::string_view name, const Tensor& tensor)
   writer.add_packed_int64(static_cast<uint32_t>(TensorField::dims), dims.begin(), dims.end());
   writer.add_int32(static_cast<uint32_t>(TensorField::data_type), dtype_to_onnx(tensor.dtype()));
   writer.add_string(static_cast<uint32_t>(TensorField::name), name.data(), name.size());
-  writer.add_bytes(static_cast<uint32_t>(TensorField::raw_data), reinterpret_cast<const char*>(tensor.data()), tensor.bytes());
+  writer.add_bytes(static_cast<uint32_t>(TensorField::raw_data), reinterpret_cast<const char*>(tensor.data()),
+                   tensor.bytes());
 }
 
 void write_tensor_file(const fs::path& path, const NamedTensor& tensor) {

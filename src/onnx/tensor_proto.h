@@ -1,11 +1,11 @@
 // TensorProto <-> Tensor.
 #pragma once
 
-#include <protozero/pbf_reader.hpp>
-
 #include <filesystem>
 #include <memory>
 #include <string>
+
+#include <protozero/pbf_reader.hpp>
 
 #include "tensor/tensor.h"
 

@@ -46,7 +46,8 @@ DType Draft::dtype(size_t i) const {
 void translate(Draft& draft) {
   static const Rules rules = [] {
     Rules all;
-    for (auto* family : {&elementwise_rules, &shape_rules, &reduce_rules, &norm_rules, &quant_rules}) all.merge(family());
+    for (auto* family : {&elementwise_rules, &shape_rules, &reduce_rules, &norm_rules, &quant_rules})
+      all.merge(family());
     return all;
   }();
   const auto rule = rules.find(draft.op);

@@ -46,7 +46,8 @@ void dtype_attr(Draft& d, std::string_view key) {
   if (code == nullptr) return;
   const auto number = static_cast<int32_t>(*code);
   const DType dtype = number == *code ? dtype_from_onnx(number) : DType::none;
-  if (dtype == DType::none) fail_unsupported("attribute '{}': elements of type {} ({})", key, onnx_type_name(number), *code);
+  if (dtype == DType::none)
+    fail_unsupported("attribute '{}': elements of type {} ({})", key, onnx_type_name(number), *code);
   d.attrs.set(key, std::string(to_string(dtype)));
 }
 

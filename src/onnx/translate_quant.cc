@@ -8,7 +8,8 @@ namespace {
 void quantize(Draft& d) {
   if (const int64_t* block = d.attr<int64_t>("block_size"); block != nullptr && *block != 0)
     fail_unsupported("attribute 'block_size': quantisation in blocks");
-  if (const int64_t* output = d.attr<int64_t>("output_dtype"); output != nullptr && *output != 0 && d.input(2) == nullptr)
+  if (const int64_t* output = d.attr<int64_t>("output_dtype");
+      output != nullptr && *output != 0 && d.input(2) == nullptr)
     fail_unsupported("attribute 'output_dtype' without a zero point");
   for (const char* key : {"saturate", "block_size", "output_dtype"}) d.attrs.erase(key);
 }

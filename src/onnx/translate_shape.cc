@@ -15,7 +15,8 @@ void constant(Draft& d) {
     tensor = Tensor::of<float>({static_cast<int64_t>(floats->size())}, *floats);
   else fail_unsupported("a constant that is neither a tensor nor numbers");
   Value* result = d.output(0);
-  if (result == nullptr || d.outputs.size() != 1 || !d.inputs.empty()) fail_input("takes no input and makes one output");
+  if (result == nullptr || d.outputs.size() != 1 || !d.inputs.empty())
+    fail_input("takes no input and makes one output");
   d.graph.make_constant(result, std::move(tensor));
   d.finished = true;
 }
@@ -72,9 +73,9 @@ void scatter(Draft& d) { d.op = "ScatterElements"; }
 }  // namespace
 
 Rules shape_rules() {
-  return {{"Constant", constant}, {"Squeeze", squeeze}, {"Unsqueeze", squeeze}, {"Split", split},
-          {"Slice", slice},       {"Pad", pad},         {"Upsample", resize_asymmetric},
-          {"Resize", resize},     {"Scatter", scatter}};
+  return {{"Constant", constant}, {"Squeeze", squeeze}, {"Unsqueeze", squeeze},          {"Split", split},
+          {"Slice", slice},       {"Pad", pad},         {"Upsample", resize_asymmetric}, {"Resize", resize},
+          {"Scatter", scatter}};
 }
 
 }  // namespace tercel::onnx

@@ -1,8 +1,8 @@
 #include "onnx/writer.h"
 
-#include <protozero/pbf_builder.hpp>
-
 #include <algorithm>
+
+#include <protozero/pbf_builder.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -31,7 +31,8 @@ void write_value_info(pbf_builder<GraphField>& graph, GraphField field, const Va
   for (size_t i = 0; i < value.type.dims.size(); ++i) {
     pbf_builder<DimField> dim(shape, ShapeField::dim);
     if (value.type.dims[i] != kUnknown) dim.add_int64(DimField::dim_value, value.type.dims[i]);
-    else if (i < value.dim_names.size() && !value.dim_names[i].empty()) dim.add_string(DimField::dim_param, value.dim_names[i]);
+    else if (i < value.dim_names.size() && !value.dim_names[i].empty())
+      dim.add_string(DimField::dim_param, value.dim_names[i]);
   }
 }
 
@@ -39,9 +40,18 @@ struct AttrWriter {
   pbf_builder<AttributeField>& out;
 
   void type(AttributeType t) { out.add_enum(AttributeField::type, static_cast<int32_t>(t)); }
-  void operator()(int64_t v) { out.add_int64(AttributeField::i, v); type(AttributeType::integer); }
-  void operator()(float v) { out.add_float(AttributeField::f, v); type(AttributeType::real); }
-  void operator()(const std::string& v) { out.add_string(AttributeField::s, v); type(AttributeType::text); }
+  void operator()(int64_t v) {
+    out.add_int64(AttributeField::i, v);
+    type(AttributeType::integer);
+  }
+  void operator()(float v) {
+    out.add_float(AttributeField::f, v);
+    type(AttributeType::real);
+  }
+  void operator()(const std::string& v) {
+    out.add_string(AttributeField::s, v);
+    type(AttributeType::text);
+  }
   void operator()(const std::vector<int64_t>& v) {
     for (int64_t x : v) out.add_int64(AttributeField::ints, x);
     type(AttributeType::integers);

@@ -45,7 +45,8 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
     return false;
   };
   if (sole_user(graph, linear.output()) != &norm) return refuse("others read the value before it");
-  if (!is_f32_constant(weights) || (bias != nullptr && !is_f32_constant(bias))) return refuse("the weights before it are not constant");
+  if (!is_f32_constant(weights) || (bias != nullptr && !is_f32_constant(bias)))
+    return refuse("the weights before it are not constant");
   const auto affine = affine_of(norm);
   if (!affine) return refuse("its statistics are not constant");
   const auto channels = static_cast<int64_t>(affine->scale.size());
@@ -71,12 +72,12 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
   if (bias != nullptr && bias->constant.elements() != channels) return refuse("the bias before it is not per channel");
 
   const int64_t group_size = groups == 1 ? 1 : weights->constant.elements() / groups;
-  Tensor new_weights = scaled(weights->constant, affine->scale, [&](int64_t i) {
-    return (groups == 1 ? 0 : i / group_size) * span + (i / per) % span;
-  });
+  Tensor new_weights = scaled(weights->constant, affine->scale,
+                              [&](int64_t i) { return (groups == 1 ? 0 : i / group_size) * span + (i / per) % span; });
   std::vector<float> new_bias(static_cast<size_t>(channels));
   for (size_t c = 0; c < new_bias.size(); ++c) {
-    const double before = bias == nullptr ? 0.0 : static_cast<double>(bias->constant.at<float>(static_cast<int64_t>(c)));
+    const double before =
+        bias == nullptr ? 0.0 : static_cast<double>(bias->constant.at<float>(static_cast<int64_t>(c)));
     new_bias[c] = static_cast<float>(before * affine->scale[c] + affine->shift[c]);
   }
   // New constants, not edits: exporters let several nodes share one initialiser.

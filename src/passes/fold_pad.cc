@@ -13,7 +13,8 @@ std::optional<std::vector<int64_t>> zero_pads(const Node& pad, size_t rank) {
   if (pad.input(1) == nullptr || !pad.input(1)->is_constant()) return std::nullopt;
   if (pad.input(2) != nullptr && !is_scalar_constant(pad.input(2), 0)) return std::nullopt;
   auto pads = pad.input(1)->constant.to_ints();
-  const bool usable = pads.size() == 2 * rank && std::all_of(pads.begin(), pads.end(), [](int64_t p) { return p >= 0; });
+  const bool usable =
+      pads.size() == 2 * rank && std::all_of(pads.begin(), pads.end(), [](int64_t p) { return p >= 0; });
   if (!usable) return std::nullopt;
   return pads;
 }
@@ -33,7 +34,8 @@ bool fold(Graph& graph, Node& node) {
   if ((*pads)[0] + (*pads)[1] + (*pads)[rank] + (*pads)[rank + 1] != 0) return false;  // batch or channels
   const size_t spatial = rank - 2;
   std::vector<int64_t> sum(2 * spatial, 0);
-  if (node.attrs.has("pads") && node.attrs.get_ints("pads").size() == sum.size() && node.attrs.get_string("auto_pad") == "NOTSET")
+  if (node.attrs.has("pads") && node.attrs.get_ints("pads").size() == sum.size() &&
+      node.attrs.get_string("auto_pad") == "NOTSET")
     sum = node.attrs.get_ints("pads");
   for (size_t i = 0; i < spatial; ++i) {
     sum[i] += (*pads)[2 + i];

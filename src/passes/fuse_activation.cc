@@ -56,7 +56,8 @@ bool fuse(Graph& graph, Node& node) {
   attrs.set("alpha", fused.alpha);
   attrs.set("beta", fused.beta);
   Value* result = graph.add_value("activation", node.output()->type);
-  graph.add_node(linear ? producer->op : "FusedAdd", producer->inputs, {result}, std::move(attrs), producer->name, &node);
+  graph.add_node(linear ? producer->op : "FusedAdd", producer->inputs, {result}, std::move(attrs), producer->name,
+                 &node);
   take_over(graph, node.output(), result);
   return true;
 }

@@ -12,7 +12,8 @@ bool untouched(const Node& linear) { return linear.attrs.get_string("activation"
 /// The producer of `value` if something may be fused behind it.
 Node* open_linear(const Graph& graph, const Value* value, const Node& reader) {
   Node* linear = made_by(value, "FusedConv") != nullptr ? made_by(value, "FusedConv") : made_by(value, "FusedMatMul");
-  const bool open = linear != nullptr && sole_user(graph, value) == &reader && untouched(*linear) && linear->input(kResidual) == nullptr;
+  const bool open = linear != nullptr && sole_user(graph, value) == &reader && untouched(*linear) &&
+                    linear->input(kResidual) == nullptr;
   return open ? linear : nullptr;
 }
 

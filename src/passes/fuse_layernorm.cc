@@ -17,8 +17,10 @@ bool over_last_axis(const Node& mean) {
 
 /// The value whose square this is: Pow(v, 2) or Mul(v, v).
 Value* square_root_of(const Value* value) {
-  if (const Node* power = made_by(value, "Pow")) return is_scalar_constant(power->input(1), 2) ? power->input(0) : nullptr;
-  if (const Node* product = made_by(value, "Mul")) return product->input(0) == product->input(1) ? product->input(0) : nullptr;
+  if (const Node* power = made_by(value, "Pow"))
+    return is_scalar_constant(power->input(1), 2) ? power->input(0) : nullptr;
+  if (const Node* product = made_by(value, "Mul"))
+    return product->input(0) == product->input(1) ? product->input(0) : nullptr;
   return nullptr;
 }
 
@@ -98,7 +100,9 @@ bool fuse(Graph& graph, Node& node) {
       result = adder->output();
     }
   }
-  if (gamma == nullptr) gamma = graph.add_constant("ones", Tensor::of<float>({length}, std::vector<float>(static_cast<size_t>(length), 1.0f)));
+  if (gamma == nullptr)
+    gamma =
+        graph.add_constant("ones", Tensor::of<float>({length}, std::vector<float>(static_cast<size_t>(length), 1.0f)));
   Value* fused = graph.add_value(result->name + "_layernorm", result->type);
   std::vector<Value*> operands{x, gamma};
   if (beta != nullptr) operands.push_back(beta);

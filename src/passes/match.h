@@ -70,7 +70,9 @@ inline void collect_product(const Graph& graph, const Node& root, Product& produ
   else if (const auto divisor = scalar_constant(root.input(1))) product.scalar /= *divisor;
 }
 
-inline bool is_product(const Node& node) { return node.is("Mul") || (node.is("Div") && scalar_constant(node.input(1))); }
+inline bool is_product(const Node& node) {
+  return node.is("Mul") || (node.is("Div") && scalar_constant(node.input(1)));
+}
 
 inline bool is_f32_constant(const Value* value) {
   return value != nullptr && value->is_constant() && value->type.dtype == DType::f32;

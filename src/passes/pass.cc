@@ -23,7 +23,8 @@ void dump(const Graph& graph, const std::filesystem::path& dir, int number, std:
 
 }  // namespace
 
-Diary run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context, const std::filesystem::path& dump_dir) {
+Diary run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
+                 const std::filesystem::path& dump_dir) {
   Diary diary;
   dump(graph, dump_dir, 0, "start");
   for (const Pass& pass : passes) {

@@ -33,8 +33,8 @@ struct Pass {
   int (*run)(Graph&, PassContext&);  ///< returns how many places changed
 };
 
-/// In order, each checked by the verifier. `dump_dir`, where not empty, gets `NN_name.txt` after every pass that changed
-/// something (and `00_start.txt`).
+/// In order, each checked by the verifier. `dump_dir`, where not empty, gets `NN_name.txt` after every pass that
+/// changed something (and `00_start.txt`).
 Diary run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
                  const std::filesystem::path& dump_dir = {});
 

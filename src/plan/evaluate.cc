@@ -14,20 +14,21 @@ bool can_evaluate(const Node& node) {
 }
 
 std::vector<Tensor> evaluate(const Node& node) {
-  return at_place([&] { return node.describe(); }, [&] {
-    std::vector<Tensor> operands, results;
-    std::vector<View> src, dst;
-    for (const Value* value : node.inputs) {
-      operands.push_back(value == nullptr ? Tensor() : value->constant.aligned());
-      src.push_back(operands.back().view());
-    }
-    for (const Value* value : node.outputs) {
-      results.push_back(value == nullptr ? Tensor() : Tensor(value->type.dtype, value->type.dims));
-      dst.push_back(results.back().view());
-    }
-    find_ref(node.op)(node.attrs, src, dst);
-    return results;
-  });
+  return at_place([&] { return node.describe(); },
+                  [&] {
+                    std::vector<Tensor> operands, results;
+                    std::vector<View> src, dst;
+                    for (const Value* value : node.inputs) {
+                      operands.push_back(value == nullptr ? Tensor() : value->constant.aligned());
+                      src.push_back(operands.back().view());
+                    }
+                    for (const Value* value : node.outputs) {
+                      results.push_back(value == nullptr ? Tensor() : Tensor(value->type.dtype, value->type.dims));
+                      dst.push_back(results.back().view());
+                    }
+                    find_ref(node.op)(node.attrs, src, dst);
+                    return results;
+                  });
 }
 
 }  // namespace tercel

@@ -20,9 +20,7 @@ bool only_renames(const Node& node) {
   return node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze") || node.is("Identity");
 }
 
-size_t bytes_of(const ValueType& type) {
-  return static_cast<size_t>(count_elements(type.dims)) * size_of(type.dtype);
-}
+size_t bytes_of(const ValueType& type) { return static_cast<size_t>(count_elements(type.dims)) * size_of(type.dtype); }
 
 class Planner {
  public:
@@ -51,7 +49,7 @@ class Planner {
  private:
   /// Where the bytes of one value in one layout live. Values that only rename another share its home.
   struct Home {
-    Place place;        // decided already for inputs and constants; arena offsets come last
+    Place place;  // decided already for inputs and constants; arena offsets come last
     size_t bytes = 0;
     int first = 0, last = 0;  // steps
   };
@@ -162,7 +160,8 @@ class Planner {
       const bool keep_constants = variant.layout == LayoutRule::channels_last;
       Problem problem{node.op, &node.attrs, {}, {}, options_.isa, options_.threads};
       for (const Value* value : node.inputs)
-        problem.src.push_back(describe(value, keep_constants && value != nullptr && value->is_constant() ? Layout::plain : layout));
+        problem.src.push_back(
+            describe(value, keep_constants && value != nullptr && value->is_constant() ? Layout::plain : layout));
       for (const Value* value : node.outputs) problem.dst.push_back(describe(value, layout));
       if (std::string reason = variant.why_not(problem); !reason.empty()) {
         step.why_nots.push_back({std::string(variant.name), std::move(reason)});
@@ -221,7 +220,8 @@ class Planner {
     }
     plan_.arena_bytes = place_in_arena(lifetimes);
     if (plan_.arena_bytes > options_.max_bytes || plan_.scratch_bytes > options_.max_bytes)
-      fail(ErrorCode::limit, "the activations need {} bytes of memory, {} are allowed", plan_.arena_bytes + plan_.scratch_bytes, options_.max_bytes);
+      fail(ErrorCode::limit, "the activations need {} bytes of memory, {} are allowed",
+           plan_.arena_bytes + plan_.scratch_bytes, options_.max_bytes);
     for (size_t i = 0; i < owner.size(); ++i) home_list_[owner[i]].place.at = lifetimes[i].offset;
     const auto place = [&](int home) { return home < 0 ? Place{} : home_list_[static_cast<size_t>(home)].place; };
     for (size_t i = 0; i < plan_.steps.size(); ++i) {

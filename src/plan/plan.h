@@ -1,4 +1,5 @@
-// graph x menu -> Plan: kernels chosen, layouts set, every value placed in memory. Nothing is left to decide at run time.
+// graph x menu -> Plan: kernels chosen, layouts set, every value placed in memory. Nothing is left to decide at run
+// time.
 #pragma once
 
 #include <memory>

@@ -40,15 +40,16 @@ std::vector<float> Array::to_floats() const {
 }
 
 Array Array::open(const std::filesystem::path& path) {
-  return at_place([&] { return path.string(); }, [&] {
-    const auto file = MappedFile::open(path);
-    if (is_npy(file->bytes())) return read_npy(file->bytes());
-    if (path.extension() != ".pb") fail_input("neither a NumPy .npy file nor named .pb");
-    const Tensor tensor = onnx::read_tensor_file(path).tensor;
-    Array array(tensor.dtype(), tensor.dims());
-    if (array.bytes() > 0) std::memcpy(array.data(), tensor.data(), array.bytes());
-    return array;
-  });
+  return at_place([&] { return path.string(); },
+                  [&] {
+                    const auto file = MappedFile::open(path);
+                    if (is_npy(file->bytes())) return read_npy(file->bytes());
+                    if (path.extension() != ".pb") fail_input("neither a NumPy .npy file nor named .pb");
+                    const Tensor tensor = onnx::read_tensor_file(path).tensor;
+                    Array array(tensor.dtype(), tensor.dims());
+                    if (array.bytes() > 0) std::memcpy(array.data(), tensor.data(), array.bytes());
+                    return array;
+                  });
 }
 
 void Array::save(const std::filesystem::path& path, std::string_view name) const {

@@ -16,7 +16,9 @@
 namespace tercel {
 namespace {
 
-Port port_of(const Value& value) { return {value.name, value.type.dtype, value.type.dims, value.dim_names, value.type.ranked}; }
+Port port_of(const Value& value) {
+  return {value.name, value.type.dtype, value.type.dims, value.dim_names, value.type.ranked};
+}
 
 std::vector<Port> ports_of(const std::vector<Value*>& values) {
   std::vector<Port> ports;
@@ -51,7 +53,8 @@ std::vector<NodeInfo> Model::nodes() const {
     NodeInfo info{node->name, node->op, {}, {}, {}, count_macs(*node), 0};
     for (const Value* value : node->inputs) {
       info.inputs.push_back(name_of(value));
-      if (value != nullptr && value->is_constant() && is_float(value->type.dtype)) info.parameters += value->constant.elements();
+      if (value != nullptr && value->is_constant() && is_float(value->type.dtype))
+        info.parameters += value->constant.elements();
     }
     for (const Value* value : node->outputs) {
       info.outputs.push_back(name_of(value));
@@ -91,39 +94,45 @@ void set_input_shapes(Graph& graph, const InputShapes& shapes) {
     for (Value* candidate : graph.inputs())
       if (candidate->name == name) input = candidate;
     if (input == nullptr) fail_input("the model has no input '{}'", name);
-    at_place([&] { return fmt::format("input '{}'", input->name); }, [&] {
-      count_elements(dims);
-      const ValueType& type = input->type;
-      bool fits = !type.ranked || type.dims.size() == dims.size();
-      for (size_t i = 0; fits && type.ranked && i < dims.size(); ++i) fits = type.dims[i] == kUnknown || type.dims[i] == dims[i];
-      if (!fits) fail_input("wanted shape {}, got {}", to_string(type), to_string(dims));
-      input->type.ranked = true;
-      input->type.dims = dims;
-    });
+    at_place([&] { return fmt::format("input '{}'", input->name); },
+             [&] {
+               count_elements(dims);
+               const ValueType& type = input->type;
+               bool fits = !type.ranked || type.dims.size() == dims.size();
+               for (size_t i = 0; fits && type.ranked && i < dims.size(); ++i)
+                 fits = type.dims[i] == kUnknown || type.dims[i] == dims[i];
+               if (!fits) fail_input("wanted shape {}, got {}", to_string(type), to_string(dims));
+               input->type.ranked = true;
+               input->type.dims = dims;
+             });
   }
 }
 
 Model Model::with_shapes(const InputShapes& shapes) const {
-  return at_place([&] { return name(); }, [&] {
-    auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->diary});
-    set_input_shapes(impl->graph, shapes);
-    infer_types(impl->graph);
-    return Model(impl);
-  });
+  return at_place(
+      [&] { return name(); },
+      [&] {
+        auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->diary});
+        set_input_shapes(impl->graph, shapes);
+        infer_types(impl->graph);
+        return Model(impl);
+      });
 }
 
 Model load(const std::filesystem::path& path) {
   onnx::ReadResult read = onnx::read_model(path);
-  return Model(std::make_shared<Model::Impl>(Model::Impl{path.string(), std::move(read.graph), std::move(read.warnings), {}}));
+  return Model(
+      std::make_shared<Model::Impl>(Model::Impl{path.string(), std::move(read.graph), std::move(read.warnings), {}}));
 }
 
 Model optimize(const Model& model, const OptimizeOptions& options) {
-  return at_place([&] { return model.name(); }, [&] {
-    auto impl = std::make_shared<Model::Impl>(
-        Model::Impl{model.name(), model.impl().graph.clone(), model.warnings(), model.diary()});
-    append_diary(impl->diary, rewrite(impl->graph, portable_recipe(), options.dump_dir));
-    return Model(impl);
-  });
+  return at_place([&] { return model.name(); },
+                  [&] {
+                    auto impl = std::make_shared<Model::Impl>(
+                        Model::Impl{model.name(), model.impl().graph.clone(), model.warnings(), model.diary()});
+                    append_diary(impl->diary, rewrite(impl->graph, portable_recipe(), options.dump_dir));
+                    return Model(impl);
+                  });
 }
 
 }  // namespace tercel

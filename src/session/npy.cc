@@ -18,9 +18,18 @@ struct Code {
   DType dtype;
 };
 // bf16 has no NumPy type of its own and is not written.
-constexpr std::array<Code, 13> kCodes = {{{"<f4", DType::f32}, {"<f8", DType::f64}, {"<f2", DType::f16}, {"|i1", DType::i8},
-                                          {"|u1", DType::u8},  {"<i2", DType::i16}, {"<u2", DType::u16}, {"<i4", DType::i32},
-                                          {"<u4", DType::u32}, {"<i8", DType::i64}, {"<u8", DType::u64}, {"|b1", DType::boolean},
+constexpr std::array<Code, 13> kCodes = {{{"<f4", DType::f32},
+                                          {"<f8", DType::f64},
+                                          {"<f2", DType::f16},
+                                          {"|i1", DType::i8},
+                                          {"|u1", DType::u8},
+                                          {"<i2", DType::i16},
+                                          {"<u2", DType::u16},
+                                          {"<i4", DType::i32},
+                                          {"<u4", DType::u32},
+                                          {"<i8", DType::i64},
+                                          {"<u8", DType::u64},
+                                          {"|b1", DType::boolean},
                                           {"|?", DType::boolean}}};
 
 /// The text after `'key':` in the header's dictionary, blanks skipped.
@@ -69,11 +78,14 @@ Array read_npy(std::span<const std::byte> bytes) {
   if (length > bytes.size() - start) fail_input(".npy header is cut short");
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + start, length);
   const DType dtype = parse_descr(value_of(header, "descr"));
-  if (value_of(header, "fortran_order").starts_with("True")) fail_unsupported(".npy file in Fortran order; save a C-ordered copy");
+  if (value_of(header, "fortran_order").starts_with("True"))
+    fail_unsupported(".npy file in Fortran order; save a C-ordered copy");
   const Dims dims = parse_shape(value_of(header, "shape"));
   const size_t wanted = static_cast<size_t>(count_elements(dims)) * size_of(dtype);
   const auto payload = bytes.subspan(start + length);
-  if (payload.size() != wanted) fail_input(".npy file holds {} bytes of elements, shape {} of {} needs {}", payload.size(), to_string(dims), to_string(dtype), wanted);
+  if (payload.size() != wanted)
+    fail_input(".npy file holds {} bytes of elements, shape {} of {} needs {}", payload.size(), to_string(dims),
+               to_string(dtype), wanted);
   Array array(dtype, dims);
   if (wanted > 0) std::memcpy(array.data(), payload.data(), wanted);
   return array;

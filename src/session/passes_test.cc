@@ -1,5 +1,5 @@
-// Passes on small graphs: what they make of them, and that the answers stay. Here rather than in passes/, since answers need
-// kernels.
+// Passes on small graphs: what they make of them, and that the answers stay. Here rather than in passes/, since answers
+// need kernels.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -64,7 +64,8 @@ std::vector<float> answer(const Graph& graph, bool optimize) {
 }
 
 /// The operators after the passes; the answer must be what it was.
-std::vector<std::string> after(const std::string& text, std::span<const Pass> first, std::span<const Pass> second = {}) {
+std::vector<std::string> after(const std::string& text, std::span<const Pass> first,
+                               std::span<const Pass> second = {}) {
   const Graph before = graph_of(text);
   const std::vector<float> wanted = answer(before, false), got = answer(before, true);
   EXPECT_EQ(wanted.size(), got.size());
@@ -229,7 +230,8 @@ const %half : f32[] = [0.5]
 output %y
 )"),
               ElementsAre("Gelu"));
-  EXPECT_THAT(engine("input %x : f32[2x9]\n%s : f32[2x9] = Sigmoid(%x)\n%y : f32[2x9] = Mul(%s, %x)\noutput %y\n"), ElementsAre("Silu"));
+  EXPECT_THAT(engine("input %x : f32[2x9]\n%s : f32[2x9] = Sigmoid(%x)\n%y : f32[2x9] = Mul(%s, %x)\noutput %y\n"),
+              ElementsAre("Silu"));
 }
 
 TEST(Passes, ConvolutionTakesResidualAndActivation) {
@@ -264,9 +266,10 @@ output %y
 }
 
 TEST(Passes, ActivationsAreNotPulledOverAReaderInBetween) {
-  EXPECT_THAT(engine("input %x : f32[2x8]\ninput %w_w : f32[8x5]\n%m : f32[2x5] = MatMul(%x, %w_w)\n%y : f32[2x5] = Relu(%m)\n"
-                     "%z : f32[2x5] = Add(%m, %y)\noutput %z\n"),
-              ElementsAre("FusedMatMul", "Relu", "Add"));
+  EXPECT_THAT(
+      engine("input %x : f32[2x8]\ninput %w_w : f32[8x5]\n%m : f32[2x5] = MatMul(%x, %w_w)\n%y : f32[2x5] = Relu(%m)\n"
+             "%z : f32[2x5] = Add(%m, %y)\noutput %z\n"),
+      ElementsAre("FusedMatMul", "Relu", "Add"));
 }
 
 }  // namespace

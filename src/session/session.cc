@@ -107,7 +107,8 @@ struct Session::Impl {
     if (options.optimize) {
       out.diary.clear();
       append_diary(out.diary, rewrite(graph, portable_recipe(), options.dump_dir));
-      append_diary(out.diary, rewrite(graph, engine_recipe(), options.dump_dir.empty() ? options.dump_dir : options.dump_dir / "engine"));
+      append_diary(out.diary, rewrite(graph, engine_recipe(),
+                                      options.dump_dir.empty() ? options.dump_dir : options.dump_dir / "engine"));
     } else if (!options.reference) {
       append_diary(out.diary, rewrite(graph, lowering_recipe()));
     }
@@ -150,11 +151,13 @@ struct Session::Impl {
 
   InputShapes shapes_of(const std::vector<Array>& arrays) const {
     const auto& inputs = model.impl().graph.inputs();
-    if (arrays.size() != inputs.size()) fail_input("the model has {} inputs, {} arrays were given", inputs.size(), arrays.size());
+    if (arrays.size() != inputs.size())
+      fail_input("the model has {} inputs, {} arrays were given", inputs.size(), arrays.size());
     InputShapes shapes;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (arrays[i].dtype() != inputs[i]->type.dtype)
-        fail_input("input '{}': wanted {}, got {}", inputs[i]->name, to_string(inputs[i]->type.dtype), to_string(arrays[i].dtype()));
+        fail_input("input '{}': wanted {}, got {}", inputs[i]->name, to_string(inputs[i]->type.dtype),
+                   to_string(arrays[i].dtype()));
       shapes[inputs[i]->name] = arrays[i].dims();
     }
     return shapes;
@@ -180,7 +183,9 @@ struct Session::Impl {
     report.threads = threads;
     report.isa = to_string(isa);
     for (const Step& step : plan.steps) {
-      StepReport s{step.node, step.op, step.variant, {}, step.dst_types.empty() ? "" : type_text(step.dst_types[0]), step.macs, step.bytes, 0};
+      StepReport s{
+          step.node,  step.op, step.variant, {}, step.dst_types.empty() ? "" : type_text(step.dst_types[0]), step.macs,
+          step.bytes, 0};
       for (const WhyNot& why : step.why_nots) s.why_nots.push_back(why.variant + ": " + why.reason);
       report.steps.push_back(std::move(s));
     }

@@ -12,8 +12,8 @@
 
 namespace tercel {
 
-using Attr = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, std::vector<std::string>,
-                          Tensor>;
+using Attr = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
+                          std::vector<std::string>, Tensor>;
 
 /// A small ordered map. The getters take it as given that the attribute is there with that type: the op table
 /// (graph/op.h) has filled in defaults and checked types before anybody asks.

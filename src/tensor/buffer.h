@@ -21,7 +21,7 @@ class Buffer {
 
  private:
   struct Free {
-    void operator()(std::byte* data) const { ::operator delete(data, std::align_val_t{kAlignment}); }
+    void operator()(std::byte* data) const { ::operator delete (data, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<std::byte, Free> data_;
   size_t size_ = 0;

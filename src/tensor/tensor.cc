@@ -8,7 +8,7 @@
 namespace tercel {
 
 Buffer::Buffer(size_t size) : size_(size) {
-  void* data = ::operator new(size, std::align_val_t{kAlignment}, std::nothrow);
+  void* data = ::operator new (size, std::align_val_t{kAlignment}, std::nothrow);
   if (data == nullptr) fail(ErrorCode::limit, "no memory for {} bytes", size);
   data_.reset(static_cast<std::byte*>(data));
 }

@@ -17,8 +17,8 @@ class Executor {
 
   const Plan& plan() const { return plan_; }
 
-  /// `inputs`: elements of every plan input, aligned for their type. `after_step`, where given, is called with the index
-  /// of each step as it ends (profiling, watching values).
+  /// `inputs`: elements of every plan input, aligned for their type. `after_step`, where given, is called with the
+  /// index of each step as it ends (profiling, watching values).
   void run(std::span<const std::byte* const> inputs, const std::function<void(size_t)>* after_step = nullptr);
 
   /// Elements of output i; valid until the next run.

@@ -1,9 +1,9 @@
 // What oneDNN's entries share.
 #pragma once
 
-#include <oneapi/dnnl/dnnl.hpp>
-
 #include <optional>
+
+#include <oneapi/dnnl/dnnl.hpp>
 
 #include "base/isa.h"
 #include "kernels/activation.h"
@@ -42,10 +42,12 @@ inline std::optional<Eltwise> eltwise_of(const ActivationOf& a) {
 }
 
 /// Residual, then activation, as post-operations.
-inline dnnl::primitive_attr attributes(const ActivationOf& activation, const dnnl::memory::desc* residual, float scale = 1) {
+inline dnnl::primitive_attr attributes(const ActivationOf& activation, const dnnl::memory::desc* residual,
+                                       float scale = 1) {
   dnnl::post_ops ops;
   if (residual != nullptr) ops.append_binary(dnnl::algorithm::binary_add, *residual);
-  if (const auto eltwise = eltwise_of(activation)) ops.append_eltwise(1.0f, eltwise->algorithm, eltwise->alpha, eltwise->beta);
+  if (const auto eltwise = eltwise_of(activation))
+    ops.append_eltwise(1.0f, eltwise->algorithm, eltwise->alpha, eltwise->beta);
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);

@@ -10,7 +10,9 @@ using dnnl::memory;
 
 constexpr size_t kWeights = 1, kBias = 2, kResidual = 3;
 
-memory::desc nhwc(const Dims& dims) { return {memory::dims(dims.begin(), dims.end()), memory::data_type::f32, memory::format_tag::nhwc}; }
+memory::desc nhwc(const Dims& dims) {
+  return {memory::dims(dims.begin(), dims.end()), memory::data_type::f32, memory::format_tag::nhwc};
+}
 
 class OnednnConv final : public Kernel {
  public:
@@ -33,11 +35,13 @@ class OnednnConv final : public Kernel {
       plain_tag = memory::format_tag::goihw;
     }
     const memory::desc any_weights(grouped, memory::data_type::f32, memory::format_tag::any);
-    const memory::desc bias_desc = p.input(kBias) ? memory::desc({w[0]}, memory::data_type::f32, memory::format_tag::a) : memory::desc();
+    const memory::desc bias_desc =
+        p.input(kBias) ? memory::desc({w[0]}, memory::data_type::f32, memory::format_tag::a) : memory::desc();
     const memory::desc dst = nhwc(p.dst[0].dims);
-    const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, nhwc(x),
-                                               any_weights, bias_desc, dst, strides, dilations, begins, ends);
-    pd_ = dnnl::convolution_forward::primitive_desc(desc, attributes(ActivationOf(*p.attrs), p.input(kResidual) ? &dst : nullptr), onednn_engine());
+    const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                                               nhwc(x), any_weights, bias_desc, dst, strides, dilations, begins, ends);
+    pd_ = dnnl::convolution_forward::primitive_desc(
+        desc, attributes(ActivationOf(*p.attrs), p.input(kResidual) ? &dst : nullptr), onednn_engine());
     primitive_ = dnnl::convolution_forward(pd_);
 
     const Tensor weights = p.src[kWeights].constant.aligned();
@@ -76,7 +80,8 @@ class OnednnConv final : public Kernel {
 std::string why_not(const Problem& p) {
   if (std::string reason = refuse_isa(p); !reason.empty()) return reason;
   if (p.src[0].dtype != DType::f32 || p.src[0].rank() != 4) return "not f32 of rank 4";
-  if (!p.src[kWeights].constant || (p.input(kBias) && !p.src[kBias].constant)) return "weights or bias are not constant";
+  if (!p.src[kWeights].constant || (p.input(kBias) && !p.src[kBias].constant))
+    return "weights or bias are not constant";
   if (p.input(kResidual).constant) return "the residual is a constant";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
   const ActivationOf activation(*p.attrs);

@@ -34,12 +34,14 @@ class OnednnMatmul final : public Kernel {
     const memory::desc plain_b = matrices(p.src[kB].dims, rank, p.attrs->get_bool("transB"));
     const memory::desc dst = matrices(p.dst[0].dims, rank, false);
     const bool packs = static_cast<bool>(p.src[kB].constant);
-    const memory::desc b = packs ? memory::desc(plain_b.dims(), memory::data_type::f32, memory::format_tag::any) : plain_b;
+    const memory::desc b =
+        packs ? memory::desc(plain_b.dims(), memory::data_type::f32, memory::format_tag::any) : plain_b;
     memory::desc bias;
     if (p.input(kBias)) bias = matrices({p.dst[0].dims.back()}, rank, false);
-    const dnnl::matmul::desc desc = p.input(kBias) ? dnnl::matmul::desc(a, b, bias, dst) : dnnl::matmul::desc(a, b, dst);
-    pd_ = dnnl::matmul::primitive_desc(
-        desc, attributes(ActivationOf(*p.attrs), p.input(kResidual) ? &dst : nullptr), onednn_engine());
+    const dnnl::matmul::desc desc =
+        p.input(kBias) ? dnnl::matmul::desc(a, b, bias, dst) : dnnl::matmul::desc(a, b, dst);
+    pd_ = dnnl::matmul::primitive_desc(desc, attributes(ActivationOf(*p.attrs), p.input(kResidual) ? &dst : nullptr),
+                                       onednn_engine());
     primitive_ = dnnl::matmul(pd_);
     if (packs) {
       const Tensor plain = p.src[kB].constant.aligned();
@@ -81,7 +83,8 @@ class OnednnMatmul final : public Kernel {
 std::string why_not(const Problem& p) {
   if (std::string reason = refuse_isa(p); !reason.empty()) return reason;
   if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
-  if (p.src[0].rank() < 2 || p.src[kB].rank() < 2 || p.dst[0].rank() > 6) return "an operand is a vector, or has more than six axes";
+  if (p.src[0].rank() < 2 || p.src[kB].rank() < 2 || p.dst[0].rank() > 6)
+    return "an operand is a vector, or has more than six axes";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
   if (p.attrs->get_float("alpha_scale") != 1) return "the product is scaled before the bias";
   if (p.input(kBias) && (!p.src[kBias].constant || p.src[kBias].dims != Dims{p.dst[0].dims.back()}))

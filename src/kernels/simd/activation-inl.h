@@ -1,5 +1,5 @@
-// Activations on vectors; the scalar functions in kernels/activation.cc are the definition. A NaN stays NaN: Highway's Min,
-// Max and Exp lose it, so comparisons that are false for NaN choose instead.
+// Activations on vectors; the scalar functions in kernels/activation.cc are the definition. A NaN stays NaN: Highway's
+// Min, Max and Exp lose it, so comparisons that are false for NaN choose instead.
 #if defined(TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_
 #undef TERCEL_KERNELS_SIMD_ACTIVATION_INL_H_
@@ -85,19 +85,20 @@ HWY_INLINE V Activate(D d, Activation kind, V x, V alpha, V beta) {
       return hn::MulAdd(half, Erf(d, hn::Mul(x, hn::Set(d, 0.70710678f))), half);
     }
     case Activation::gelu_tanh: {
-      const V inner = hn::Mul(hn::Set(d, 0.7978845608f), hn::MulAdd(hn::Mul(hn::Set(d, 0.044715f), hn::Mul(x, x)), x, x));
+      const V inner =
+          hn::Mul(hn::Set(d, 0.7978845608f), hn::MulAdd(hn::Mul(hn::Set(d, 0.044715f), hn::Mul(x, x)), x, x));
       const V half = hn::Mul(x, hn::Set(d, 0.5f));
       return hn::MulAdd(half, TanhOf(d, inner), half);
     }
-    case Activation::elu:
-      return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(alpha, hn::Expm1(d, hn::Min(x, zero))), x);
+    case Activation::elu: return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(alpha, hn::Expm1(d, hn::Min(x, zero))), x);
     case Activation::softplus: return Softplus(d, x);
     case Activation::mish: return hn::Mul(x, TanhOf(d, Softplus(d, x)));
   }
   return x;
 }
 
-/// In place over `count` elements. Not inlined: kernels call it on a row they have just written, still in the first cache.
+/// In place over `count` elements. Not inlined: kernels call it on a row they have just written, still in the first
+/// cache.
 inline HWY_NOINLINE void ActivateRow(Activation kind, float alpha, float beta, float* row, int64_t count) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));

@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kWeights = 1, kBias = 2, kResidual = 3;
 
-/// Below this many channels a group one kernel position is too short a sum: whole kernel rows are summed at once, over a
-/// copy of the source with its padding written out.
+/// Below this many channels a group one kernel position is too short a sum: whole kernel rows are summed at once, over
+/// a copy of the source with its padding written out.
 constexpr int64_t kFewChannels = 16;
 
 struct Geometry {
@@ -98,14 +98,15 @@ std::vector<int64_t> summing_order(const Geometry& g) {
 
 class ConvKernel final : public Kernel {
  public:
-  explicit ConvKernel(const Problem& p) : g_(p), isa_(p.isa), activation_(*p.attrs), zero_(static_cast<size_t>(g_.icg), 0.0f) {
+  explicit ConvKernel(const Problem& p)
+      : g_(p), isa_(p.isa), activation_(*p.attrs), zero_(static_cast<size_t>(g_.icg), 0.0f) {
     const auto order = summing_order(g_);
     const auto k = static_cast<int64_t>(order.size());
     group_floats_ = packed_b_floats(k, g_.ocg, isa_);
     packed_ = Buffer(group_floats_ * static_cast<size_t>(g_.group) * sizeof(float));
     for (int64_t group = 0; group < g_.group; ++group)
-      pack_b(p.src[kWeights].constant.data() + group * g_.ocg * k * static_cast<int64_t>(sizeof(float)), order, g_.ocg, k, isa_,
-             weights(group));
+      pack_b(p.src[kWeights].constant.data() + group * g_.ocg * k * static_cast<int64_t>(sizeof(float)), order, g_.ocg,
+             k, isa_, weights(group));
     if (p.input(kBias)) {
       bias_stride_ = round_up<int64_t>(g_.ocg, gemm_tile(isa_).columns);
       bias_.resize(static_cast<size_t>(bias_stride_ * g_.group), 0.0f);
@@ -115,7 +116,9 @@ class ConvKernel final : public Kernel {
   }
 
   size_t scratch_bytes() const override {
-    return g_.merged && g_.padded() ? static_cast<size_t>(g_.n * g_.padded_height() * g_.padded_width() * g_.c) * sizeof(float) : 0;
+    return g_.merged && g_.padded()
+               ? static_cast<size_t>(g_.n * g_.padded_height() * g_.padded_width() * g_.c) * sizeof(float)
+               : 0;
   }
   bool consumed(size_t operand) const override { return operand == kWeights || operand == kBias; }
   size_t packed_bytes() const override { return packed_.size() + bias_.size() * sizeof(float); }
@@ -173,7 +176,8 @@ class ConvKernel final : public Kernel {
           continue;
         }
         std::fill(to, to + left, 0.0f);
-        std::memcpy(to + left, src + (i / height * g_.h.input + ih) * inner, static_cast<size_t>(inner) * sizeof(float));
+        std::memcpy(to + left, src + (i / height * g_.h.input + ih) * inner,
+                    static_cast<size_t>(inner) * sizeof(float));
         std::fill(to + left + inner, to + row, 0.0f);
       }
     });

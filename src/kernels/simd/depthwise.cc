@@ -136,7 +136,8 @@ class DepthwiseKernel final : public Kernel {
     job.dst = reinterpret_cast<float*>(args.dst[0]);
     job.residual = args.src.size() > 3 ? reinterpret_cast<const float*>(args.src[3]) : nullptr;
     const int64_t work = job.w.output * job.c * job.h.kernel * job.w.kernel;
-    parallel_for(job.n * job.h.output, std::max<int64_t>(1, 32768 / work), [&](int64_t b, int64_t e) { run_(job, b, e); });
+    parallel_for(job.n * job.h.output, std::max<int64_t>(1, 32768 / work),
+                 [&](int64_t b, int64_t e) { run_(job, b, e); });
   }
 
  private:
@@ -150,7 +151,8 @@ std::string why_not(const Problem& p) {
   if (p.src[0].rank() != 4) return fmt::format("rank {}, not 4", p.src[0].rank());
   const int64_t channels = p.src[0].dims[1];
   if (p.attrs->get_int("group") != channels || p.src[1].dims[0] != channels || channels == 1)
-    return fmt::format("not depthwise: {} groups, {} channels in, {} out", p.attrs->get_int("group"), channels, p.src[1].dims[0]);
+    return fmt::format("not depthwise: {} groups, {} channels in, {} out", p.attrs->get_int("group"), channels,
+                       p.src[1].dims[0]);
   if (!p.src[1].constant || (p.input(2) && !p.src[2].constant)) return "weights or bias are not constant";
   if (p.input(3).constant) return "the residual is a constant";
   if (p.dst[0].elements() == 0) return "nothing to compute";

@@ -1,7 +1,8 @@
 // Highway, and how a kernel's code for the instruction set asked for is found.
 //
 // A SIMD source names itself in HWY_TARGET_INCLUDE, includes this header, then hwy/foreach_target.h (which compiles the
-// file once per target), then hwy/highway.h; `TERCEL_PICK(isa, Function)` inside `#if HWY_ONCE` is the address of the copy for `isa`.
+// file once per target), then hwy/highway.h; `TERCEL_PICK(isa, Function)` inside `#if HWY_ONCE` is the address of the
+// copy for `isa`.
 #pragma once
 
 // Only the targets that Isa names; each further one would compile every kernel once more.
@@ -24,7 +25,7 @@
 #define TERCEL_PICK_AVX2(function) HWY_STATIC_DISPATCH(function)
 #endif
 
-#define TERCEL_PICK(isa, function)                                        \
-  ((isa) == ::tercel::Isa::avx512 ? &TERCEL_PICK_AVX512(function)         \
-   : (isa) == ::tercel::Isa::avx2 ? &TERCEL_PICK_AVX2(function)           \
+#define TERCEL_PICK(isa, function)                                \
+  ((isa) == ::tercel::Isa::avx512 ? &TERCEL_PICK_AVX512(function) \
+   : (isa) == ::tercel::Isa::avx2 ? &TERCEL_PICK_AVX2(function)   \
                                   : &HWY_STATIC_DISPATCH(function))

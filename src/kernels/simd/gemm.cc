@@ -30,8 +30,8 @@ constexpr int kColumns = kVectors * kLanes;
 
 /// One register tile: R rows, `vectors` vectors of columns.
 template <int R, int NV>
-HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b, int64_t row0,
-                     int64_t column0, int64_t columns) {
+HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b,
+                     int64_t row0, int64_t column0, int64_t columns) {
   const D d;
   V acc[R][NV];
   HWY_UNROLL(12)
@@ -56,7 +56,8 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
   const bool whole = columns == NV * kLanes;
   const V scale = hn::Set(d, job.scale);
   V bias[NV];
-  for (int v = 0; v < NV; ++v) bias[v] = job.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, job.bias + column0 + v * kLanes);
+  for (int v = 0; v < NV; ++v)
+    bias[v] = job.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, job.bias + column0 + v * kLanes);
   V low = hn::Set(d, -HUGE_VALF), high = hn::Set(d, HUGE_VALF);
   if (job.activation == Activation::relu) low = hn::Zero(d);
   if (job.activation == Activation::clip) low = hn::Set(d, job.alpha), high = hn::Set(d, job.beta);
@@ -115,7 +116,8 @@ TileFn PickTile(int rows) {
 constexpr int kBlockTiles = 8;
 
 /// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end).
-void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin, int64_t panel_end) {
+void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
+              int64_t panel_end) {
   const int taps = job.taps;
   const float* rows[kBlockTiles][kMaxTaps * kRows];
   const int64_t panel_floats = taps * job.depth * kColumns;
@@ -156,8 +158,7 @@ void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) {
       V sum[kUnroll];
       for (int u = 0; u < kUnroll; ++u) sum[u] = hn::Zero(d);
       int64_t p = 0;
-      for (; p + kUnroll * kLanes <= k; p += kUnroll * kLanes)
-        HWY_UNROLL(4)
+      for (; p + kUnroll * kLanes <= k; p += kUnroll * kLanes) HWY_UNROLL(4)
       for (int u = 0; u < kUnroll; ++u)
         sum[u] = hn::MulAdd(hn::LoadU(d, row + p + u * kLanes), hn::LoadU(d, column + p + u * kLanes), sum[u]);
       for (; p + kLanes <= k; p += kLanes) sum[0] = hn::MulAdd(hn::LoadU(d, row + p), hn::LoadU(d, column + p), sum[0]);
@@ -191,7 +192,8 @@ std::vector<int64_t> strided_offsets(int64_t count, int64_t stride) {
   return offsets;
 }
 
-void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, int64_t n_stride, Isa isa, float* packed) {
+void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, int64_t n_stride, Isa isa,
+            float* packed) {
   const auto k = static_cast<int64_t>(k_offsets.size());
   const int64_t columns = gemm_tile(isa).columns;
   constexpr auto kSize = static_cast<int64_t>(sizeof(float));
@@ -202,7 +204,8 @@ void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, i
       const std::byte* from = b + panel * columns * n_stride * kSize;
       if (n_stride == 1) {
         for (int64_t row = 0; row < k; ++row) {
-          std::memcpy(out + row * columns, from + k_offsets[static_cast<size_t>(row)] * kSize, static_cast<size_t>(width * kSize));
+          std::memcpy(out + row * columns, from + k_offsets[static_cast<size_t>(row)] * kSize,
+                      static_cast<size_t>(width * kSize));
           std::fill(out + row * columns + width, out + (row + 1) * columns, 0.0f);
         }
         continue;
@@ -212,7 +215,9 @@ void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, i
       for (int64_t k0 = 0; k0 < k; k0 += kTile)
         for (int64_t j = 0; j < columns; ++j)
           for (int64_t row = k0; row < std::min(k, k0 + kTile); ++row)
-            out[row * columns + j] = j < width ? load_unaligned<float>(from + (k_offsets[static_cast<size_t>(row)] + j * n_stride) * kSize) : 0.0f;
+            out[row * columns + j] =
+                j < width ? load_unaligned<float>(from + (k_offsets[static_cast<size_t>(row)] + j * n_stride) * kSize)
+                          : 0.0f;
     }
   });
 }
@@ -222,21 +227,22 @@ void gemm(const GemmJob& job, Isa isa) {
   const auto part = TERCEL_PICK(isa, GemmPart);
   const GemmTile tile = gemm_tile(isa);
   const int64_t tiles = div_up<int64_t>(job.m, tile.rows), panels = div_up<int64_t>(job.n, tile.columns);
-  // Threads share out whichever side divides more evenly; panels where both do, since each then reads its part of b only.
+  // Threads share out whichever side divides more evenly; panels where both do, since each then reads its part of b
+  // only.
   constexpr int64_t kWorthAThread = 1 << 15;  // multiply-accumulates
   const int64_t macs = job.m * job.n * job.depth * job.taps;
   const int64_t threads = std::min<int64_t>(current_threads(), macs / kWorthAThread + 1);
   const int64_t by_panels = tiles * div_up(panels, threads), by_tiles = panels * div_up(tiles, threads);
   if (by_panels <= by_tiles)
     parallel_for(panels, div_up(panels, threads), [&](int64_t b, int64_t e) { part(job, tiles, 0, tiles, b, e); });
-  else
-    parallel_for(tiles, div_up(tiles, threads), [&](int64_t b, int64_t e) { part(job, tiles, b, e, 0, panels); });
+  else parallel_for(tiles, div_up(tiles, threads), [&](int64_t b, int64_t e) { part(job, tiles, b, e, 0, panels); });
 }
 
 void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa) {
   const auto part = TERCEL_PICK(isa, GemvPart);
   const float* floats = reinterpret_cast<const float*>(b);  // only ever read by unaligned loads
-  parallel_for(job.n, std::max<int64_t>(1, 16384 / (job.depth + 1)), [&](int64_t begin, int64_t end) { part(job, floats, begin, end); });
+  parallel_for(job.n, std::max<int64_t>(1, 16384 / (job.depth + 1)),
+               [&](int64_t begin, int64_t end) { part(job, floats, begin, end); });
 }
 
 }  // namespace tercel

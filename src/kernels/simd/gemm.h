@@ -28,7 +28,8 @@ GemmTile gemm_tile(Isa isa);
 size_t packed_b_floats(int64_t k, int64_t n, Isa isa);
 
 /// Element (k, n) of b is float number k_offsets[k] + n * n_stride from b, which may have any alignment.
-void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, int64_t n_stride, Isa isa, float* packed);
+void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, int64_t n_stride, Isa isa,
+            float* packed);
 
 /// 0, stride, 2 stride, ...: the offsets of a plain matrix.
 std::vector<int64_t> strided_offsets(int64_t count, int64_t stride);

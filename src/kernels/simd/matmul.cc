@@ -61,7 +61,8 @@ std::vector<float> padded_bias(const Problem& p) {
   std::vector<float> bias;
   if (!p.input(kBias)) return bias;
   bias.resize(static_cast<size_t>(round_up<int64_t>(p.dst[0].dims.back(), gemm_tile(p.isa).columns)), 0.0f);
-  for (int64_t i = 0; i < p.src[kBias].elements(); ++i) bias[static_cast<size_t>(i)] = p.src[kBias].constant.at<float>(i);
+  for (int64_t i = 0; i < p.src[kBias].elements(); ++i)
+    bias[static_cast<size_t>(i)] = p.src[kBias].constant.at<float>(i);
   return bias;
 }
 
@@ -82,7 +83,8 @@ std::string refuse_constant(const Problem& p) {
 
 class GemvKernel final : public Kernel {
  public:
-  explicit GemvKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)), bias_(padded_bias(p)), weights_(p.src[1].constant) {
+  explicit GemvKernel(const Problem& p)
+      : isa_(p.isa), job_(common_job(p)), bias_(padded_bias(p)), weights_(p.src[1].constant) {
     job_.m = rows_of(p);
   }
   // The weights stay in the model's own memory, which this kernel keeps alive.
@@ -185,7 +187,8 @@ class BatchedMatmulKernel final : public Kernel {
   void multiply(const Args& args, int64_t i, int64_t lane) const {
     auto* packed = reinterpret_cast<float*>(args.scratch) + static_cast<size_t>(lane) * packed_floats_;
     const auto at = static_cast<size_t>(i);
-    pack_b(args.src[1] + b_offsets_[at] * static_cast<int64_t>(sizeof(float)), k_offsets_, job_.n, n_stride_, isa_, packed);
+    pack_b(args.src[1] + b_offsets_[at] * static_cast<int64_t>(sizeof(float)), k_offsets_, job_.n, n_stride_, isa_,
+           packed);
     GemmJob job = job_;
     job.a = reinterpret_cast<const float*>(args.src[0]) + a_offsets_[at];
     job.b = packed;
@@ -226,6 +229,8 @@ Variant simd_gemv() {
 
 Variant simd_matmul() { return {"simd_matmul", LayoutRule::plain, refuse_constant, make<MatmulKernel>}; }
 
-Variant simd_batched_matmul() { return {"simd_batched_matmul", LayoutRule::plain, refuse_common, make<BatchedMatmulKernel>}; }
+Variant simd_batched_matmul() {
+  return {"simd_batched_matmul", LayoutRule::plain, refuse_common, make<BatchedMatmulKernel>};
+}
 
 }  // namespace tercel

@@ -4,7 +4,8 @@
 
 namespace tercel {
 
-/// FusedMatMul of few rows with constant, transposed weights, read where they lie: bound by memory, so nothing is packed.
+/// FusedMatMul of few rows with constant, transposed weights, read where they lie: bound by memory, so nothing is
+/// packed.
 Variant simd_gemv();
 
 /// FusedMatMul with constant weights, packed once.
