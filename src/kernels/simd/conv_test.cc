@@ -87,6 +87,7 @@ TEST(SimdConv, NaNGoesThrough) {
        {Activation::none, Activation::relu, Activation::clip, Activation::sigmoid, Activation::hard_sigmoid}) {
     VariantCase c = case_of({.c = 18, .h = 3, .w = 3, .oc = 9, .activation = activation});
     reinterpret_cast<float*>(c.src[0].mutable_data())[0] = std::numeric_limits<float>::quiet_NaN();
+    c.only = "simd";  // oneDNN's relu and clip give 0 for NaN
     check_variants(c, {"simd_conv"});
   }
 }

@@ -21,16 +21,21 @@ T load(const std::byte* from) {
 // Compiled for the default target, so every Isa may run it: unpacking four by four needs no more than SSE2.
 using Quad [[gnu::vector_size(16)]] = uint32_t;
 
-/// dst[c][r] = src[r][c] for 4 x 4 elements of 4 bytes; strides in bytes.
-void transpose_quads(const std::byte* src, int64_t src_stride, std::byte* dst, int64_t dst_stride) {
-  const Quad a = load<Quad>(src), b = load<Quad>(src + src_stride);
-  const Quad c = load<Quad>(src + 2 * src_stride), d = load<Quad>(src + 3 * src_stride);
+/// dst[c][r] = rows[r][c] for 4 x 4 elements of 4 bytes; strides in bytes.
+void unpack_quads(const Quad (&rows)[4], std::byte* dst, int64_t dst_stride) {
+  const auto& [a, b, c, d] = rows;
   const Quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
   const Quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  const Quad rows[4] = {
+  const Quad columns[4] = {
       __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
       __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
-  for (int i = 0; i < 4; ++i) std::memcpy(dst + i * dst_stride, &rows[i], sizeof(Quad));
+  for (int i = 0; i < 4; ++i) std::memcpy(dst + i * dst_stride, &columns[i], sizeof(Quad));
+}
+
+void transpose_quads(const std::byte* src, int64_t src_stride, std::byte* dst, int64_t dst_stride) {
+  const Quad rows[4] = {load<Quad>(src), load<Quad>(src + src_stride), load<Quad>(src + 2 * src_stride),
+                        load<Quad>(src + 3 * src_stride)};
+  unpack_quads(rows, dst, dst_stride);
 }
 
 template <typename T>
@@ -42,18 +47,26 @@ void transpose_scalars(const std::byte* src, int64_t src_stride, std::byte* dst,
       std::memcpy(dst + c * dst_stride + r * kSize, src + r * src_stride + c * kSize, sizeof(T));
 }
 
-/// Few rows (the three colours of a picture): their number known to the compiler keeps the inner loop in registers.
+/// Few rows: their number known to the compiler unrolls the inner loop.
 template <typename T, int64_t rows>
 void transpose_thin(const std::byte* src, int64_t src_stride, std::byte* dst, int64_t dst_stride, int64_t columns) {
   constexpr auto kSize = static_cast<int64_t>(sizeof(T));
-  for (int64_t c = 0; c < columns; ++c) {
-    T pixel[rows];
-    for (int64_t r = 0; r < rows; ++r) pixel[r] = load<T>(src + r * src_stride + c * kSize);
-    std::memcpy(dst + c * dst_stride, pixel, sizeof(pixel));
+  int64_t c = 0;
+  if constexpr (rows == 3 && sizeof(T) == sizeof(uint32_t)) {
+    // The three colours of a picture: pixels are written as quads, whose fourth element the next pixel writes over.
+    if (dst_stride == rows * kSize)
+      for (; c + 4 < columns; c += 4) {
+        Quad colours[4] = {};
+        for (int64_t r = 0; r < rows; ++r) colours[r] = load<Quad>(src + r * src_stride + c * kSize);
+        unpack_quads(colours, dst + c * dst_stride, dst_stride);
+      }
   }
+  for (; c < columns; ++c)
+    for (int64_t r = 0; r < rows; ++r)
+      std::memcpy(dst + c * dst_stride + r * kSize, src + r * src_stride + c * kSize, sizeof(T));
 }
 
-/// dst[c][r] = src[r][c], which then stay in the first cache on both sides.
+/// dst[c][r] = src[r][c] for so few columns, or rows, that both sides stay in the first cache.
 template <typename T>
 void transpose_strip(const std::byte* src, int64_t src_stride, std::byte* dst, int64_t dst_stride, int64_t rows,
                      int64_t columns) {
@@ -116,25 +129,30 @@ template <typename T>
 void StridedCopy::run_of(const std::byte* src, std::byte* dst) const {
   constexpr auto kSize = static_cast<int64_t>(sizeof(T));
   const bool transposes = columns_ > 1;
-  const int64_t extent = box_.extent(), piece = transposes ? kStrip : kPiece;
-  // A row of the box is cut into pieces, and where it is transposed each piece into strips of columns.
-  const int64_t pieces = div_up(extent, piece), strips = div_up(columns_, kTile);
-  const int64_t weight = std::min(extent, piece) * std::min(columns_, kTile);
+  const int64_t extent = box_.extent();
   src += src_base_ * kSize;
   dst += dst_base_ * kSize;
-  parallel_for(box_.rows() * pieces * strips, std::max<int64_t>(1, kGrain / weight), [&](int64_t begin, int64_t end) {
-    RowWalk<2> walk(box_, begin / (pieces * strips));
-    int64_t part = begin % (pieces * strips);
+  // A row of the box is cut into pieces, and where it is transposed each piece into strips of columns; of few rows a
+  // strip may be long.
+  const int64_t piece = transposes ? kStrip : kPiece, width = extent < kTile ? kStrip : kTile;
+  const int64_t pieces = div_up(extent, piece), parts = pieces * div_up(columns_, width);
+  const int64_t weight = std::min(extent, piece) * std::min(columns_, width);
+  const auto copy_part = [&](const RowWalk<2>& walk, int64_t first, int64_t column) {
+    const int64_t count = std::min(piece, extent - first);
+    const std::byte* from = src + (walk.at(0) + first * box_.stride(0) + column) * kSize;
+    std::byte* to = dst + (walk.at(1) + first * box_.stride(1) + column * column_stride_) * kSize;
+    if (transposes)
+      transpose_strip<T>(from, box_.stride(0) * kSize, to, column_stride_ * kSize, count,
+                         std::min(width, columns_ - column));
+    else copy_run<T>(from, box_.stride(0), to, box_.stride(1), count);
+  };
+  parallel_for(box_.rows() * parts, std::max<int64_t>(1, kGrain / weight), [&](int64_t begin, int64_t end) {
+    RowWalk<2> walk(box_, begin / parts);
+    int64_t part = begin % parts;
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = part % pieces * piece, column = part / pieces * kTile;
-      const int64_t count = std::min(piece, extent - first);
-      const std::byte* from = src + (walk.at(0) + first * box_.stride(0) + column) * kSize;
-      std::byte* to = dst + (walk.at(1) + first * box_.stride(1) + column * column_stride_) * kSize;
-      if (transposes)
-        transpose_strip<T>(from, box_.stride(0) * kSize, to, column_stride_ * kSize, count,
-                           std::min(kTile, columns_ - column));
-      else copy_run<T>(from, box_.stride(0), to, box_.stride(1), count);
-      if (++part < pieces * strips) continue;
+      if (parts == 1) copy_part(walk, 0, 0);  // the many short rows of channels_last are spared the divisions
+      else copy_part(walk, part % pieces * piece, part / pieces * width);
+      if (++part < parts) continue;
       part = 0;
       walk.next();
     }
