@@ -2,7 +2,7 @@
 # Drives the program as people and scripts do: cli_test.sh SOURCE_DIR TERCEL. Every line that starts with FAILED is a broken
 # promise; all of them are looked at before the exit status says so.
 set -u
-source=$1 tercel=$2
+source=$(realpath "$1") tercel=$(realpath "$2") || exit 1
 squeezenet=$source/models/squeezenet1_1.onnx
 resnet=$source/models/resnet20_cifar10.onnx
 cat=$source/models/photos/cat.jpg
