@@ -129,7 +129,7 @@ exits 2 missing.onnx optimize missing.onnx -o lean.onnx
 same_files lean.onnx before.onnx 'a failed optimize touched the file that was there'
 exits 2 nowhere/x.onnx optimize "$resnet" -o nowhere/x.onnx
 [ ! -e nowhere ] || failed 'optimize made a folder'
-exits 1 folder.onnx optimize "$resnet" -o folder.onnx
+exits 2 folder.onnx optimize "$resnet" -o folder.onnx
 exits 1 words.onnx/passes optimize "$resnet" --dump-passes words.onnx/passes
 exits 0 '' optimize "$resnet" -o lean.onnx
 exits 0 '' run lean.onnx --input x.npy

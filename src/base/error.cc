@@ -17,7 +17,11 @@ std::string_view to_string(ErrorCode code) {
 
 Error::Error(ErrorCode code, std::string message) : std::runtime_error(std::move(message)), code_(code) {}
 
-Error Error::within(std::string_view place) const { return Error(code_, fmt::format("{}: {}", place, what())); }
+Error Error::within(std::string_view place) const {
+  // The file that could not be opened names itself already.
+  if (std::string_view(what()).starts_with(fmt::format("{}: ", place))) return *this;
+  return Error(code_, fmt::format("{}: {}", place, what()));
+}
 
 void raise_bug(const char* file, int line, const char* condition, const std::string& message) {
   throw Bug(fmt::format("internal error at {}:{}: {} ({})", file, line, message, condition));

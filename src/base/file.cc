@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -61,12 +62,17 @@ std::string read_text_file(const std::filesystem::path& path) {
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  partial_ = path_.string() + ".XXXXXX";
-  fd_ = ::mkostemp(partial_.data(), O_CLOEXEC);
+  // Renaming replaces whatever has the name: a link is followed first, and a device or pipe is not for us to replace.
+  std::error_code error;
+  const auto there = std::filesystem::status(path_, error);
+  if (std::filesystem::exists(there)) {
+    if (!std::filesystem::is_regular_file(there)) fail_input("{}: not a regular file", path_.string());
+    path_ = std::filesystem::canonical(path_);
+  }
+  static std::atomic<unsigned> counter{0};
+  partial_ = fmt::format("{}.{}.{}.partial", path_.string(), ::getpid(), counter++);
+  fd_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_errno(path_, "create a file beside it");
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(fd_, 0666 & ~mask);
 }
 
 AtomicFile::~AtomicFile() {
