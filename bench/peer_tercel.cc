@@ -3,11 +3,12 @@
 // with its peers.
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 
 #include "tercel/tercel.h"
 
@@ -15,6 +16,16 @@ namespace {
 
 double now_ms() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// The most memory this program has held. getrusage would count what the parent held when it forked.
+double peak_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib / 1024;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -29,10 +40,9 @@ int main(int argc, char** argv) {
     const std::vector<tercel::Array> input{tercel::Array::open(argv[3])};
     session.prepare({{session.model().inputs()[0].name, input[0].dims()}});
     const double loaded = now_ms() - start;
-    rusage usage;
-    ::getrusage(RUSAGE_SELF, &usage);
+    const double peak = peak_mib();
     session.run(input).at(0).save(argv[4]);
-    fmt::print("{} {}\n", loaded, static_cast<double>(usage.ru_maxrss) / 1024);
+    fmt::print("{} {}\n", loaded, peak);
     std::fflush(stdout);
     for (int c; (c = std::getchar()) != EOF;) {
       if (c != '\n') continue;
