@@ -138,6 +138,14 @@ TEST(Reader, ReadsASmallModelAndWritesItBack) {
   EXPECT_EQ(print(first.graph), print(second.graph));
 }
 
+TEST(Writer, KeepsUnknownAxesAndScalars) {
+  const Graph graph =
+      parse_graph("input %x : f32[?x3]\ninput %s : f32[]\n%y : f32[?x3] = Add(%x, %s)\noutput %y\noutput %s\n");
+  const ReadResult back = read(write_model(graph));
+  EXPECT_EQ(back.graph.inputs()[0]->type, graph.inputs()[0]->type);
+  EXPECT_EQ(back.graph.inputs()[1]->type, graph.inputs()[1]->type);
+}
+
 TEST(Reader, SortsNodesThatComeTooEarly) {
   ModelText text;
   text.nodes = {{"Relu", {"t"}, {"y"}}, {"Neg", {"x"}, {"t"}}};

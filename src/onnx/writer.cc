@@ -27,12 +27,15 @@ void write_value_info(pbf_builder<GraphField>& graph, GraphField field, const Va
   pbf_builder<TensorTypeField> tensor(type, TypeField::tensor_type);
   tensor.add_int32(TensorTypeField::elem_type, dtype_to_onnx(value.type.dtype));
   if (!value.type.ranked) return;
+  // protozero leaves out messages that stay empty, but an empty shape means a scalar, and an axis without a name an
+  // axis less: both are written in full.
+  if (value.type.dims.empty()) return tensor.add_message(TensorTypeField::shape, std::string());
   pbf_builder<ShapeField> shape(tensor, TensorTypeField::shape);
   for (size_t i = 0; i < value.type.dims.size(); ++i) {
     pbf_builder<DimField> dim(shape, ShapeField::dim);
+    const bool named = i < value.dim_names.size() && !value.dim_names[i].empty();
     if (value.type.dims[i] != kUnknown) dim.add_int64(DimField::dim_value, value.type.dims[i]);
-    else if (i < value.dim_names.size() && !value.dim_names[i].empty())
-      dim.add_string(DimField::dim_param, value.dim_names[i]);
+    else dim.add_string(DimField::dim_param, named ? value.dim_names[i] : fmt::format("{}_axis{}", value.name, i));
   }
 }
 
