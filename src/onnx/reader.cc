@@ -5,8 +5,6 @@
 #include <optional>
 #include <unordered_set>
 
-#include <protozero/pbf_message.hpp>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/threads.h"

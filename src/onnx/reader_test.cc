@@ -11,8 +11,6 @@
 #include <fstream>
 #include <limits>
 
-#include <protozero/pbf_builder.hpp>
-
 #include "base/error.h"
 #include "graph/text.h"
 #include "graph/verify.h"

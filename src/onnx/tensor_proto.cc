@@ -3,9 +3,6 @@
 #include <charconv>
 #include <map>
 
-#include <protozero/pbf_message.hpp>
-#include <protozero/pbf_writer.hpp>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "onnx/proto.h"

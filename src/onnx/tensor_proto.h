@@ -5,8 +5,7 @@
 #include <memory>
 #include <string>
 
-#include <protozero/pbf_reader.hpp>
-
+#include "onnx/protozero.h"
 #include "tensor/tensor.h"
 
 namespace tercel::onnx {

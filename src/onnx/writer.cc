@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <protozero/pbf_builder.hpp>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "graph/op.h"
