@@ -52,7 +52,9 @@ const OpSpec* find_op(std::string_view name) {
 std::span<const OpSpec* const> all_ops() { return table().list; }
 
 void complete_attrs(const OpSpec& spec, Attrs& attrs) {
-  for (const auto& [name, value] : attrs) {
+  for (const auto& entry : attrs) {
+    const auto& name = entry.first;
+    const auto& value = entry.second;
     const auto known =
         std::find_if(spec.attrs.begin(), spec.attrs.end(), [&](const AttrSpec& a) { return a.name == name; });
     if (known == spec.attrs.end()) fail_input("{} has no attribute '{}'", spec.name, name);
