@@ -89,7 +89,9 @@ Preprocessing Model::preprocessing() const {
 }
 
 void set_input_shapes(Graph& graph, const InputShapes& shapes) {
-  for (const auto& [name, dims] : shapes) {
+  for (const auto& shape : shapes) {
+    const auto& name = shape.first;
+    const auto& dims = shape.second;
     Value* input = nullptr;
     for (Value* candidate : graph.inputs())
       if (candidate->name == name) input = candidate;
