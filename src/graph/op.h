@@ -95,6 +95,9 @@ std::span<const OpSpec* const> all_ops();
 /// Fills in defaults, and checks names and kinds. Throws Error.
 void complete_attrs(const OpSpec& spec, Attrs& attrs);
 
+/// Is this the value that complete_attrs would fill in?
+bool is_default(const OpSpec& spec, std::string_view name, const Attr& value);
+
 // Rules shared by many operators.
 void infer_same_as_input(InferContext& c);      ///< result 0 has the type of operand 0
 void infer_broadcast(InferContext& c);          ///< all operands broadcast together, one dtype

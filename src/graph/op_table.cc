@@ -69,6 +69,12 @@ void complete_attrs(const OpSpec& spec, Attrs& attrs) {
   }
 }
 
+bool is_default(const OpSpec& spec, std::string_view name, const Attr& value) {
+  for (const AttrSpec& attr : spec.attrs)
+    if (attr.name == name) return attr.need == AttrSpec::Need::defaulted && attr.default_value == value;
+  return false;
+}
+
 InferContext::InferContext(const Node& node) : node_(node), results_(node.outputs.size()) {}
 
 const ValueType& InferContext::type(size_t operand) const {

@@ -89,12 +89,6 @@ std::string print_attr(const Attr& attr) {
   return std::visit(Printer{}, attr);
 }
 
-bool is_default(const OpSpec& spec, const std::string& name, const Attr& value) {
-  for (const AttrSpec& attr : spec.attrs)
-    if (attr.name == name) return attr.need == AttrSpec::Need::defaulted && attr.default_value == value;
-  return false;
-}
-
 std::string print_type(const Value* value) {
   if (value == nullptr) return "_";
   // Symbolic names of extents stand where the extent would.

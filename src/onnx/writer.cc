@@ -73,12 +73,6 @@ struct AttrWriter {
   }
 };
 
-bool is_default(const Node& node, const std::string& name, const Attr& value) {
-  for (const AttrSpec& attr : node.spec->attrs)
-    if (attr.name == name) return attr.need == AttrSpec::Need::defaulted && attr.default_value == value;
-  return false;
-}
-
 void write_attr(pbf_builder<NodeField>& out, const Node& node, const std::string& name, Attr value) {
   // The reader turned element types into words (translate_elementwise.cc).
   const bool dtype_word = (name == "to" && node.is("Cast")) || (name == "dtype" && node.is("EyeLike"));
@@ -95,7 +89,7 @@ void write_node(pbf_builder<GraphField>& graph, const Node& node, int64_t opset)
   if (!node.name.empty()) out.add_string(NodeField::name, node.name);
   out.add_string(NodeField::op_type, node.op);
   for (const auto& [name, value] : node.attrs) {
-    if (is_default(node, name, value)) continue;
+    if (is_default(*node.spec, name, value)) continue;
     // Split's count of outputs became an attribute in opset 18; before, the outputs themselves say it.
     if (node.is("Split") && name == "num_outputs" && opset < 18) continue;
     write_attr(out, node, name, value);

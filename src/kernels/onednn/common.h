@@ -41,6 +41,12 @@ inline std::optional<Eltwise> eltwise_of(const ActivationOf& a) {
   }
 }
 
+inline std::string refuse_activation(const Problem& p) {
+  const ActivationOf activation(*p.attrs);
+  if (activation.kind == Activation::none || eltwise_of(activation)) return {};
+  return fmt::format("oneDNN has no activation {}", to_string(activation.kind));
+}
+
 /// Residual, then activation, as post-operations.
 inline dnnl::primitive_attr attributes(const ActivationOf& activation, const dnnl::memory::desc* residual,
                                        float scale = 1) {

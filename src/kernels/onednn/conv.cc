@@ -84,10 +84,7 @@ std::string why_not(const Problem& p) {
     return "weights or bias are not constant";
   if (p.input(kResidual).constant) return "the residual is a constant";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
-  const ActivationOf activation(*p.attrs);
-  if (activation.kind != Activation::none && !eltwise_of(activation))
-    return fmt::format("oneDNN has no activation {}", to_string(activation.kind));
-  return {};
+  return refuse_activation(p);
 }
 
 }  // namespace

@@ -89,10 +89,7 @@ std::string why_not(const Problem& p) {
   if (p.attrs->get_float("alpha_scale") != 1) return "the product is scaled before the bias";
   if (p.input(kBias) && (!p.src[kBias].constant || p.src[kBias].dims != Dims{p.dst[0].dims.back()}))
     return "the bias is not one constant number per column";
-  const ActivationOf activation(*p.attrs);
-  if (activation.kind != Activation::none && !eltwise_of(activation))
-    return fmt::format("oneDNN has no activation {}", to_string(activation.kind));
-  return {};
+  return refuse_activation(p);
 }
 
 }  // namespace
