@@ -13,6 +13,7 @@ enum class ErrorCode {
   not_found,    ///< a file, name or entry that is not there
   io,           ///< the operating system refused to read or write
   limit,        ///< more memory, nesting or size than the limits allow
+  stopped,      ///< the caller's progress function asked to stop
 };
 
 std::string_view to_string(ErrorCode code);

@@ -5,4 +5,5 @@
 #include "tercel/error.h"
 #include "tercel/image.h"
 #include "tercel/model.h"
+#include "tercel/progress.h"
 #include "tercel/session.h"

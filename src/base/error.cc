@@ -11,6 +11,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::not_found: return "not found";
     case ErrorCode::io: return "input/output";
     case ErrorCode::limit: return "limit";
+    case ErrorCode::stopped: return "stopped";
   }
   return "unknown";
 }

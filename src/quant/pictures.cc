@@ -1,0 +1,139 @@
+#include "quant/pictures.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/rng.h"
+
+namespace tercel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxInputBytes = size_t{4} << 30;
+
+bool is_picture(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".webp";
+}
+
+std::map<std::string, int> read_label_file(const fs::path& path) {
+  std::map<std::string, int> classes;
+  const std::string text = read_text_file(path);
+  int line_number = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line(text.data() + at, end - at);
+    at = end + 1;
+    ++line_number;
+    const size_t tab = line.find('\t');
+    if (line.empty() || tab == std::string_view::npos) continue;
+    int value = -1;
+    const auto result = std::from_chars(line.data() + tab + 1, line.data() + line.size(), value);
+    if (result.ec != std::errc() || value < 0) {
+      if (line_number == 1) continue;  // a heading
+      fail_input("{}: line {}: wanted file, tab, class number", path.string(), line_number);
+    }
+    classes[std::string(line.substr(0, tab))] = value;
+  }
+  return classes;
+}
+
+std::vector<int> classes_of(const fs::path& folder, const std::vector<fs::path>& files) {
+  std::vector<int> classes;
+  if (const fs::path labels = folder / "labels.tsv"; fs::exists(labels)) {
+    const auto by_file = read_label_file(labels);
+    for (const fs::path& file : files) {
+      const auto at = by_file.find(file.lexically_relative(folder).string());
+      if (at == by_file.end())
+        fail_input("{}: has no line for {}", labels.string(), file.lexically_relative(folder).string());
+      classes.push_back(at->second);
+    }
+    return classes;
+  }
+  std::set<fs::path> names;
+  for (const fs::path& file : files) {
+    const fs::path relative = file.lexically_relative(folder);
+    if (std::distance(relative.begin(), relative.end()) != 2) return {};
+    names.insert(*relative.begin());
+  }
+  if (names.size() < 2) return {};
+  for (const fs::path& file : files)
+    classes.push_back(
+        static_cast<int>(std::distance(names.begin(), names.find(*file.lexically_relative(folder).begin()))));
+  return classes;
+}
+
+}  // namespace
+
+PictureSet find_pictures(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) fail(ErrorCode::not_found, "{}: no such folder", folder.string());
+  PictureSet set;
+  for (auto at = fs::recursive_directory_iterator(folder, error); !error && at != fs::recursive_directory_iterator();
+       at.increment(error))
+    if (at->is_regular_file(error) && is_picture(at->path())) set.files.push_back(at->path());
+  if (error) fail(ErrorCode::io, "{}: {}", folder.string(), error.message());
+  if (set.files.empty()) fail_input("{}: holds no picture (.jpg, .jpeg, .png, .webp)", folder.string());
+  std::sort(set.files.begin(), set.files.end());
+  set.classes = classes_of(folder, set.files);
+  return set;
+}
+
+std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed) {
+  if (all.size() < 2)
+    fail_input("{} is the only picture: wanted some to measure on and others to judge on", all.files.at(0).string());
+  if (first == 0 || second == 0) fail_input("wanted at least one picture on either side, got {} and {}", first, second);
+  if (all.size() < first + second) {
+    first = std::clamp<size_t>(all.size() * first / (first + second), 1, all.size() - 1);
+    second = all.size() - first;
+  }
+  std::vector<size_t> order(all.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  Rng rng(seed);
+  for (size_t i = order.size() - 1; i > 0; --i)
+    std::swap(order[i], order[static_cast<size_t>(rng.below(static_cast<int64_t>(i) + 1))]);
+  const auto take = [&](size_t begin, size_t count) {
+    std::sort(order.begin() + static_cast<std::ptrdiff_t>(begin),
+              order.begin() + static_cast<std::ptrdiff_t>(begin + count));
+    PictureSet part;
+    for (size_t i = begin; i < begin + count; ++i) {
+      part.files.push_back(all.files[order[i]]);
+      if (all.labelled()) part.classes.push_back(all.classes[order[i]]);
+    }
+    return part;
+  };
+  PictureSet measured = take(0, first);
+  return {std::move(measured), take(first, second)};
+}
+
+std::vector<Array> load_inputs(const Model& model, const PictureSet& pictures, const Progress& progress) {
+  const std::vector<Port> ports = model.inputs();
+  if (ports.size() != 1 || ports[0].dtype != DType::f32 || (ports[0].ranked && ports[0].dims.size() != 4))
+    fail_input("{}: pictures need a model with one input of type f32 and rank 4", model.name());
+  const Preprocessing how = model.preprocessing();
+  const int64_t h = how.height, w = how.width;
+  const std::vector<int64_t> dims =
+      how.channels_last ? std::vector<int64_t>{1, h, w, 3} : std::vector<int64_t>{1, 3, h, w};
+  if (pictures.size() > kMaxInputBytes / (static_cast<size_t>(3 * h * w) * sizeof(float)))
+    fail(ErrorCode::limit, "{} pictures of {}x{} are too many at once: take fewer", pictures.size(), w, h);
+  std::vector<Array> inputs;
+  inputs.reserve(pictures.size());
+  for (const fs::path& file : pictures.files) {
+    Array input(DType::f32, dims);
+    preprocess(Image::open(file), how, input.floats());
+    inputs.push_back(std::move(input));
+    if (progress &&
+        !progress("read pictures", static_cast<double>(inputs.size()) / static_cast<double>(pictures.size())))
+      fail(ErrorCode::stopped, "stopped while reading pictures");
+  }
+  return inputs;
+}
+
+}  // namespace tercel

@@ -1,0 +1,36 @@
+// Folders of pictures: what calibration measures on, and what decisions are judged on.
+#pragma once
+
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "tercel/array.h"
+#include "tercel/model.h"
+#include "tercel/progress.h"
+
+namespace tercel {
+
+struct PictureSet {
+  std::vector<std::filesystem::path> files;
+  std::vector<int> classes;  ///< one a file where the folder tells them, else empty
+
+  size_t size() const { return files.size(); }
+  bool labelled() const { return !classes.empty(); }
+};
+
+/// JPEG, PNG and WebP files in `folder` and below, by name. Classes come from `labels.tsv` in the folder (a line
+/// "file<tab>class<tab>..." for every picture), or else from the names of its subfolders in sorted order where every
+/// picture lies in one (torchvision's ImageFolder). Throws Error where there is no such folder, no picture in it, or
+/// labels.tsv does not fit.
+PictureSet find_pictures(const std::filesystem::path& folder);
+
+/// At most `first` pictures to measure on and at most `second` others to judge on, drawn by `seed`. Where there are
+/// fewer than asked for, both get their share. Throws Error where either would be empty.
+std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed);
+
+/// One input of the model a picture, batch 1, by the model's own preprocessing. Throws Error naming the picture that
+/// cannot be read, and for models that do not take one picture.
+std::vector<Array> load_inputs(const Model& model, const PictureSet& pictures, const Progress& progress = {});
+
+}  // namespace tercel

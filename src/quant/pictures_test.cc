@@ -1,0 +1,108 @@
+#include "quant/pictures.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "quant/observe.h"
+#include "tercel/error.h"
+
+namespace tercel {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Pictures : public testing::Test {
+ protected:
+  Pictures() {
+    folder_ = fs::temp_directory_path() / testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~Pictures() override { fs::remove_all(folder_); }
+
+  void put(const fs::path& name, const std::string& text = "not decoded here") {
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name) << text;
+  }
+
+  std::string error_of(auto&& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Pictures, ClassesComeFromTheLabelFile) {
+  put("b.JPG");
+  put("a.png");
+  put("notes.txt");
+  put("labels.tsv", "file\tclass\tname\na.png\t7\tcat\nb.JPG\t3\tdog\n");
+  const PictureSet set = find_pictures(folder_);
+  EXPECT_THAT(set.files, ElementsAre(folder_ / "a.png", folder_ / "b.JPG"));
+  EXPECT_THAT(set.classes, ElementsAre(7, 3));
+}
+
+TEST_F(Pictures, ClassesComeFromSubfolders) {
+  put("dog/1.jpg");
+  put("cat/2.jpg");
+  put("cat/1.jpg");
+  EXPECT_THAT(find_pictures(folder_).classes, ElementsAre(0, 0, 1));
+}
+
+TEST_F(Pictures, WithoutLabelsThereAreNoClasses) {
+  put("1.jpg");
+  put("cat/2.jpg");
+  EXPECT_FALSE(find_pictures(folder_).labelled());
+}
+
+TEST_F(Pictures, WhatDoesNotFitIsSaidInWords) {
+  EXPECT_THAT(error_of([&] { find_pictures(folder_ / "nowhere"); }), HasSubstr("no such folder"));
+  EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("holds no picture"));
+  put("1.jpg");
+  EXPECT_THAT(error_of([&] { split_pictures(find_pictures(folder_), 1, 1, 0); }), HasSubstr("the only picture"));
+  put("labels.tsv", "file\tclass\n2.jpg\t1\n");
+  EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("has no line for 1.jpg"));
+  put("labels.tsv", "file\tclass\n1.jpg\tcat\n");
+  EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("line 2"));
+}
+
+TEST_F(Pictures, PartsOfASplitShareNoPictureAndTheSeedDecides) {
+  for (int i = 0; i < 30; ++i) put(std::to_string(i) + ".jpg");
+  const PictureSet all = find_pictures(folder_);
+  const auto [first, second] = split_pictures(all, 10, 15, 1);
+  EXPECT_EQ(first.size(), 10u);
+  EXPECT_EQ(second.size(), 15u);
+  for (const auto& file : first.files) EXPECT_THAT(second.files, testing::Not(testing::Contains(file)));
+  EXPECT_EQ(split_pictures(all, 10, 15, 1).first.files, first.files);
+  EXPECT_NE(split_pictures(all, 10, 15, 2).first.files, first.files);
+  const auto [a, b] = split_pictures(all, 100, 200, 1);
+  EXPECT_EQ(a.size(), 10u);
+  EXPECT_EQ(b.size(), 20u);
+}
+
+TEST(Judge, CountsAgreementAndDivergence) {
+  const auto row = [](float p) { return std::vector<float>{std::log(p), std::log(1 - p)}; };
+  const Answers reference{row(0.75f), row(0.25f)};
+  const Judgement same = judge(reference, reference, {0, 0});
+  EXPECT_EQ(same.agreement, 1);
+  EXPECT_EQ(same.kl, 0);
+  EXPECT_EQ(same.top1, 0.5);
+  const Judgement other = judge(reference, {row(0.75f), row(0.75f)}, {0, 0});
+  EXPECT_EQ(other.agreement, 0.5);
+  EXPECT_NEAR(other.kl, 0.5 * 0.5 * std::log(3.0), 1e-6);
+  EXPECT_EQ(other.top1_drop(), -0.5);
+}
+
+}  // namespace
+}  // namespace tercel
