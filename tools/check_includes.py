@@ -4,10 +4,12 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "tensor", "graph", "onnx", "image", "passes", "kernels", "plan", "engines", "session", "quant"]
+LAYERS = ["base", "tensor", "graph", "onnx", "image", "passes", "kernels", "plan", "engines", "session", "codec", "quant"]
 # These never see each other although the order would let the later one see the earlier.
 APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image", "passes"}, {"onnx", "kernels"},
          {"passes", "kernels"}, {"passes", "onnx"}, {"onnx", "image"}]
+# The coder knows numbers only.
+APART += [{"codec", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("codec")]]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 root = pathlib.Path(__file__).resolve().parent.parent

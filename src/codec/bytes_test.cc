@@ -1,0 +1,51 @@
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "codec/codec.h"
+
+namespace tercel::codec {
+namespace {
+
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+/// Bytes of a few values, the less often the larger; `spread` 256 makes all alike.
+std::vector<std::byte> random_plane(size_t size, int64_t spread, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<std::byte> bytes(size);
+  for (std::byte& b : bytes)
+    b = static_cast<std::byte>(spread == 256 ? rng.below(256) : rng.below(rng.below(spread) + 1));
+  return bytes;
+}
+
+TEST(Bytes, ComeBack) {
+  for (size_t size : {0, 1, 2, 31, 1023, 1024, 1025, 16384, 50000})
+    for (int64_t spread : {1, 2, 7, 200, 256}) {
+      const auto bytes = random_plane(size, spread, size + 1);
+      const std::string stream = encode_bytes(bytes);
+      EXPECT_EQ(decode_bytes(bytes_of(stream), size), bytes) << size << " bytes, spread " << spread;
+      EXPECT_LE(stream.size(), size + 5);
+      if (size > 1000 && spread < 8) {
+        EXPECT_LT(stream.size(), size / 2);
+      }
+    }
+}
+
+TEST(Bytes, DamageIsAnError) {
+  for (int64_t spread : {7, 256}) {
+    const auto bytes = random_plane(300, spread, 2);
+    const std::string stream = encode_bytes(bytes);
+    for (size_t cut = 0; cut < stream.size(); ++cut)
+      EXPECT_THROW(decode_bytes(bytes_of(stream).first(cut), bytes.size()), Error) << cut;
+    for (size_t bit = 0; bit < stream.size() * 8; ++bit) {
+      std::string bad = stream;
+      bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+      EXPECT_THROW(decode_bytes(bytes_of(bad), bytes.size()), Error) << bit;
+    }
+    EXPECT_THROW(decode_bytes(bytes_of(stream), bytes.size() + 1), Error);
+    EXPECT_THROW(decode_bytes(bytes_of(stream), bytes.size() - 1), Error);
+  }
+}
+
+}  // namespace
+}  // namespace tercel::codec

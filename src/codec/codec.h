@@ -1,0 +1,86 @@
+// Quantised weights <-> bits. The door of this layer.
+//
+// A quantised tensor is a matrix of integer levels: rows are output channels, columns inputs x kernel positions. What a
+// level is worth (steps, scales) is known to both sides and never coded here. docs/format.md describes the streams.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tercel::codec {
+
+/// How hard the coder works: `max` is the smallest, `fast` the quickest to decode.
+enum class Profile : uint8_t { max, balanced, fast };
+
+std::string_view to_string(Profile profile);
+
+/// Levels reach from -kMaxLevel to kMaxLevel.
+inline constexpr int32_t kMaxLevel = 1 << 30;
+
+/// Column classes are below this.
+inline constexpr int kColumnClasses = 16;
+
+/// What both sides know before the first bit.
+struct MatrixShape {
+  int64_t rows = 0, columns = 0;  ///< scanned row by row
+  int64_t kernel_height = 1,
+          kernel_width = 1;  ///< consecutive columns that form one kernel; the product divides columns
+  /// Expected magnitude class of each column, in half octaves, from steps that both sides know; empty: all alike.
+  std::span<const uint8_t> column_class;
+};
+
+struct EncodeOptions {
+  Profile profile = Profile::max;
+  /// Weights that are coded on their own: what threads share out and random access costs. Chunks are whole rows where
+  /// a row is shorter, else pieces of one row.
+  int64_t chunk_weights = 1 << 16;
+  int threads = 1;
+};
+
+/// rows x columns levels as one stream: profile, chunk table, CRC-32 per chunk. Throws Error for a shape that
+/// contradicts itself or the number of levels, and for levels past kMaxLevel.
+std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, const EncodeOptions& options = {});
+
+/// The levels of a stream; `levels` holds rows x columns. Throws Error where the bytes are not a whole undamaged stream
+/// of that shape, naming the chunk ("chunk 3 of 17: ...").
+void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<int32_t> levels, int threads = 1);
+
+/// The same as floats: dst[r * columns + c] = level * row_scale[r] * column_scale[c]; an empty scale is 1 everywhere.
+void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
+            std::span<const float> column_scale, std::span<float> dst, int threads = 1);
+
+/// Rows [first, first + count) only: looks at no chunk but those that hold them. `levels` holds count x columns.
+void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int64_t first, int64_t count,
+                 std::span<int32_t> levels, int threads = 1);
+
+/// What the next level of a scan would cost in the `max` profile, in bits, as its contexts stand after the levels
+/// pushed so far (for a whole matrix in one chunk). Rows follow each other; pushing past the last starts again at the
+/// first with what was learnt.
+class RateModel {
+ public:
+  explicit RateModel(const MatrixShape& shape);
+  RateModel(const RateModel&);
+  RateModel& operator=(const RateModel&);
+  RateModel(RateModel&&) noexcept;
+  RateModel& operator=(RateModel&&) noexcept;
+  ~RateModel();
+
+  float bits(int32_t level) const;
+  void push(int32_t level);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Bytes of any kind through a static order-0 rANS coder, stored as they are where that is smaller. For byte planes.
+std::string encode_bytes(std::span<const std::byte> bytes);
+
+/// Throws Error where `bytes` is not a whole undamaged stream of `expected_size` bytes.
+std::vector<std::byte> decode_bytes(std::span<const std::byte> bytes, size_t expected_size);
+
+}  // namespace tercel::codec
