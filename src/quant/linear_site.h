@@ -1,0 +1,46 @@
+// The linear layers of a network, seen as matrices: rows are output channels, columns are what one output sums over.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "tensor/window.h"
+
+namespace tercel {
+
+/// One node that multiplies its input by a constant. The matrix is the weights' own elements: row-major as they lie, or
+/// `transposed` where the rows are the last axis (MatMul, Gemm without transB).
+struct LinearSite {
+  const Node* node = nullptr;
+  std::string weights, input, bias;  ///< value names; bias is empty where there is none or it is no constant
+  int64_t rows = 0, columns = 0;     ///< columns of one group
+  int64_t groups = 1;                ///< rows r * groups / rows ... share one input
+  bool transposed = false;
+  // Convolutions: columns are ic / groups x kh x kw. Products: kernel 1x1.
+  bool conv = false;
+  int64_t kernel_height = 1, kernel_width = 1;
+};
+
+/// Conv (two spatial axes), Gemm and MatMul with constant f32 weights, in running order. Weights that several nodes
+/// read stand once for each.
+std::vector<LinearSite> find_linear_sites(const Graph& graph);
+
+/// Rows of floats: for each output place of the node, the inputs its sum runs over, group by group. `input` is what the
+/// node reads (n c h w, or any rank with the inner axis last); at most `most` places are taken, evenly spread.
+/// rows(group)[place * columns + column].
+class InputRows {
+ public:
+  InputRows(const LinearSite& site, const Dims& dims, int64_t most);
+  int64_t count() const { return count_; }
+  /// Writes columns first .. first + number - 1 of every place: dst[place * number + column - first].
+  void gather(const float* input, int64_t group, int64_t first, int64_t number, float* dst) const;
+
+ private:
+  const LinearSite& site_;
+  int64_t channels_ = 0;
+  std::vector<Window> windows_;  ///< of convolutions: height, width
+  int64_t places_ = 0, count_ = 0;
+};
+
+}  // namespace tercel

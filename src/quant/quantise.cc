@@ -1,0 +1,254 @@
+#include "quant/quantise.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/threads.h"
+
+namespace tercel {
+namespace {
+
+constexpr int64_t kPieceWeights = int64_t{1} << 16;
+constexpr int kClasses = codec::kColumnClasses;
+
+/// Half-octave classes of steps proportional to weight^-1/2: the step at which an error costs the same in every column.
+/// The finest class belongs to the heaviest columns but for a few outliers.
+std::vector<uint8_t> classes_of(const std::vector<double>& log2_weight) {
+  std::vector<double> steps(log2_weight.size());
+  std::transform(log2_weight.begin(), log2_weight.end(), steps.begin(), [](double w) { return -w; });  // half octaves
+  std::vector<double> sorted = steps;
+  std::sort(sorted.begin(), sorted.end());
+  const double base = sorted[sorted.size() / 64];
+  std::vector<uint8_t> classes(steps.size());
+  for (size_t i = 0; i < steps.size(); ++i)
+    classes[i] = static_cast<uint8_t>(std::clamp(std::lround(steps[i] - base), 0l, long{kClasses - 1}));
+  return classes;
+}
+
+double log2_or_low(float weight) { return std::log2(std::max(static_cast<double>(weight), 1e-30)); }
+
+/// One class a kernel: single positions of a kernel would cost more to tell apart than they differ.
+std::vector<uint8_t> column_classes(const Curvature& curvature, int64_t columns, int64_t kernel) {
+  std::vector<double> log_weight(static_cast<size_t>(columns / kernel));
+  for (const CurvatureBlock& block : curvature.groups[0])
+    for (int64_t j = 0; j < block.columns; ++j)
+      log_weight[static_cast<size_t>((block.first + j) / kernel)] +=
+          log2_or_low(block.weight[static_cast<size_t>(j)]) / static_cast<double>(kernel);
+  const std::vector<uint8_t> by_kernel = classes_of(log_weight);
+  std::vector<uint8_t> classes(static_cast<size_t>(columns));
+  for (size_t c = 0; c < classes.size(); ++c) classes[c] = by_kernel[c / static_cast<size_t>(kernel)];
+  return classes;
+}
+
+std::vector<uint8_t> group_classes(const Curvature& curvature, int64_t rows) {
+  std::vector<double> log_weight;
+  for (const auto& blocks : curvature.groups) {
+    double sum = 0, count = 0;
+    for (const CurvatureBlock& block : blocks)
+      for (float w : block.weight) sum += log2_or_low(w), count += 1;
+    log_weight.push_back(sum / count);
+  }
+  const std::vector<uint8_t> by_group = classes_of(log_weight);
+  std::vector<uint8_t> classes(static_cast<size_t>(rows));
+  for (size_t r = 0; r < classes.size(); ++r) classes[r] = by_group[r * by_group.size() / classes.size()];
+  return classes;
+}
+
+bool all_alike(const std::vector<uint8_t>& classes) {
+  return std::adjacent_find(classes.begin(), classes.end(), std::not_equal_to<>()) == classes.end();
+}
+
+int32_t nearest(float x) {
+  const float bound = 1e9f;
+  return static_cast<int32_t>(std::lrintf(std::clamp(x, -bound, bound)));
+}
+
+/// Sum of a[i] * b[i]; eight partial sums, so that it vectorises without reordering by the compiler.
+float dot(const float* a, const float* b, int64_t n) {
+  float sums[8] = {};
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) sums[k] += a[i + k] * b[i + k];
+  float sum = 0;
+  for (; i < n; ++i) sum += a[i] * b[i];
+  for (float s : sums) sum += s;
+  return sum;
+}
+
+struct Decider {
+  const QuantisedMatrix& matrix;
+  const Curvature& curvature;
+  std::span<const float> weights;
+  double price;  // of a bit, in units of weighted squared error
+  std::vector<float> column_scale;
+
+  /// Rows first .. last - 1, into levels; gives distortion and bits.
+  std::pair<double, double> rows(int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels) const {
+    const int64_t columns = matrix.columns;
+    std::vector<float> error(static_cast<size_t>(columns));
+    double distortion = 0, bits = 0;
+    for (int64_t r = first; r < last; ++r) {
+      const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.groups.size()) / matrix.rows);
+      const float row_step =
+          matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
+      for (const CurvatureBlock& block : curvature.groups[group]) {
+        float* e = error.data();
+        for (int64_t j = 0; j < block.columns; ++j) {
+          const int64_t c = block.first + j;
+          const float w = weights[static_cast<size_t>(r * columns + c)];
+          const float carried = block.carry.empty() ? 0 : dot(&block.carry[static_cast<size_t>(j * block.columns)], e, j);
+          const float step = row_step * column_scale[static_cast<size_t>(c)];
+          const float x = (w + carried) / step;
+          const auto weight = static_cast<double>(block.weight[static_cast<size_t>(j)] * step) * static_cast<double>(step);
+          const auto [level, cost, paid] = best(x, weight, rate);
+          rate.push(level);
+          levels[r * columns + c] = level;
+          e[j] = w - static_cast<float>(level) * step;
+          distortion += cost;
+          bits += paid;
+        }
+      }
+    }
+    return {distortion, bits};
+  }
+
+  struct Choice {
+    int32_t level;
+    double error, bits;
+  };
+  Choice best(float x, double weight, const codec::RateModel& rate) const {
+    const int32_t near = nearest(x);
+    const int32_t toward_zero = near > 0 ? -1 : 1;
+    Choice choice{};
+    double least = std::numeric_limits<double>::infinity();
+    // Further from zero costs bits and error; two steps nearer pays only on the way to zero.
+    for (int32_t k = 0; k <= 2; ++k) {
+      const int32_t level = near + k * toward_zero;
+      const double off = static_cast<double>(x) - level;
+      const double error = weight * off * off, bits = static_cast<double>(rate.bits(level));
+      if (error + price * bits < least) {
+        least = error + price * bits;
+        choice = {level, error, bits};
+      }
+      if (level == 0) break;
+    }
+    return choice;
+  }
+};
+
+}  // namespace
+
+float class_scale(int c) { return std::exp2(0.5f * static_cast<float>(c)); }
+
+codec::MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& classes) {
+  codec::MatrixShape shape{matrix.rows, matrix.columns, matrix.kernel_height, matrix.kernel_width, matrix.column_class};
+  if (matrix.row_class.empty()) return shape;
+  classes.clear();
+  for (int64_t r = 0; r < matrix.rows; ++r)
+    for (int64_t c = 0; c < matrix.columns; ++c) {
+      const int both = matrix.row_class[static_cast<size_t>(r)] +
+                       (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(c)]);
+      classes.push_back(static_cast<uint8_t>(std::min(both, kClasses - 1)));
+    }
+  shape.rows = 1;
+  shape.columns = matrix.rows * matrix.columns;
+  shape.column_class = classes;
+  return shape;
+}
+
+QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
+                        int64_t kernel_width, const Curvature& curvature, const QuantiseOptions& options) {
+  TERCEL_CHECK(static_cast<int64_t>(weights.size()) == rows * columns && options.step > 0);
+  QuantiseResult result;
+  QuantisedMatrix& matrix = result.matrix;
+  matrix.rows = rows;
+  matrix.columns = columns;
+  matrix.kernel_height = kernel_height;
+  matrix.kernel_width = kernel_width;
+  matrix.step = options.step;
+  matrix.levels.resize(weights.size());
+  if (weights.empty()) return result;
+  if (options.column_steps && curvature.measured()) {
+    if (curvature.groups.size() == 1) matrix.column_class = column_classes(curvature, columns, kernel_height * kernel_width);
+    else matrix.row_class = group_classes(curvature, rows);
+    if (all_alike(matrix.column_class)) matrix.column_class.clear();
+    if (all_alike(matrix.row_class)) matrix.row_class.clear();
+  }
+
+  Decider decider{matrix, curvature, weights, 0, std::vector<float>(static_cast<size_t>(columns), 1.0f)};
+  for (size_t c = 0; c < matrix.column_class.size(); ++c) decider.column_scale[c] = class_scale(matrix.column_class[c]);
+  // The price of a bit is stated for a column whose weighted squared step is the (geometric) mean of all.
+  double log_weight = 0, count = 0;
+  for (size_t g = 0; g < curvature.groups.size(); ++g)
+    for (const CurvatureBlock& block : curvature.groups[g])
+      for (int64_t j = 0; j < block.columns; ++j) {
+        const size_t row = g * static_cast<size_t>(rows) / curvature.groups.size();
+        const int c = (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(block.first + j)]) +
+                      (matrix.row_class.empty() ? 0 : matrix.row_class[row]);
+        log_weight += log2_or_low(block.weight[static_cast<size_t>(j)]) + c;
+        count += 1;
+      }
+  decider.price = static_cast<double>(options.lambda) * static_cast<double>(matrix.step) *
+                  static_cast<double>(matrix.step) * std::exp2(log_weight / count);
+
+  // Pieces of fixed size, so that the answer does not depend on the threads; each starts from a model that has seen
+  // plainly rounded levels.
+  std::vector<uint8_t> classes;
+  const codec::MatrixShape shape = coding_shape(matrix, classes);
+  const int64_t piece_rows = std::max<int64_t>(kPieceWeights / std::max<int64_t>(columns, 1), 1);
+  const int64_t pieces = div_up(rows, piece_rows);
+  codec::RateModel warm(shape);
+  for (int64_t r = 0; r < std::min(piece_rows, rows); ++r) {
+    const float row_step = matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
+    for (int64_t c = 0; c < columns; ++c)
+      warm.push(nearest(weights[static_cast<size_t>(r * columns + c)] /
+                        (row_step * decider.column_scale[static_cast<size_t>(c)])));
+  }
+  std::vector<std::pair<double, double>> sums(static_cast<size_t>(pieces));
+  parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      codec::RateModel rate = warm;
+      sums[static_cast<size_t>(p)] =
+          decider.rows(p * piece_rows, std::min((p + 1) * piece_rows, rows), rate, matrix.levels.data());
+    }
+  });
+  for (const auto& [distortion, bits] : sums) {
+    result.distortion += distortion;
+    result.bits += bits;
+  }
+  return result;
+}
+
+std::vector<float> dequantise(const QuantisedMatrix& matrix) {
+  std::vector<float> weights(matrix.levels.size());
+  for (int64_t r = 0; r < matrix.rows; ++r)
+    for (int64_t c = 0; c < matrix.columns; ++c) {
+      const auto i = static_cast<size_t>(r * matrix.columns + c);
+      const int both = (matrix.row_class.empty() ? 0 : matrix.row_class[static_cast<size_t>(r)]) +
+                       (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(c)]);
+      weights[i] = static_cast<float>(matrix.levels[i]) * (matrix.step * class_scale(both));
+    }
+  return weights;
+}
+
+std::vector<float> mean_error(std::span<const float> weights, const QuantisedMatrix& matrix,
+                              const Curvature& curvature) {
+  std::vector<float> change(static_cast<size_t>(matrix.rows));
+  if (!curvature.measured()) return change;
+  const std::vector<float> quantised = dequantise(matrix);
+  for (int64_t r = 0; r < matrix.rows; ++r) {
+    const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.mean.size()) / matrix.rows);
+    double sum = 0;
+    for (int64_t c = 0; c < matrix.columns; ++c) {
+      const auto i = static_cast<size_t>(r * matrix.columns + c);
+      sum += static_cast<double>(weights[i] - quantised[i]) *
+             static_cast<double>(curvature.mean[group][static_cast<size_t>(c)]);
+    }
+    change[static_cast<size_t>(r)] = static_cast<float>(sum);
+  }
+  return change;
+}
+
+}  // namespace tercel
