@@ -8,6 +8,8 @@ find_package(PNG REQUIRED)
 pkg_check_modules(WEBP IMPORTED_TARGET libwebp)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(Eigen3 REQUIRED NO_MODULE)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 
 if(TERCEL_OPENMP)
   find_package(OpenMP)

@@ -7,7 +7,8 @@ target_compile_options(tercel_options INTERFACE -Wall -Wextra -Wpedantic -Wshado
                                                 $<$<BOOL:${TERCEL_WERROR}>:-Werror>)
 target_include_directories(tercel_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_include_directories(tercel_options SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR})
-target_link_libraries(tercel_options INTERFACE fmt::fmt PkgConfig::HWY JPEG::JPEG PNG::PNG nlohmann_json::nlohmann_json)
+target_link_libraries(tercel_options INTERFACE fmt::fmt PkgConfig::HWY JPEG::JPEG PNG::PNG nlohmann_json::nlohmann_json
+                                               Eigen3::Eigen PkgConfig::ZSTD)
 if(WEBP_FOUND)
   target_link_libraries(tercel_options INTERFACE PkgConfig::WEBP)
   target_compile_definitions(tercel_options INTERFACE TERCEL_HAVE_WEBP=1)
@@ -63,7 +64,7 @@ function(tercel_library)
   endforeach()
   target_link_libraries(tercel PRIVATE $<BUILD_INTERFACE:tercel_options>)
   # What a static library hands on to whoever links it; names that tercel-config.cmake finds again.
-  foreach(needed fmt::fmt PkgConfig::HWY JPEG::JPEG PNG::PNG $<$<BOOL:${WEBP_FOUND}>:PkgConfig::WEBP>
+  foreach(needed fmt::fmt PkgConfig::HWY PkgConfig::ZSTD JPEG::JPEG PNG::PNG $<$<BOOL:${WEBP_FOUND}>:PkgConfig::WEBP>
                  $<$<BOOL:${OpenMP_CXX_FOUND}>:OpenMP::OpenMP_CXX> $<$<BOOL:${TERCEL_ONEDNN_FOUND}>:${DNNL_LIBRARY}>)
     target_link_libraries(tercel PRIVATE $<INSTALL_INTERFACE:${needed}>)
   endforeach()

@@ -4,7 +4,8 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "tensor", "graph", "onnx", "image", "passes", "kernels", "plan", "engines", "session", "codec", "quant"]
+LAYERS = ["base", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "engines",
+          "session", "quant"]
 # These never see each other although the order would let the later one see the earlier.
 APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image", "passes"}, {"onnx", "kernels"},
          {"passes", "kernels"}, {"passes", "onnx"}, {"onnx", "image"}]

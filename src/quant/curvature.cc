@@ -1,7 +1,8 @@
 #include "quant/curvature.h"
 
-#include <Eigen/Cholesky>
 #include <cmath>
+
+#include <Eigen/Cholesky>
 
 #include "base/check.h"
 #include "base/threads.h"

@@ -68,8 +68,7 @@ class Accumulator {
     }
     transposed_.resize(x_.size());
     for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j)
-        transposed_[static_cast<size_t>(j * m + i)] = x_[static_cast<size_t>(i * n + j)];
+      for (int64_t j = 0; j < n; ++j) transposed_[static_cast<size_t>(j * m + i)] = x_[static_cast<size_t>(i * n + j)];
     packed_.resize(packed_b_floats(m, n, isa) + kAlignment);
     void* place = packed_.data();
     size_t space = packed_.size() * sizeof(float);
@@ -110,7 +109,8 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
   observe(
       model, values, inputs,
       [&](size_t, const std::vector<Array>& seen) {
-        for (size_t i = 0; i < sites.size(); ++i) accumulators.at(sites[i].weights).add(sites[i], seen[i], options, isa);
+        for (size_t i = 0; i < sites.size(); ++i)
+          accumulators.at(sites[i].weights).add(sites[i], seen[i], options, isa);
       },
       session, progress);
   std::map<std::string, Moments> moments;

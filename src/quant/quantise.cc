@@ -98,10 +98,12 @@ struct Decider {
         for (int64_t j = 0; j < block.columns; ++j) {
           const int64_t c = block.first + j;
           const float w = weights[static_cast<size_t>(r * columns + c)];
-          const float carried = block.carry.empty() ? 0 : dot(&block.carry[static_cast<size_t>(j * block.columns)], e, j);
+          const float carried =
+              block.carry.empty() ? 0 : dot(&block.carry[static_cast<size_t>(j * block.columns)], e, j);
           const float step = row_step * column_scale[static_cast<size_t>(c)];
           const float x = (w + carried) / step;
-          const auto weight = static_cast<double>(block.weight[static_cast<size_t>(j)] * step) * static_cast<double>(step);
+          const auto weight =
+              static_cast<double>(block.weight[static_cast<size_t>(j)] * step) * static_cast<double>(step);
           const auto [level, cost, paid] = best(x, weight, rate);
           rate.push(level);
           levels[r * columns + c] = level;
@@ -171,7 +173,8 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   matrix.levels.resize(weights.size());
   if (weights.empty()) return result;
   if (options.column_steps && curvature.measured()) {
-    if (curvature.groups.size() == 1) matrix.column_class = column_classes(curvature, columns, kernel_height * kernel_width);
+    if (curvature.groups.size() == 1)
+      matrix.column_class = column_classes(curvature, columns, kernel_height * kernel_width);
     else matrix.row_class = group_classes(curvature, rows);
     if (all_alike(matrix.column_class)) matrix.column_class.clear();
     if (all_alike(matrix.row_class)) matrix.row_class.clear();
@@ -201,7 +204,8 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   const int64_t pieces = div_up(rows, piece_rows);
   codec::RateModel warm(shape);
   for (int64_t r = 0; r < std::min(piece_rows, rows); ++r) {
-    const float row_step = matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
+    const float row_step =
+        matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
     for (int64_t c = 0; c < columns; ++c)
       warm.push(nearest(weights[static_cast<size_t>(r * columns + c)] /
                         (row_step * decider.column_scale[static_cast<size_t>(c)])));

@@ -22,14 +22,14 @@ struct QuantisedMatrix {
 /// 2^(c/2).
 float class_scale(int c);
 
-/// What the coder is told of a matrix. Where rows differ in scale, rows follow each other in one long row, whose columns
-/// carry both classes. `classes` keeps what the shape points to.
+/// What the coder is told of a matrix. Where rows differ in scale, rows follow each other in one long row, whose
+/// columns carry both classes. `classes` keeps what the shape points to.
 codec::MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& classes);
 
 struct QuantiseOptions {
-  float step = 0;           ///< of the finest column, > 0
-  float lambda = 0.1f;      ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantisation
-  bool column_steps = true; ///< coarser steps for columns whose errors hurt less (classes are sent)
+  float step = 0;            ///< of the finest column, > 0
+  float lambda = 0.1f;       ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantisation
+  bool column_steps = true;  ///< coarser steps for columns whose errors hurt less (classes are sent)
 };
 
 /// What quantising did to the layer, in units of the curvature: mean square of the output's error summed over rows.
