@@ -11,6 +11,7 @@ void RunFlags::add_to(CLI::App& command) {
   command.add_option("-t,--threads", threads, "Threads; 0: one per processor")->check(CLI::Range(0, 1024));
   command.add_flag("--no-optimize", no_optimize, "Run the graph as it is, without passes");
   command.add_flag("--reference", reference, "Only reference kernels: slow, the definition of what is right");
+  command.add_option("--without", without, "A pass to leave out, by name; may be given again")->allow_extra_args(false);
   command.add_option("--dump-passes", dump_passes, "Write the graph as text after every pass into this folder");
 }
 
@@ -20,6 +21,7 @@ SessionOptions RunFlags::session() const {
   options.optimize = !no_optimize;
   options.reference = reference;
   options.dump_dir = dump_passes;
+  options.without = without;
   return options;
 }
 

@@ -19,6 +19,7 @@ struct RunFlags {
   bool no_optimize = false;
   bool reference = false;
   std::string dump_passes;
+  std::vector<std::string> without;
 
   void add_to(CLI::App& command);
   SessionOptions session() const;

@@ -10,6 +10,7 @@ namespace {
 
 struct Flags {
   std::string model, output, dump_passes;
+  std::vector<std::string> without;
   bool json = false;
   ShapeFlags shape;
 };
@@ -19,6 +20,7 @@ void run(const Flags& flags) {
   const InputShapes shapes = flags.shape.shapes(before);
   OptimizeOptions options;
   options.dump_dir = flags.dump_passes;
+  options.without = flags.without;
   const Model after = optimize(shapes.empty() ? before : before.with_shapes(shapes), options);
   if (!flags.output.empty()) after.save_onnx(flags.output);
   if (flags.json) {
@@ -42,6 +44,8 @@ void add_optimize(CLI::App& app) {
       app.add_subcommand("optimize", "Fold and fuse; the result is standard ONNX that any runtime loads");
   command->add_option("model", flags->model, "ONNX file")->required();
   command->add_option("-o,--output", flags->output, "ONNX file to write; without it only the report is printed");
+  command->add_option("--without", flags->without, "A pass to leave out, by name; may be given again")
+      ->allow_extra_args(false);
   command->add_option("--dump-passes", flags->dump_passes, "Write the graph as text after every pass into this folder");
   command->add_flag("--json", flags->json, "For programs");
   flags->shape.add_to(*command);

@@ -86,7 +86,8 @@ class Model {
 Model load(const std::filesystem::path& path);
 
 struct OptimizeOptions {
-  std::filesystem::path dump_dir;  ///< gets the graph as text after every pass that changed something
+  std::filesystem::path dump_dir;    ///< gets the graph as text after every pass that changed something
+  std::vector<std::string> without;  ///< passes to leave out, by name; Error for a name that is none
 };
 
 /// Folds and fuses; the answers stay the same, and the result is still standard ONNX.

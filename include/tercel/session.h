@@ -17,7 +17,8 @@ struct SessionOptions {
   bool reference = false;  ///< only reference kernels: slow, the definition of what is right
   std::string isa;         ///< "baseline", "avx2", "avx512"; empty: TERCEL_ISA where set, else the best there is
   size_t max_memory = 0;   ///< bytes that activations may take; 0: three quarters of the machine's memory
-  std::filesystem::path dump_dir;  ///< gets the graph as text after every pass that changed something
+  std::filesystem::path dump_dir;    ///< gets the graph as text after every pass that changed something
+  std::vector<std::string> without;  ///< passes to leave out, by name; Error for a name that is none
 };
 
 struct Class {

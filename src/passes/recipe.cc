@@ -1,8 +1,10 @@
 #include "passes/recipe.h"
 
+#include "passes/defer_layernorm.h"
 #include "passes/drop_identity.h"
 #include "passes/fold_batchnorm.h"
 #include "passes/fold_constants.h"
+#include "passes/fold_layernorm.h"
 #include "passes/fold_pad.h"
 #include "passes/fuse_activation.h"
 #include "passes/fuse_add.h"
@@ -10,6 +12,7 @@
 #include "passes/fuse_hardswish.h"
 #include "passes/fuse_layernorm.h"
 #include "passes/fuse_silu.h"
+#include "passes/lift_pick.h"
 #include "passes/lower_linear.h"
 
 namespace tercel {
@@ -26,6 +29,8 @@ std::span<const Pass> portable_recipe() {
       {"fold_pad", "padding in front of a convolution or pool becomes its own", fold_pad},
       {"fold_batchnorm", "batch normalisation goes into the weights before it", fold_batchnorm},
       {"fuse_layernorm", "recognise layer normalisation written as primitive operators", fuse_layernorm},
+      {"lift_pick", "normalise only the rows that are read", lift_pick},
+      {"fold_layernorm", "scale and bias of layer normalisation go into the products that read it", fold_layernorm},
       {"fuse_hardswish", "recognise hard swish written as primitive operators", fuse_hardswish},
   };
   return kPasses;
@@ -43,6 +48,7 @@ std::span<const Pass> engine_recipe() {
       {"lower_linear", "Conv, MatMul and Gemm take bias, residual and activation", lower_linear},
       {"fuse_add", "biases and residuals are added where the product is written", fuse_add},
       {"fuse_activation", "activations are applied where the product is written", fuse_activation},
+      {"defer_layernorm", "layer normalisation becomes a factor per row of the product", defer_layernorm},
   };
   return kPasses;
 }

@@ -130,9 +130,11 @@ Model load(const std::filesystem::path& path) {
 Model optimize(const Model& model, const OptimizeOptions& options) {
   return at_place([&] { return model.name(); },
                   [&] {
+                    check_pass_names(options.without);
                     auto impl = std::make_shared<Model::Impl>(
                         Model::Impl{model.name(), model.impl().graph.clone(), model.warnings(), model.diary()});
-                    append_diary(impl->diary, rewrite(impl->graph, portable_recipe(), options.dump_dir));
+                    append_diary(impl->diary,
+                                 rewrite(impl->graph, portable_recipe(), options.dump_dir, options.without));
                     return Model(impl);
                   });
 }

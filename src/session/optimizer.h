@@ -6,7 +6,12 @@
 
 namespace tercel {
 
-Diary rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir = {});
+/// `without`: names of passes to leave out.
+Diary rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir = {},
+              std::span<const std::string> without = {});
+
+/// Throws Error for a name that is no pass of the portable or the engine's recipe.
+void check_pass_names(std::span<const std::string> names);
 
 void append_diary(std::vector<PassReport>& reports, Diary diary);
 

@@ -66,6 +66,7 @@ struct Session::Impl {
     isa = o.isa.empty() ? chosen_isa() : parse_isa(o.isa);
     if (isa > machine_isa()) fail(ErrorCode::unsupported, "this machine has no {}", to_string(isa));
     if (o.threads < 0 || o.threads > 1024) fail_input("threads: {} is not in 0..1024", o.threads);
+    check_pass_names(o.without);
     threads = o.threads == 0 ? hardware_threads() : o.threads;
     if (options.max_memory == 0) options.max_memory = default_memory();
   }
@@ -106,9 +107,10 @@ struct Session::Impl {
     }
     if (options.optimize) {
       out.diary.clear();
-      append_diary(out.diary, rewrite(graph, portable_recipe(), options.dump_dir));
-      append_diary(out.diary, rewrite(graph, engine_recipe(),
-                                      options.dump_dir.empty() ? options.dump_dir : options.dump_dir / "engine"));
+      append_diary(out.diary, rewrite(graph, portable_recipe(), options.dump_dir, options.without));
+      append_diary(out.diary,
+                   rewrite(graph, engine_recipe(),
+                           options.dump_dir.empty() ? options.dump_dir : options.dump_dir / "engine", options.without));
     } else if (!options.reference) {
       append_diary(out.diary, rewrite(graph, lowering_recipe()));
     }

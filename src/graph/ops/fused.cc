@@ -36,7 +36,18 @@ void infer_fused_matmul(InferContext& c) {
   Dims dims = matmul_dims(transposed(0, "transA"), transposed(1, "transB"));
   need_broadcastable_to(c, 2, dims);
   dims = agree(c, 3, std::move(dims), "result and residual");
+  Dims row_scale = dims;
+  if (!row_scale.empty()) row_scale.back() = 1;
+  agree(c, 4, std::move(row_scale), "result and row scale");
   c.set(0, c.dtype(0), std::move(dims));
+}
+
+void infer_row_scale(InferContext& c) {
+  c.need_float(0);
+  c.need_rank(0, 1, 64);
+  ValueType type = c.type(0);
+  if (type.ranked) type.dims.back() = 1;
+  c.set(0, type);
 }
 
 void infer_fused_add(InferContext& c) {
@@ -54,12 +65,22 @@ void infer_silu(InferContext& c) {
 std::vector<OpSpec> fused_ops() {
   return {
       {"FusedConv", 0, 2, 4, 1, 1, with_activation(conv_attrs()), infer_fused_conv},
-      {"FusedMatMul", 0, 2, 4, 1, 1,
+      {"FusedMatMul", 0, 2, 5, 1, 1,
        with_activation(
            {AttrSpec::integer("transA", 0), AttrSpec::integer("transB", 0), AttrSpec::real("alpha_scale", 1)}),
        infer_fused_matmul},
       {"FusedAdd", 0, 2, 2, 1, 1, with_activation({}), infer_fused_add},
       {"Silu", 0, 1, 1, 1, 1, {}, infer_silu},
+      // What layer normalisation multiplies every element of a row (last axis) by: 1 / sqrt(mean((x - mean(x))^2) +
+      // epsilon). "centred": the mean of every row is known to be 0.
+      {"tercel.RowScale",
+       0,
+       1,
+       1,
+       1,
+       1,
+       {AttrSpec::real("epsilon", 1e-5f), AttrSpec::integer("centred", 0)},
+       infer_row_scale},
   };
 }
 

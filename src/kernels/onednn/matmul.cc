@@ -7,7 +7,7 @@ namespace {
 
 using dnnl::memory;
 
-constexpr size_t kB = 1, kBias = 2, kResidual = 3;
+constexpr size_t kB = 1, kBias = 2, kResidual = 3, kRowScale = 4;
 
 /// A dense matrix, or stack of them, with the last two axes as they lie or exchanged.
 memory::desc matrices(const Dims& dims, size_t rank, bool transposed) {
@@ -87,6 +87,7 @@ std::string why_not(const Problem& p) {
     return "an operand is a vector, or has more than six axes";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
   if (p.attrs->get_float("alpha_scale") != 1) return "the product is scaled before the bias";
+  if (p.input(kRowScale)) return "rows are scaled before the bias";
   if (p.input(kBias) && (!p.src[kBias].constant || p.src[kBias].dims != Dims{p.dst[0].dims.back()}))
     return "the bias is not one constant number per column";
   return refuse_activation(p);

@@ -44,6 +44,9 @@ void fused_matmul(const Attrs& attrs, std::span<const View> src, std::span<const
     const View bias = operand(src, 2);
     const View residual_view = operand(src, 3);
     const T* residual = residual_view ? residual_view.as<T>() : nullptr;
+    const View row_scale_view = operand(src, 4);
+    const T* row_scale = row_scale_view ? row_scale_view.as<T>() : nullptr;
+    const int64_t columns = dst[0].dims.empty() ? 1 : dst[0].dims.back();
     T* out = dst[0].as<T>();
     // The bias is spread over the result first: its axes need not be those of the matrices.
     std::vector<double> offsets(static_cast<size_t>(bias ? dst[0].elements() : 0));
@@ -54,6 +57,7 @@ void fused_matmul(const Attrs& attrs, std::span<const View> src, std::span<const
                      [&](int64_t first, int64_t, const double* sums, int64_t count) {
                        for (int64_t i = first; i < first + count; ++i) {
                          double value = sums[i - first] * factor;
+                         if (row_scale != nullptr) value *= to_double(row_scale[i / columns]);
                          if (!offsets.empty()) value += offsets[static_cast<size_t>(i)];
                          if (residual != nullptr) value += to_double(residual[i]);
                          out[i] = activated<T>(activation, value);

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "kernels/activation.h"
 #include "kernels/ref/ref_testing.h"
@@ -42,6 +44,27 @@ TEST(RefFused, MatMulScalesTheProductOnly) {
                   "FusedMatMul", {a, b, Tensor::of<float>({2, 1}, {1, 3}), Tensor::of<float>({2, 2}, {0, 1, 0, 1})},
                   DType::f32, {2, 2}, attrs)),
               ElementsAre(3, 0, 7, 0));
+}
+
+TEST(RefFused, MatMulScalesRowsBeforeTheBias) {
+  const Tensor a = Tensor::of<float>({2, 1}, {1, 2});
+  const Tensor b = Tensor::of<float>({1, 2}, {1, -1});
+  const Attrs attrs = with({{"transA", int64_t{0}}, {"transB", int64_t{0}}, {"alpha_scale", 2.0f}}, "none");
+  EXPECT_THAT(elements<float>(run_ref("FusedMatMul",
+                                      {a, b, Tensor::of<float>({2}, {1, 3}), Tensor::of<float>({2, 2}, {0, 1, 0, 1}),
+                                       Tensor::of<float>({2, 1}, {0.5f, 10})},
+                                      DType::f32, {2, 2}, attrs)),
+              ElementsAre(2, 3, 41, -36));
+}
+
+TEST(RefFused, RowScaleIsWhatLayerNormalizationMultipliesBy) {
+  const Tensor x = Tensor::of<float>({2, 4}, {1, 3, 5, 7, -2, 2, -2, 2});
+  const auto scale = [&](int64_t centred) {
+    return elements<float>(
+        run_ref("tercel.RowScale", {x}, DType::f32, {2, 1}, {{"epsilon", 0.0f}, {"centred", centred}}));
+  };
+  EXPECT_THAT(scale(0), Pointwise(FloatNear(1e-6f), {1 / std::sqrt(5.0f), 0.5f}));
+  EXPECT_THAT(scale(1), Pointwise(FloatNear(1e-6f), {1 / std::sqrt(21.0f), 0.5f}));
 }
 
 TEST(RefFused, AddBroadcasts) {

@@ -124,6 +124,19 @@ void layer_norm(const Attrs& attrs, std::span<const View> src, std::span<const V
   });
 }
 
+void row_scale(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const int64_t size = src[0].dims.back();
+  if (src[0].elements() == 0) return;
+  visit_float(src[0].dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t row = 0; row < dst[0].elements(); ++row) {
+      const Moments m = moments_of(src[0].as<T>() + row * size, size);
+      const double squares = attrs.get_bool("centred") ? m.variance + m.mean * m.mean : m.variance;
+      dst[0].as<T>()[row] = convert<T>(1 / std::sqrt(squares + epsilon_of(attrs)));
+    }
+  });
+}
+
 /// y = x / (bias + alpha / size * sum of squares of the `size` channels around)^beta (Krizhevsky et al. 2012).
 void lrn(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
   const AxisSplit channels(src[0].dims, 1);
@@ -193,13 +206,10 @@ void mean_variance(const Attrs& attrs, std::span<const View> src, std::span<cons
 }  // namespace
 
 std::vector<RefEntry> norm_refs() {
-  return {{"BatchNormalization", batch_norm},
-          {"InstanceNormalization", instance_norm},
-          {"LayerNormalization", layer_norm},
-          {"GroupNormalization", group_norm},
-          {"LRN", lrn},
-          {"LpNormalization", lp_normalization},
-          {"MeanVarianceNormalization", mean_variance}};
+  return {{"BatchNormalization", batch_norm},    {"InstanceNormalization", instance_norm},
+          {"LayerNormalization", layer_norm},    {"GroupNormalization", group_norm},
+          {"tercel.RowScale", row_scale},        {"LRN", lrn},
+          {"LpNormalization", lp_normalization}, {"MeanVarianceNormalization", mean_variance}};
 }
 
 }  // namespace tercel

@@ -54,7 +54,7 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
   }
   // Results leave through registers where whole vectors fit, else through a small buffer.
   const bool whole = columns == NV * kLanes;
-  const V scale = hn::Set(d, job.scale);
+  V scale = hn::Set(d, job.scale);
   V bias[NV];
   for (int v = 0; v < NV; ++v)
     bias[v] = job.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, job.bias + column0 + v * kLanes);
@@ -67,6 +67,7 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
   for (int r = 0; r < R; ++r) {
     float* out = job.dst + (row0 + r) * job.ldd + column0;
     const float* residual = job.residual == nullptr ? nullptr : job.residual + (row0 + r) * job.ldd + column0;
+    if (job.row_scale != nullptr) scale = hn::Set(d, job.scale * job.row_scale[row0 + r]);
     if (residual != nullptr && !whole) {
       std::memcpy(buffer, residual, static_cast<size_t>(columns) * sizeof(float));
       std::memset(buffer + columns, 0, static_cast<size_t>(NV * kLanes - columns) * sizeof(float));
@@ -164,7 +165,8 @@ void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) {
       for (; p + kLanes <= k; p += kLanes) sum[0] = hn::MulAdd(hn::LoadU(d, row + p), hn::LoadU(d, column + p), sum[0]);
       float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
       for (; p < k; ++p) total += row[p] * load_unaligned<float>(column + p);
-      float x = total * job.scale + (job.bias == nullptr ? 0.0f : job.bias[j]);
+      const float scale = job.row_scale == nullptr ? job.scale : job.scale * job.row_scale[i];
+      float x = total * scale + (job.bias == nullptr ? 0.0f : job.bias[j]);
       if (job.residual != nullptr) x += job.residual[i * job.ldd + j];
       job.dst[i * job.ldd + j] = apply_activation(job.activation, x, job.alpha, job.beta);
     }

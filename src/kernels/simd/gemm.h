@@ -1,6 +1,6 @@
 // Matrix product on rows found by address: one inner kernel for matrix products and direct convolutions.
 //
-//   dst[i, j] = activation(scale * sum_t sum_k row(i, t)[k] * b[t, k, j] + bias[j] + residual[i, j])
+//   dst[i, j] = activation(scale * row_scale[i] * sum_t sum_k row(i, t)[k] * b[t, k, j] + bias[j] + residual[i, j])
 //
 // A plain product has one tap (t = 0) and rows at a fixed distance; a convolution has one tap per kernel position, and
 // row(i, t) is the address of the pixel that tap t of output i looks at (an "indirect" product: Dukhan 2019,
@@ -49,8 +49,9 @@ struct GemmJob {
   float* dst = nullptr;
   int64_t ldd = 0;
   float scale = 1;
-  const float* bias = nullptr;      ///< n floats, readable up to a whole panel; or null
-  const float* residual = nullptr;  ///< laid out as dst; or null
+  const float* row_scale = nullptr;  ///< m floats; or null: all 1
+  const float* bias = nullptr;       ///< n floats, readable up to a whole panel; or null
+  const float* residual = nullptr;   ///< laid out as dst; or null
   Activation activation = Activation::none;
   float alpha = 0, beta = 0;
 };

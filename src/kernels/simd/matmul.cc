@@ -11,7 +11,7 @@
 namespace tercel {
 namespace {
 
-constexpr size_t kBias = 2, kResidual = 3;
+constexpr size_t kBias = 2, kResidual = 3, kRowScale = 4;
 constexpr int64_t kFewRows = 4;
 
 /// Sizes of a matrix product, batch axes aside.
@@ -66,8 +66,10 @@ std::vector<float> padded_bias(const Problem& p) {
   return bias;
 }
 
-const float* residual_of(const Args& args) {
-  return args.src.size() > kResidual ? reinterpret_cast<const float*>(args.src[kResidual]) : nullptr;
+/// An optional operand, from its element `first` on.
+const float* optional_operand(const Args& args, size_t operand, int64_t first = 0) {
+  const auto* floats = args.src.size() > operand ? reinterpret_cast<const float*>(args.src[operand]) : nullptr;
+  return floats == nullptr ? nullptr : floats + first;
 }
 
 // ---- constant weights
@@ -96,7 +98,8 @@ class GemvKernel final : public Kernel {
     job.a = reinterpret_cast<const float*>(args.src[0]);
     job.dst = reinterpret_cast<float*>(args.dst[0]);
     job.bias = bias_.empty() ? nullptr : bias_.data();
-    job.residual = residual_of(args);
+    job.residual = optional_operand(args, kResidual);
+    job.row_scale = optional_operand(args, kRowScale);
     gemv_transposed(job, weights_.data(), isa_);
   }
 
@@ -125,7 +128,8 @@ class MatmulKernel final : public Kernel {
     job.b = reinterpret_cast<const float*>(packed_.data());
     job.dst = reinterpret_cast<float*>(args.dst[0]);
     job.bias = bias_.empty() ? nullptr : bias_.data();
-    job.residual = residual_of(args);
+    job.residual = optional_operand(args, kResidual);
+    job.row_scale = optional_operand(args, kRowScale);
     gemm(job, isa_);
   }
 
@@ -194,8 +198,8 @@ class BatchedMatmulKernel final : public Kernel {
     job.b = packed;
     job.dst = reinterpret_cast<float*>(args.dst[0]) + i * job.m * job.n;
     job.bias = bias_.empty() ? nullptr : bias_.data();
-    const float* residual = residual_of(args);
-    job.residual = residual == nullptr ? nullptr : residual + i * job.m * job.n;
+    job.residual = optional_operand(args, kResidual, i * job.m * job.n);
+    job.row_scale = optional_operand(args, kRowScale, i * job.m);
     gemm(job, isa_);
   }
 

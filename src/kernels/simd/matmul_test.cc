@@ -8,7 +8,7 @@ struct Product {
   Dims a = {5, 7};
   Dims b = {7, 9};  // n x k where trans_b
   bool trans_b = false;
-  bool bias = false, residual = false, constant_b = true;
+  bool bias = false, residual = false, row_scale = false, constant_b = true;
   float scale = 1;
   Activation activation = Activation::none;
 };
@@ -28,7 +28,12 @@ VariantCase case_of(const Product& product) {
   const int64_t n = product.b[product.b.size() - (product.trans_b ? 2 : 1)];
   y.push_back(n);
   c.src = {random_floats(product.a, 1), random_floats(product.b, 2), product.bias ? random_floats({n}, 3) : Tensor()};
-  if (product.residual) c.src.push_back(random_floats(y, 4));
+  c.src.push_back(product.residual ? random_floats(y, 4) : Tensor());
+  if (product.row_scale) {
+    Dims rows = y;
+    rows.back() = 1;
+    c.src.push_back(random_floats(rows, 5, 0.25, 4));
+  }
   c.constant = {2};
   if (product.constant_b) c.constant.insert(1);
   c.dst = {{DType::f32, y}};
@@ -59,6 +64,25 @@ TEST(SimdMatMul, BiasResidualScaleAndActivations) {
                               .scale = residual ? 0.125f : 1,
                               .activation = activation}),
                      {"simd_matmul", "simd_batched_matmul"});
+}
+
+TEST(SimdMatMul, RowScale) {
+  for (int64_t m : {1, 2, 5, 6, 7, 12, 13, 25})
+    for (int64_t n : {1, 7, 8, 9, 16, 17, 33, 64})
+      check_variants(case_of({.a = {m, 20},
+                              .b = {20, n},
+                              .bias = n > 8,
+                              .residual = m > 6,
+                              .row_scale = true,
+                              .scale = 0.5f,
+                              .activation = m > 7 ? Activation::gelu : Activation::none}),
+                     {"simd_matmul", "simd_batched_matmul"});
+  check_variants(case_of({.a = {2, 3, 5, 24}, .b = {24, 20}, .bias = true, .row_scale = true}), {"simd_matmul"});
+  check_variants(case_of({.a = {3, 9, 18}, .b = {3, 18, 21}, .row_scale = true, .constant_b = false}),
+                 {"simd_batched_matmul"});
+  for (int64_t m : {1, 3})
+    check_variants(case_of({.a = {m, 33}, .b = {9, 33}, .trans_b = true, .bias = true, .row_scale = true}),
+                   {"simd_gemv"});
 }
 
 TEST(SimdGemv, FewRows) {

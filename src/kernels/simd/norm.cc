@@ -18,6 +18,14 @@
 #define TERCEL_NORM_ONCE
 namespace tercel {
 
+struct RowScaleJob {
+  int64_t size = 0;
+  float epsilon = 0;
+  bool centred = false;
+  const float* src = nullptr;
+  float* dst = nullptr;
+};
+
 struct LayerNormJob {
   int64_t rows = 0, size = 0;
   float epsilon = 0;
@@ -66,6 +74,16 @@ HWY_INLINE float SumRow(const float* row, int64_t size, float centre_of_all) {
     sum[1] = hn::Add(sum[1], hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(size - i)), rest));
   }
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
+}
+
+/// A row is read twice at most, the second time from the nearest cache.
+void RowScalePart(const RowScaleJob& job, int64_t begin, int64_t end) {
+  const auto count = static_cast<float>(job.size);
+  for (int64_t r = begin; r < end; ++r) {
+    const float* src = job.src + r * job.size;
+    const float mean = job.centred ? 0 : SumRow<Plain>(src, job.size, 0) / count;
+    job.dst[r] = 1 / std::sqrt(SumRow<SquaredDistance>(src, job.size, mean) / count + job.epsilon);
+  }
 }
 
 /// Two passes for the moments: the mean first, then the distances from it, which keeps the digits that a difference of
@@ -127,6 +145,28 @@ class LayerNormKernel final : public Kernel {
   LayerNormJob job_;
 };
 
+class RowScaleKernel final : public Kernel {
+ public:
+  explicit RowScaleKernel(const Problem& p) : run_(TERCEL_PICK(p.isa, RowScalePart)), rows_(p.dst[0].elements()) {
+    job_.size = p.src[0].dims.back();
+    job_.epsilon = p.attrs->get_float("epsilon");
+    job_.centred = p.attrs->get_bool("centred");
+  }
+
+  void run(const Args& args) const override {
+    RowScaleJob job = job_;
+    job.src = reinterpret_cast<const float*>(args.src[0]);
+    job.dst = reinterpret_cast<float*>(args.dst[0]);
+    parallel_for(rows_, std::max<int64_t>(1, 32768 / job.size),
+                 [&](int64_t begin, int64_t end) { run_(job, begin, end); });
+  }
+
+ private:
+  void (*run_)(const RowScaleJob&, int64_t, int64_t);
+  RowScaleJob job_;
+  int64_t rows_;
+};
+
 std::string why_not(const Problem& p) {
   for (const Operand& operand : p.src)
     if (operand && operand.dtype != DType::f32)
@@ -145,6 +185,15 @@ std::string why_not(const Problem& p) {
 Variant simd_layernorm() {
   return {"simd_layernorm", LayoutRule::plain, why_not,
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LayerNormKernel>(p); }};
+}
+
+Variant simd_row_scale() {
+  return {"simd_row_scale", LayoutRule::plain,
+          [](const Problem& p) -> std::string {
+            if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
+            return p.src[0].elements() == 0 ? "nothing to compute" : "";
+          },
+          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<RowScaleKernel>(p); }};
 }
 
 }  // namespace tercel

@@ -5,5 +5,6 @@
 namespace tercel {
 
 Variant simd_layernorm();  ///< LayerNormalization over the last axes, one scale and bias per element, plain layout
+Variant simd_row_scale();  ///< tercel.RowScale
 
 }  // namespace tercel

@@ -28,6 +28,25 @@ TEST(SimdLayerNorm, EverySize) {
 
 TEST(SimdLayerNorm, FarFromZero) { check({4, 384}, -1, true, {1, 2}, 50); }
 
+TEST(SimdRowScale, EverySize) {
+  const auto check_scale = [](const Dims& dims, bool centred, double offset) {
+    Dims scales = dims;
+    scales.back() = 1;
+    check_variants({"tercel.RowScale",
+                    {{"epsilon", 1e-5f}, {"centred", int64_t{centred}}},
+                    {random_floats(dims, 5, offset - 2, offset + 2)},
+                    {},
+                    {{DType::f32, scales}},
+                    2e-6 * (1 + offset)},
+                   {"simd_row_scale"});
+  };
+  for (int64_t size : {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 192, 768, 1000})
+    for (bool centred : {false, true}) check_scale({3, size}, centred, 0.25);
+  check_scale({2, 197, 192}, true, 0);
+  check_scale({2, 5, 7, 96}, false, 50);
+  check_scale({13}, false, 1);
+}
+
 TEST(SimdLayerNorm, LeavesStatisticsToOthers) {
   const Attrs attrs = {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}};
   const Operand x{DType::f32, {2, 8}, Layout::plain, {}}, row{DType::f32, {8}, Layout::plain, {}};

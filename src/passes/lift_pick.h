@@ -1,0 +1,14 @@
+#pragma once
+
+#include "passes/pass.h"
+
+namespace tercel {
+
+/// Where only single rows of a layer normalisation are read (the class token), only those are normalised:
+///
+///   x -> LayerNormalization -> Gather(one token)   =>   x -> Gather(one token) -> LayerNormalization
+///
+/// Also for Slice of one; several tokens (DeiT's distillation token) get a norm each.
+int lift_pick(Graph& graph, PassContext& context);
+
+}  // namespace tercel

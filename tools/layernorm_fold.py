@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""What folding layer normalisation does to a network: the norms left, the difference in answers, the time saved.
+
+    python3 tools/layernorm_fold.py [--tercel PROGRAM] [--turns N] [--threads 1,2] MODEL.onnx...
+
+Answers: the same seeded noise through the plan with and without the fold, and through ONNX Runtime (where Python has it)
+before and after `tercel optimize`. Time: `tercel bench` with and without the fold in turn; the ratio is the median over the
+turns of the fastest run with to the fastest run without. Share: steps of LayerNormalization and tercel.RowScale in the sum of
+all steps, the least over the turns.
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+
+import numpy as np
+
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
+
+WITHOUT = [word for name in ("lift_pick", "fold_layernorm", "defer_layernorm") for word in ("--without", name)]
+NORMS = ("LayerNormalization", "tercel.RowScale")
+
+
+def run(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def answers(program: str, model: str, source: pathlib.Path, *flags: str) -> np.ndarray:
+    output = source.with_name("output.npy")
+    run(program, "run", model, "--input", str(source), "--output", str(output), *flags)
+    return np.load(output)
+
+
+def distance(got: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+
+
+def bench(program: str, model: str, threads: int, *flags: str) -> dict:
+    return json.loads(run(program, "bench", model, "--json", "-n", "20", "-t", str(threads), *flags))
+
+
+def share(report: dict) -> float:
+    return sum(s["ms"] for s in report["steps"] if s["op"] in NORMS) / sum(s["ms"] for s in report["steps"])
+
+
+def measure(program: str, model: str, turns: int, threads: list[int]) -> None:
+    name = pathlib.Path(model).parent.name + "/" + pathlib.Path(model).name
+    shape = json.loads(run(program, "inspect", model, "--json"))["inputs"][0]["dims"]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        noise = np.random.default_rng(1).uniform(-1, 1, [max(1, d) for d in shape]).astype(np.float32)
+        np.save(folder / "input.npy", noise)
+        wanted = answers(program, model, folder / "input.npy", *WITHOUT)
+        got = answers(program, model, folder / "input.npy")
+        lean = str(folder / "lean.onnx")
+        run(program, "optimize", model, "-o", lean)
+        print(f"{name}: off by {distance(got, wanted):.1e} of the largest score", end="")
+        if onnxruntime:
+            outputs = []
+            for path in (model, lean):
+                session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+                outputs.append(session.run(None, {session.get_inputs()[0].name: noise})[0])
+            print(f"; in ONNX Runtime {distance(outputs[1], outputs[0]):.1e}", end="")
+    print()
+    for count in threads:
+        reports = [(bench(program, model, count), bench(program, model, count, *WITHOUT)) for _ in range(turns)]
+        ratios = sorted(a["min_ms"] / b["min_ms"] for a, b in reports)
+        after, before = reports[0]
+        norms = [sum(s["op"] in NORMS[:1] for s in r["steps"]) for r in (before, after)]
+        print(f"  {count} threads: norms {norms[0]} -> {norms[1]}; share {100 * min(share(b) for _, b in reports):.2f} % -> "
+              f"{100 * min(share(a) for a, _ in reports):.2f} %; fastest {min(b['min_ms'] for _, b in reports):.2f} -> "
+              f"{min(a['min_ms'] for a, _ in reports):.2f} ms; ratio {statistics.median(ratios):.4f} "
+              f"({ratios[0]:.4f} .. {ratios[-1]:.4f}, {turns} turns)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--tercel", default="build/release/tercel")
+    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--threads", default="1,2")
+    options = parser.parse_args()
+    for model in options.models:
+        measure(options.tercel, model, options.turns, [int(t) for t in options.threads.split(",")])
+
+
+main()
