@@ -3,7 +3,7 @@ import dis
 import inspect
 import operator
 from collections import Counter
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import torch
 from torch import fx, nn
@@ -22,8 +22,8 @@ class Neighbours(NamedTuple):
     """readers: all that read the output, or None where something else reads it too. writer: the name of the nn.Linear whose
     output is the module's input and nobody else's, or None."""
 
-    readers: list
-    writer: str
+    readers: Optional[list]
+    writer: Optional[str]
 
 
 class _Proxy(fx.Proxy):
@@ -71,7 +71,7 @@ def _keeps_channels(node: fx.Node, modules: dict) -> bool:
     return False
 
 
-def _readers(node: fx.Node, modules: dict):
+def _readers(node: fx.Node, modules: dict) -> Optional[list]:
     found = []
     for user in node.users:
         module = modules.get(user.target) if user.op == "call_module" else None
@@ -93,12 +93,14 @@ def _readers(node: fx.Node, modules: dict):
     return found
 
 
-def _writer(node: fx.Node, modules: dict):
+def _writer(node: fx.Node, modules: dict) -> Optional[str]:
     source = node.all_input_nodes[0]
-    while len(source.users) == 1 and source.op == "call_module" and isinstance(modules[source.target], (nn.Dropout, nn.Identity)):
+    while source.op == "call_module" and len(source.users) == 1:
+        if is_linear(modules[source.target]):
+            return source.target
+        if not isinstance(modules[source.target], (nn.Dropout, nn.Identity)):
+            break
         source = source.all_input_nodes[0]
-    if len(source.users) == 1 and source.op == "call_module" and is_linear(modules[source.target]):
-        return source.target
     return None
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .dataflow import QKV, Neighbours, Reader, is_linear, neighbours_of
-from .norm import MovingLayerNorm, moving_norms
+from .norm import MovingLayerNorm, moving_norms, replace_modules
 
 
 class Affine(nn.Module):
@@ -57,11 +57,6 @@ def _map_of(norm: MovingLayerNorm) -> _Map:
     return _Map(None, gamma * scale, c, fixed.centred)
 
 
-def _centre_columns(weight: Tensor) -> Tensor:
-    """W P, P = I - 11^T / D: the layer then reads its input as if centred."""
-    return weight - weight.mean(1, keepdim=True)
-
-
 def _set(module: nn.Module, name: str, value: Tensor) -> None:
     old = getattr(module, name)
     if old is not None:
@@ -72,10 +67,12 @@ def _set(module: nn.Module, name: str, value: Tensor) -> None:
 
 
 def _into_rows(weight: Tensor, bias: Tensor, fixed: _Map) -> tuple:
-    """The layer x W^T + b behind y = centre(x) a + c: W' = W diag(a) P, b' = b + W c."""
+    """The layer y W^T + b behind y = centre(x) a + c: W' = W diag(a) P, P = I - 11^T / D; b' = b + W c."""
     weight = weight.double()
-    scaled = weight * fixed.a
-    return _centre_columns(scaled) if fixed.centred else scaled, bias.double() + weight @ fixed.c
+    merged = weight * fixed.a
+    if fixed.centred:
+        merged -= merged.mean(1, keepdim=True)
+    return merged, bias.double() + weight @ fixed.c
 
 
 def _into_reader(module: nn.Module, roles: frozenset, fixed: _Map) -> None:
@@ -191,8 +188,5 @@ def fold(model: nn.Module, readers: Optional[dict] = None) -> nn.Module:
             warnings.warn(f"{name!r} was not merged: it stays as a constant scale and shift"
                           + (" of the centred input" if fixed.centred else ""), stacklevel=3)
         replacements[id(norm)] = left
-    for parent in list(model.modules()):
-        for child_name, child in list(parent._modules.items()):
-            if id(child) in replacements:
-                setattr(parent, child_name, replacements[id(child)])
+    replace_modules(model, replacements)
     return model

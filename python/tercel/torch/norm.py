@@ -5,7 +5,6 @@ from typing import Iterable, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .moments import KINDS, FixedMap
 
@@ -102,6 +101,14 @@ def moving_norms(model: nn.Module) -> dict:
     return {name: module for name, module in model.named_modules() if isinstance(module, MovingLayerNorm)}
 
 
+def replace_modules(model: nn.Module, replacements: dict) -> None:
+    """Puts replacements[id(module)] under every name a module goes by."""
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if id(child) in replacements:
+                setattr(parent, name, replacements[id(child)])
+
+
 @contextlib.contextmanager
 def evaluating(model: nn.Module):
     """The model in evaluation mode; afterwards each module is in the mode it was in."""
@@ -161,10 +168,7 @@ def convert(model: nn.Module, moments: str = "scalar", *, skip: Sequence[str] = 
         if by_token and options["tokens"] is None:
             options = {"moments": "scalar" if moments == "position" else moments}
         replacements[id(norm)] = MovingLayerNorm.from_layer_norm(norm, momentum=momentum, **options)
-    for parent in list(model.modules()):
-        for child_name, child in list(parent._modules.items()):
-            if id(child) in replacements:
-                setattr(parent, child_name, replacements[id(child)])
+    replace_modules(model, replacements)
     return model
 
 
