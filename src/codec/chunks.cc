@@ -26,6 +26,7 @@ int64_t check_shape(const MatrixShape& shape) {
 }
 
 ChunkGrid::ChunkGrid(const MatrixShape& shape, int64_t chunk_weights) : rows_(shape.rows), columns_(shape.columns) {
+  if (chunk_weights == 0) chunk_weights = std::max<int64_t>(1, rows_ * columns_);
   const int64_t kernel = shape.kernel_height * shape.kernel_width;
   const int64_t columns = std::max<int64_t>(columns_, 1);
   piece_columns_ = columns;

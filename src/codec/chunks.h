@@ -20,7 +20,7 @@ int64_t check_shape(const MatrixShape& shape);
 /// kernel.
 class ChunkGrid {
  public:
-  /// The shape has been checked; chunk_weights is positive.
+  /// The shape has been checked; chunk_weights 0 is one chunk.
   ChunkGrid(const MatrixShape& shape, int64_t chunk_weights);
 
   int64_t count() const { return bands_ * pieces_; }

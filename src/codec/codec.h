@@ -4,6 +4,7 @@
 // level is worth (steps, scales) is known to both sides and never coded here. docs/format.md describes the streams.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -57,12 +58,27 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
 void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int64_t first, int64_t count,
                  std::span<int32_t> levels, int threads = 1);
 
+/// What the `max` profile's contexts know before the first level; the encoder fits it and the stream carries it.
+struct LevelStart {
+  static constexpr int kUnit = 256, kWeightOne = 32;
+  static constexpr uint32_t kMostMean = 1 << 22;
+
+  /// Mean magnitude of a column of class 0, in 1/kUnit; 1 to kMostMean.
+  uint32_t mean = kUnit;
+  /// A level inside a kernel is expected near this sum, in 1/kWeightOne, of its left, upper and upper left neighbour
+  /// and the same place in the kernel before.
+  std::array<int8_t, 4> weights = {24, 20, -14, 0};
+};
+
+/// The start that suits a matrix best.
+LevelStart fit_start(std::span<const int32_t> levels, const MatrixShape& shape);
+
 /// What the next level of a scan would cost in the `max` profile, in bits, as its contexts stand after the levels
 /// pushed so far (for a whole matrix in one chunk). Rows follow each other; pushing past the last starts again at the
-/// first with what was learnt.
+/// first with what was learnt. A copy costs about 4 kB and 8 bytes per column.
 class RateModel {
  public:
-  explicit RateModel(const MatrixShape& shape);
+  explicit RateModel(const MatrixShape& shape, const LevelStart& start = {});
   RateModel(const RateModel&);
   RateModel& operator=(const RateModel&);
   RateModel(RateModel&&) noexcept;

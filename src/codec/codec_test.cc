@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "base/error.h"
+#include "base/isa.h"
 #include "base/rng.h"
 #include "codec/crc32.h"
 
@@ -33,6 +35,15 @@ std::vector<int32_t> decoded(const std::string& stream, const MatrixShape& shape
   return levels;
 }
 
+constexpr Profile kProfiles[] = {Profile::max, Profile::fast};
+
+/// TERCEL_ISA for the life of this object.
+class IsaScope {
+ public:
+  explicit IsaScope(Isa isa) { setenv("TERCEL_ISA", std::string(to_string(isa)).c_str(), 1); }
+  ~IsaScope() { unsetenv("TERCEL_ISA"); }
+};
+
 TEST(Crc32, CheckValue) { EXPECT_EQ(crc32(std::as_bytes(std::span("123456789", 9))), 0xCBF43926u); }
 
 TEST(Crc32, OfPartsIsOfTheWhole) {
@@ -42,51 +53,125 @@ TEST(Crc32, OfPartsIsOfTheWhole) {
 }
 
 TEST(Codec, LevelsComeBack) {
-  for (const auto& [rows, columns] :
-       {std::pair<int64_t, int64_t>{0, 0}, {0, 5}, {5, 0}, {1, 1}, {1, 97}, {97, 1}, {31, 67}, {64, 64}})
-    for (double scale : {0.05, 0.5, 3.0, 200.0, 1e6})
-      for (int64_t chunk : {1, 64, 100, 65536}) {
-        const MatrixShape shape{rows, columns};
-        const auto levels = laplace_levels(rows * columns, scale, 1);
-        const std::string stream = encode(levels, shape, {.chunk_weights = chunk});
-        EXPECT_EQ(decoded(stream, shape), levels) << rows << "x" << columns << " scale " << scale << " chunk " << chunk;
-        EXPECT_EQ(decoded(stream, shape, 2), levels);
-        EXPECT_EQ(encode(levels, shape, {.chunk_weights = chunk, .threads = 2}), stream);
+  const std::pair<int64_t, int64_t> shapes[] = {{0, 0},  {0, 5},   {5, 0},   {1, 1},     {1, 97},
+                                                {97, 1}, {31, 67}, {64, 64}, {211, 509}, {3, 40000}};
+  for (Profile profile : kProfiles)
+    for (const auto& [rows, columns] : shapes)
+      for (double scale : {0.05, 0.5, 3.0, 200.0, 1e6})
+        for (int64_t chunk : {64, 100, 65536}) {
+          const MatrixShape shape{rows, columns, 1, 1, {}};
+          const auto levels = laplace_levels(rows * columns, scale, 1);
+          const std::string stream = encode(levels, shape, {profile, chunk});
+          ASSERT_EQ(decoded(stream, shape), levels)
+              << to_string(profile) << " " << rows << "x" << columns << " scale " << scale << " chunk " << chunk;
+          EXPECT_EQ(decoded(stream, shape, 2), levels);
+          EXPECT_EQ(encode(levels, shape, {profile, chunk, 2}), stream);
+        }
+}
+
+TEST(Codec, KernelsAndClassesComeBack) {
+  Rng rng(3);
+  std::vector<uint8_t> classes(17 * 15);
+  for (uint8_t& c : classes) c = static_cast<uint8_t>(rng.below(kColumnClasses));
+  for (Profile profile : kProfiles)
+    for (const auto& [height, width] : {std::pair<int64_t, int64_t>{1, 1}, {3, 5}, {1, 3}, {5, 1}, {15, 17}})
+      for (bool with_classes : {false, true})
+        for (int64_t chunk : {1, 40, 1000, 1 << 20}) {
+          MatrixShape shape{90, 17 * 15, height, width, {}};
+          if (with_classes) shape.column_class = classes;
+          auto levels = laplace_levels(90 * 17 * 15, 0.2, 9);
+          for (size_t i = 0; i < levels.size(); ++i) levels[i] *= 1 << classes[i % classes.size()] / 2;
+          const std::string stream = encode(levels, shape, {profile, chunk});
+          for (Isa isa : machine_isas()) {
+            const IsaScope scope(isa);
+            ASSERT_EQ(decoded(stream, shape), levels) << to_string(profile) << " " << to_string(isa) << " kernel "
+                                                      << height << "x" << width << " chunk " << chunk;
+          }
+        }
+}
+
+TEST(Codec, EveryIsaReadsTheSame) {
+  // Symbols past the last whole group, escapes among them, every alignment of the columns.
+  for (int64_t columns : {1, 2, 31, 32, 33, 100, 1000})
+    for (int64_t rows : {700, 701}) {
+      const MatrixShape shape{rows, columns, 1, 1, {}};
+      const auto levels = laplace_levels(rows * columns, 40, 2);
+      const std::string stream = encode(levels, shape, {Profile::fast});
+      for (Isa isa : machine_isas()) {
+        const IsaScope scope(isa);
+        EXPECT_EQ(decoded(stream, shape), levels) << to_string(isa) << " columns " << columns;
+        std::vector<float> floats(levels.size());
+        decode(bytes_of(stream), shape, {}, {}, floats);
+        for (size_t i = 0; i < floats.size(); ++i) ASSERT_EQ(floats[i], static_cast<float>(levels[i])) << i;
       }
+    }
+}
+
+TEST(Codec, ColumnClassesPay) {
+  std::vector<uint8_t> classes(256);
+  std::vector<int32_t> levels = laplace_levels(256 * 256, 1, 4);
+  for (size_t c = 0; c < classes.size(); ++c) classes[c] = static_cast<uint8_t>(c * 7 % 12);
+  for (size_t i = 0; i < levels.size(); ++i)
+    levels[i] = static_cast<int32_t>(std::lround(levels[i] * std::pow(2.0, classes[i % 256] / 2.0)));
+  for (Profile profile : kProfiles) {
+    const size_t without = encode(levels, {256, 256, 1, 1, {}}, {profile}).size();
+    const size_t with = encode(levels, {256, 256, 1, 1, classes}, {profile}).size();
+    EXPECT_LT(static_cast<double>(with), 0.97 * static_cast<double>(without)) << to_string(profile);
+  }
+}
+
+TEST(Codec, NoiseIsStoredAsItIs) {
+  Rng rng(5);
+  std::vector<int32_t> levels(5000);
+  for (int32_t& level : levels) level = static_cast<int32_t>(rng.below(int64_t{2} * kMaxLevel)) - kMaxLevel;
+  for (Profile profile : kProfiles) {
+    const MatrixShape shape{50, 100, 1, 1, {}};
+    const std::string stream = encode(levels, shape, {profile, 1000});
+    EXPECT_LE(stream.size(), levels.size() * 4 + 50);
+    EXPECT_EQ(decoded(stream, shape), levels);
+  }
 }
 
 TEST(Codec, ExtremeLevels) {
-  const std::vector<int32_t> levels = {kMaxLevel, -kMaxLevel, 0, kMaxLevel - 1, 14, 15, 16, -14, -15, -16, 1, -1};
-  const MatrixShape shape{3, 4};
-  EXPECT_EQ(decoded(encode(levels, shape), shape), levels);
-  for (int32_t bad : {kMaxLevel + 1, -kMaxLevel - 1, INT32_MAX, INT32_MIN})
-    EXPECT_THROW(encode(std::vector<int32_t>(12, bad), shape), Error);
+  std::vector<int32_t> levels = {kMaxLevel, -kMaxLevel, 0, kMaxLevel - 1, 14, 15, 16, -14, -15, -16, 1, -1};
+  levels.resize(120);  // mostly zeros, or they would be stored
+  for (Profile profile : kProfiles) {
+    for (const MatrixShape& shape : {MatrixShape{3, 40, 1, 1, {}}, MatrixShape{10, 12, 2, 2, {}}})
+      EXPECT_EQ(decoded(encode(levels, shape, {profile}), shape), levels);
+    for (int32_t bad : {kMaxLevel + 1, -kMaxLevel - 1, INT32_MAX, INT32_MIN})
+      EXPECT_THROW(encode(std::vector<int32_t>(12, bad), {3, 4, 1, 1, {}}, {profile}), Error);
+  }
 }
 
 TEST(Codec, DamageIsAnError) {
-  const MatrixShape shape{7, 18, 3, 3};
-  const auto levels = laplace_levels(7 * 18, 1.5, 3);
-  const std::string stream = encode(levels, shape, {.chunk_weights = 40});
-  for (size_t cut = 0; cut < stream.size(); ++cut) EXPECT_THROW(decoded(stream.substr(0, cut), shape), Error) << cut;
-  EXPECT_THROW(decoded(stream + '\0', shape), Error);
-  for (size_t bit = 0; bit < stream.size() * 8; ++bit) {
-    std::string bad = stream;
-    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
-    EXPECT_THROW(decoded(bad, shape), Error) << "bit " << bit;
-  }
+  const MatrixShape shape{7, 18, 3, 3, {}};
+  for (Profile profile : kProfiles)
+    for (double scale : {1.5, 60.0, 1e8}) {
+      const auto levels = laplace_levels(7 * 18, scale, 3);
+      const std::string stream = encode(levels, shape, {profile, 40});
+      for (size_t cut = 0; cut < stream.size(); ++cut)
+        EXPECT_THROW(decoded(stream.substr(0, cut), shape), Error) << to_string(profile) << " " << cut;
+      EXPECT_THROW(decoded(stream + '\0', shape), Error);
+      for (size_t bit = 0; bit < stream.size() * 8; ++bit) {
+        std::string bad = stream;
+        bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+        EXPECT_THROW(decoded(bad, shape), Error) << to_string(profile) << " bit " << bit;
+      }
+    }
 }
 
 TEST(Codec, AnotherShapeIsAnError) {
   const std::vector<uint8_t> classes(18, 1);
   const auto levels = laplace_levels(7 * 18, 1.5, 3);
-  const std::string stream = encode(levels, {7, 18, 3, 3});
-  for (const MatrixShape& other : {MatrixShape{18, 7}, MatrixShape{7, 18, 1, 9}, MatrixShape{7, 18, 3, 3, classes}})
+  const std::string stream = encode(levels, {7, 18, 3, 3, {}});
+  for (const MatrixShape& other :
+       {MatrixShape{18, 7, 1, 1, {}}, MatrixShape{7, 18, 1, 9, {}}, MatrixShape{7, 18, 3, 3, classes}})
     EXPECT_THROW(decoded(stream, other), Error);
 }
 
 TEST(Codec, ErrorsNameTheChunk) {
-  const MatrixShape shape{16, 16};
-  std::string stream = encode(laplace_levels(256, 2, 4), shape, {.chunk_weights = 64});
+  const MatrixShape shape{16, 16, 1, 1, {}};
+  std::string stream = encode(laplace_levels(256, 2, 4), shape, {Profile::max, 64});
   stream.back() = static_cast<char>(stream.back() ^ 1);
   try {
     decoded(stream, shape);
@@ -97,50 +182,56 @@ TEST(Codec, ErrorsNameTheChunk) {
 }
 
 TEST(Codec, RowsAlone) {
-  const MatrixShape shape{37, 11};
+  const MatrixShape shape{37, 11, 1, 1, {}};
   const auto levels = laplace_levels(37 * 11, 2, 5);
-  const std::string stream = encode(levels, shape, {.chunk_weights = 50});
-  for (int64_t first : {0, 1, 17, 36})
-    for (int64_t count : {0, 1, 5, 20}) {
-      if (first + count > 37) continue;
-      std::vector<int32_t> rows(static_cast<size_t>(count * 11));
-      decode_rows(bytes_of(stream), shape, first, count, rows);
-      EXPECT_TRUE(std::equal(rows.begin(), rows.end(), levels.begin() + first * 11));
+  for (Profile profile : kProfiles)
+    for (int64_t chunk : {5, 50, 1000}) {
+      const std::string stream = encode(levels, shape, {profile, chunk});
+      for (int64_t first : {0, 1, 17, 36})
+        for (int64_t count : {0, 1, 5, 20}) {
+          if (first + count > 37) continue;
+          std::vector<int32_t> rows(static_cast<size_t>(count * 11));
+          decode_rows(bytes_of(stream), shape, first, count, rows);
+          EXPECT_TRUE(std::equal(rows.begin(), rows.end(), levels.begin() + first * 11)) << to_string(profile);
+        }
+      std::vector<int32_t> room(11 * 2);
+      EXPECT_THROW(decode_rows(bytes_of(stream), shape, 36, 2, room), Error);
     }
-  std::vector<int32_t> room(11 * 2);
-  EXPECT_THROW(decode_rows(bytes_of(stream), shape, 36, 2, room), Error);
 }
 
 TEST(Codec, FloatsAreScaledLevels) {
-  const MatrixShape shape{13, 29};
+  const MatrixShape shape{13, 29, 1, 1, {}};
   const auto levels = laplace_levels(13 * 29, 4, 6);
-  const std::string stream = encode(levels, shape, {.chunk_weights = 60});
   std::vector<float> row_scale(13), column_scale(29), dst(levels.size());
   Rng rng(1);
   for (float& s : row_scale) s = static_cast<float>(rng.uniform());
   for (float& s : column_scale) s = static_cast<float>(rng.uniform());
-  decode(bytes_of(stream), shape, row_scale, column_scale, dst, 2);
-  for (size_t i = 0; i < dst.size(); ++i)
-    EXPECT_EQ(dst[i], static_cast<float>(levels[i]) * row_scale[i / 29] * column_scale[i % 29]);
-  decode(bytes_of(stream), shape, {}, {}, dst);
-  for (size_t i = 0; i < dst.size(); ++i) EXPECT_EQ(dst[i], static_cast<float>(levels[i]));
+  for (Profile profile : kProfiles) {
+    const std::string stream = encode(levels, shape, {profile, 20});
+    decode(bytes_of(stream), shape, row_scale, column_scale, dst, 2);
+    for (size_t i = 0; i < dst.size(); ++i)
+      EXPECT_EQ(dst[i], static_cast<float>(levels[i]) * row_scale[i / 29] * column_scale[i % 29]);
+    decode(bytes_of(stream), shape, {}, column_scale, dst);
+    for (size_t i = 0; i < dst.size(); ++i) EXPECT_EQ(dst[i], static_cast<float>(levels[i]) * column_scale[i % 29]);
+  }
 }
 
 TEST(RateModel, PricesAddUpToTheStream) {
-  const MatrixShape shape{128, 90, 3, 3};
+  const MatrixShape shape{128, 90, 3, 3, {}};
   const auto levels = laplace_levels(128 * 90, 1.2, 7);
-  RateModel model(shape);
+  const LevelStart start = fit_start(levels, shape);
+  RateModel model(shape, start);
   double bits = 0;
   for (int32_t level : levels) {
     bits += static_cast<double>(model.bits(level));
     model.push(level);
   }
-  const auto size = static_cast<double>(encode(levels, shape, {.chunk_weights = 1 << 20}).size()) * 8;
+  const auto size = static_cast<double>(encode(levels, shape, {Profile::max, 1 << 20}).size()) * 8;
   EXPECT_NEAR(bits, size, 0.01 * size);
 }
 
 TEST(RateModel, CopiesGoTheirOwnWay) {
-  const MatrixShape shape{8, 8};
+  const MatrixShape shape{8, 8, 1, 1, {}};
   RateModel model(shape);
   for (int i = 0; i < 20; ++i) model.push(i % 3);
   RateModel copy = model;
@@ -152,10 +243,11 @@ TEST(RateModel, CopiesGoTheirOwnWay) {
 TEST(Codec, ShapesThatContradictThemselves) {
   const std::vector<uint8_t> few(3), high(4, kColumnClasses);
   const std::vector<int32_t> levels(8);
-  for (const MatrixShape& bad : {MatrixShape{2, 5}, MatrixShape{-2, -4}, MatrixShape{2, 4, 3, 1},
-                                 MatrixShape{2, 4, 0, 1}, MatrixShape{2, 4, 1, 1, few}, MatrixShape{2, 4, 1, 1, high}})
+  for (const MatrixShape& bad :
+       {MatrixShape{2, 5, 1, 1, {}}, MatrixShape{-2, -4, 1, 1, {}}, MatrixShape{2, 4, 3, 1, {}},
+        MatrixShape{2, 4, 0, 1, {}}, MatrixShape{2, 4, 1, 1, few}, MatrixShape{2, 4, 1, 1, high}})
     EXPECT_THROW(encode(levels, bad), Error);
-  EXPECT_THROW(encode(levels, {2, 4}, {.chunk_weights = 0}), Error);
+  EXPECT_THROW(encode(levels, {2, 4, 1, 1, {}}, {Profile::max, 0}), Error);
 }
 
 }  // namespace

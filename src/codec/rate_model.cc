@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/error.h"
 #include "codec/cabac/model.h"
 #include "codec/codec.h"
 
@@ -47,18 +48,32 @@ struct BinUpdates {
 }  // namespace
 
 struct RateModel::State {
-  explicit State(const MatrixShape& shape)
-      : columns(shape.columns), model(shape, Chunk{0, shape.rows, 0, shape.columns}) {
+  State(const MatrixShape& shape, const LevelStart& start)
+      : classes(shape.column_class.begin(), shape.column_class.end()),
+        row(static_cast<size_t>(shape.columns)),
+        model({shape.rows, shape.columns, shape.kernel_height, shape.kernel_width, classes},
+              {0, shape.rows, 0, shape.columns}, start) {
     model.start_row();
   }
-  int64_t columns;
+
+  template <typename Bins>
+  void visit(Bins& bins, int32_t level, bool and_note) {
+    with_flags(model.has_kernel(), model.has_classes(), [&](auto kernel, auto class_) {
+      visit_level(bins, LevelModel::Here<kernel.value, class_.value>(model, row.data(), column), level);
+      if (and_note) model.note<kernel.value, class_.value>(column, level);
+    });
+  }
+
+  std::vector<uint8_t> classes;
+  std::vector<int32_t> row;
   int64_t column = 0;
   LevelModel model;
 };
 
-RateModel::RateModel(const MatrixShape& shape) {
-  check_shape(shape);
-  state_ = std::make_unique<State>(shape);
+RateModel::RateModel(const MatrixShape& shape, const LevelStart& start) {
+  if (check_shape(shape) == 0) fail_input("no levels to price in a {}x{} matrix", shape.rows, shape.columns);
+  if (start.mean < 1 || start.mean > LevelStart::kMostMean) fail_input("a mean magnitude of {}", start.mean);
+  state_ = std::make_unique<State>(shape, start);
 }
 RateModel::RateModel(const RateModel& other) : state_(std::make_unique<State>(*other.state_)) {}
 RateModel& RateModel::operator=(const RateModel& other) {
@@ -71,16 +86,16 @@ RateModel::~RateModel() = default;
 
 float RateModel::bits(int32_t level) const {
   BinPrices prices;
-  visit_level(prices, state_->model.here(state_->column), level);
+  state_->visit(prices, level, false);
   return prices.sum();
 }
 
 void RateModel::push(int32_t level) {
   State& s = *state_;
   BinUpdates updates;
-  visit_level(updates, s.model.here(s.column), level);
-  s.model.note(s.column, level);
-  if (++s.column == s.columns) {
+  s.visit(updates, level, true);
+  s.row[static_cast<size_t>(s.column)] = level;
+  if (++s.column == static_cast<int64_t>(s.row.size())) {
     s.column = 0;
     s.model.start_row();
   }

@@ -8,15 +8,14 @@
 #include <span>
 #include <vector>
 
+#include "codec/rans/dec_groups.h"
 #include "codec/rans/table.h"
 
 namespace tercel::codec {
 
-/// One slot of the table, in 32 bits: symbol | (frequency - 1) << 8 | offset of the slot in the symbol's share << 20.
-using RansSlots = std::array<uint32_t, kTableSize>;
-
-/// The frequencies add up to kTableSize.
-RansSlots slots_of(const Frequencies& frequencies);
+/// Slots are 32 bits: symbol | (frequency - 1) << 8 | place of the slot in the symbol's share << 20. Throws Error where
+/// the frequencies do not add up to kTableSize.
+void fill_slots(const Frequencies& frequencies, std::span<uint32_t, kTableSize> slots);
 
 class RansDecoder {
  public:
@@ -28,7 +27,10 @@ class RansDecoder {
     }
   }
 
-  uint8_t get(size_t index, const RansSlots& slots) {
+  size_t lanes() const { return states_.size(); }
+
+  /// `slots` begins with the table's kTableSize.
+  uint8_t get(size_t index, const uint32_t* slots) {
     uint32_t& state = states_[index % states_.size()];
     const uint32_t slot = slots[state & (kTableSize - 1)];
     state = ((slot >> 8 & 0xFFF) + 1) * (state >> kTableBits) + (slot >> 20);
@@ -39,6 +41,17 @@ class RansDecoder {
   /// All bytes are used and the states are those the encoder began with.
   bool finished() const {
     return next_ == end_ && std::all_of(states_.begin(), states_.end(), [](uint32_t s) { return s == kStateLow; });
+  }
+
+  /// Hands the work to code for whole groups, and takes it back. There are kWideLanes lanes.
+  void lend(RansGroups& groups) const {
+    std::copy_n(states_.begin(), kWideLanes, groups.states.begin());
+    groups.next = next_;
+    groups.end = end_;
+  }
+  void take_back(const RansGroups& groups) {
+    std::copy_n(groups.states.begin(), kWideLanes, states_.begin());
+    next_ = groups.next;
   }
 
  private:

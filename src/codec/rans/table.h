@@ -1,14 +1,12 @@
 // Static symbol probabilities of rANS, in 1/4096.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <span>
 
 #include "codec/cabac/context.h"
-#include "codec/syntax/level.h"
 
 namespace tercel::codec {
 
@@ -25,25 +23,25 @@ using Frequencies = std::array<uint16_t, kSymbols>;
 /// Frequencies close to `counts` in bits; every symbol that was counted gets at least 1. At least one was.
 Frequencies normalize_counts(std::span<const uint64_t, kSymbols> counts);
 
-/// The frequencies' own code: levels whose contexts follow the size of the frequency before.
+/// The frequencies' own code: the length of each in bits, unary in contexts that follow the length before, then the
+/// bits below the leading one. Readers check the sum afterwards.
 template <typename Bins>
 void visit_frequencies(Bins& bins, Frequencies& frequencies) {
-  constexpr size_t kGroups = kTableBits + 2;
-  struct Contexts {
-    std::array<std::array<BinContext, kUnary + 1>, kGroups> groups;
-    std::array<std::array<BinContext, kMaxPrefix>, kGroups> prefixes;
-    BinContext positive;
-    size_t group = 0;
-    BinContext& nonzero() { return groups[group][0]; }
-    BinContext& sign() { return positive; }
-    BinContext& above(uint32_t n) { return groups[group][n]; }
-    BinContext& prefix(int length) { return prefixes[group][static_cast<size_t>(length)]; }
-  } contexts;
+  constexpr size_t kLengths = kTableBits + 1;
+  std::array<std::array<BinContext, kLengths>, kLengths + 1> contexts;
+  size_t before = 0;
   for (uint16_t& frequency : frequencies) {
-    // Readers check the sum afterwards; the cut only keeps what they read in its type.
-    const auto got = static_cast<uint32_t>(visit_level(bins, contexts, frequency));
-    frequency = static_cast<uint16_t>(got > kTableSize ? kTableSize + 1 : got);
-    contexts.group = std::min(static_cast<size_t>(std::bit_width(frequency)), kGroups - 1);
+    const auto known = static_cast<size_t>(std::bit_width(frequency));
+    size_t length = 0;
+    while (length < kLengths && bins.bit(contexts[before][length], known > length)) ++length;
+    if (length > 0) {
+      const int low_bits = static_cast<int>(length) - 1;
+      const uint32_t low = bins.raw(low_bits, frequency & ((1u << low_bits) - 1));
+      frequency = static_cast<uint16_t>(1u << low_bits | low);
+    } else {
+      frequency = 0;
+    }
+    before = length;
   }
 }
 

@@ -2,6 +2,7 @@
 // `visit.number(...)`, `visit.word(...)`; the visitors here write them, read them, or make them up.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -47,14 +48,14 @@ class FieldReader {
 
   template <typename T>
   void byte(std::string_view name, T& value, uint8_t most) {
-    const uint8_t got = take(name);
+    const uint8_t got = next(name);
     if (got > most) fail_input("{} is {}, at most {} is known", name, got, most);
     value = static_cast<T>(got);
   }
   void number(std::string_view name, int64_t& value, int64_t most) {
     uint64_t sum = 0;
     for (int shift = 0;; shift += 7) {
-      const uint8_t got = take(name);
+      const uint8_t got = next(name);
       // One way to write each number: no idle zero bytes at the end.
       if (shift > 56 || (got == 0 && shift > 0)) fail_input("{} is not written as a number", name);
       sum |= uint64_t{got & 0x7Fu} << shift;
@@ -65,12 +66,19 @@ class FieldReader {
   }
   void word(std::string_view name, uint32_t& value) {
     value = 0;
-    for (int shift = 0; shift < 32; shift += 8) value |= uint32_t{take(name)} << shift;
+    for (int shift = 0; shift < 32; shift += 8) value |= uint32_t{next(name)} << shift;
   }
   std::span<const std::byte> rest() const { return rest_; }
+  std::span<const std::byte> take(int64_t count, std::string_view name) {
+    if (count < 0 || static_cast<uint64_t>(count) > rest_.size())
+      fail_input("{} of {} bytes, but {} are left", name, count, rest_.size());
+    const auto taken = rest_.first(static_cast<size_t>(count));
+    rest_ = rest_.subspan(taken.size());
+    return taken;
+  }
 
  private:
-  uint8_t take(std::string_view name) {
+  uint8_t next(std::string_view name) {
     if (rest_.empty()) fail_input("the stream ends before its {}", name);
     const auto got = static_cast<uint8_t>(rest_.front());
     rest_ = rest_.subspan(1);

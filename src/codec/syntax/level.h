@@ -1,5 +1,9 @@
-// How a level becomes bins: significance, sign, "is the magnitude above n?" one by one, then Exp-Golomb. Declared once;
-// the coder, the decoder and the pricing are the `bins` this is handed.
+// How a level becomes bins. Declared once; the coder, the decoder and the pricing are the `bins` this is handed.
+//
+//   magnitude = high * 2^low_bits + low, low_bits chosen by the expected magnitude (0 for small levels)
+//   high: "is it above n?" for n = 0, 1, ... kUnary - 1, then Exp-Golomb
+//   sign, where high or low_bits allow one to be meant: before the rest of high, whose contexts it helps to choose
+//   low: one bin, then raw bits
 #pragma once
 
 #include <bit>
@@ -7,29 +11,57 @@
 
 namespace tercel::codec {
 
-/// Magnitudes 1 .. kUnary are told apart by unary bins; past it the rest is Exp-Golomb of order 0.
-inline constexpr int kUnary = 14;
+/// Of the high part: 0 .. kUnary - 1 are told apart by unary bins; past it the rest is Exp-Golomb of order 0.
+inline constexpr uint32_t kUnary = 12;
 /// Prefix lengths up to it reach kMaxLevel = 2^30 and hardly further.
 inline constexpr int kMaxPrefix = 29;
 
-/// Contexts is a structure of one context each: `zero`, `sign`, `above[kUnary]`, `prefix[kMaxPrefix]`.
-/// `bins.bit(context, value)` codes one bin: writers use the value, readers set it. `bins.raw(count, value)` codes the
-/// low `count` bits of value without a context. Readers ignore the incoming level.
+/// `bins.bit(context, value)` codes one bin: writers use the value, readers ignore and return it; `bins.raw(count,
+/// value)` does the same with the low `count` bits of value, without a context. Contexts answers
+///   low_bits()        bits of the magnitude that are not coded in unary
+///   positive()        of "high is above 0"
+///   has_sign_guess()  whether the sign has contexts; else it is raw
+///   guess(), sign()   whether a negative level is more likely; the context of "that was wrong"
+///   sign_known(bool)  whether the guess was right: from here on contexts of `above`
+///   above(n)          of "high is above n", n >= 1
+///   prefix(i)         of the Exp-Golomb prefix
+///   low(bool)         of the highest low bit, for high = 0 or above
 template <typename Bins, typename Contexts>
-inline int32_t visit_level(Bins& bins, Contexts&& contexts, int32_t level) {
-  uint32_t magnitude = level < 0 ? 0u - static_cast<uint32_t>(level) : static_cast<uint32_t>(level);
-  if (!bins.bit(contexts.nonzero(), magnitude != 0)) return 0;
-  const bool negative = bins.bit(contexts.sign(), level < 0);
+[[gnu::always_inline]] inline int32_t visit_level(Bins& bins, Contexts&& contexts, int32_t level) {
+  const uint32_t magnitude = level < 0 ? 0u - static_cast<uint32_t>(level) : static_cast<uint32_t>(level);
+  const int low_bits = contexts.low_bits();
+  uint32_t high = magnitude >> low_bits;
+  if (!bins.bit(contexts.positive(), high > 0)) {
+    if (low_bits == 0) return 0;
+    // Below 2^low_bits: the sign follows where the level is not 0.
+    uint32_t low = bins.bit(contexts.low(false), magnitude >> (low_bits - 1) & 1);
+    low = low << (low_bits - 1) | bins.raw(low_bits - 1, magnitude & ((1u << (low_bits - 1)) - 1));
+    if (low == 0) return 0;
+    return bins.raw(1, level < 0) != 0 ? -static_cast<int32_t>(low) : static_cast<int32_t>(low);
+  }
+  bool negative;
+  if (contexts.has_sign_guess()) {
+    const bool guess = contexts.guess();
+    const bool wrong = bins.bit(contexts.sign(), (level < 0) != guess);
+    contexts.sign_known(!wrong);
+    negative = guess != wrong;
+  } else {
+    negative = bins.raw(1, level < 0) != 0;
+  }
   uint32_t n = 1;
-  while (n <= kUnary && bins.bit(contexts.above(n), magnitude > n)) ++n;
-  if (n > kUnary) {
-    // magnitude - kUnary in Exp-Golomb: its length in unary, then its bits below the leading one.
-    const uint32_t rest = magnitude - kUnary;
+  while (n < kUnary && bins.bit(contexts.above(n), high > n)) ++n;
+  if (n == kUnary) {
+    // high - (kUnary - 1) in Exp-Golomb: its length in unary, then its bits below the leading one.
+    const uint32_t rest = high - (kUnary - 1);
     int length = 0;
     while (length < kMaxPrefix && bins.bit(contexts.prefix(length), (rest >> length) > 1)) ++length;
-    n = kUnary + ((uint32_t{1} << length) | bins.raw(length, rest & ((uint32_t{1} << length) - 1)));
+    n = kUnary - 1 + ((uint32_t{1} << length) | bins.raw(length, rest & ((uint32_t{1} << length) - 1)));
   }
-  return negative ? -static_cast<int32_t>(n) : static_cast<int32_t>(n);
+  if (low_bits > 0) {
+    n = n << 1 | static_cast<uint32_t>(bins.bit(contexts.low(true), magnitude >> (low_bits - 1) & 1));
+    n = n << (low_bits - 1) | bins.raw(low_bits - 1, magnitude & ((1u << (low_bits - 1)) - 1));
+  }
+  return static_cast<int32_t>(negative ? 0u - n : n);
 }
 
 }  // namespace tercel::codec

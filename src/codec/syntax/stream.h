@@ -1,6 +1,7 @@
 // The frame of a stream of levels. docs/format.md has it in words.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -8,20 +9,39 @@
 
 namespace tercel::codec {
 
-inline constexpr uint8_t kStreamVersion = 1;
+/// What the chunks are coded with. Numbers are never used again for something else: a later version takes new ones.
+enum class Format : uint8_t { max, balanced, fast, raw };
 
-/// What stands before the chunk table.
+/// What stands first.
 struct StreamHead {
-  uint8_t version = kStreamVersion;
-  Profile profile = Profile::max;
-  int64_t chunk_weights = 1;
+  Format format = Format::max;
+  int64_t chunk_weights = 0;  ///< 0: one chunk
 };
 
 template <typename Visitor>
 void visit_head(Visitor& visit, StreamHead& head) {
-  visit.byte("version", head.version, kStreamVersion);
-  visit.byte("profile", head.profile, static_cast<uint8_t>(Profile::fast));
+  visit.byte("format", head.format, static_cast<uint8_t>(Format::raw));
   visit.number("chunk size", head.chunk_weights, int64_t{1} << 40);
+}
+
+/// Of `raw`, behind the head: bytes per level, 1, 2 or 4; levels in two's complement, least significant byte first.
+template <typename Visitor>
+void visit_raw(Visitor& visit, uint8_t& width) {
+  visit.byte("level width", width, 4);
+}
+
+/// Of the `max` profile, behind the head.
+template <typename Visitor>
+void visit_start(Visitor& visit, LevelStart& start, bool has_kernel) {
+  int64_t mean = start.mean;
+  visit.number("mean magnitude", mean, LevelStart::kMostMean);
+  start.mean = static_cast<uint32_t>(std::max<int64_t>(mean, 1));
+  if (!has_kernel) return;
+  for (int8_t& weight : start.weights) {
+    auto bits = static_cast<uint8_t>(weight);
+    visit.byte("kernel weight", bits, 255);
+    weight = static_cast<int8_t>(bits);
+  }
 }
 
 /// One line of the chunk table: the chunks' bytes follow each other behind it.

@@ -1,0 +1,40 @@
+#include "codec/cabac/enc_range.h"
+#include "codec/cabac/model.h"
+#include "codec/level_encoder.h"
+#include "codec/syntax/fields.h"
+
+namespace tercel::codec {
+namespace {
+
+class MaxEncoder final : public LevelEncoder {
+ public:
+  MaxEncoder(std::span<const int32_t> levels, const MatrixShape& shape)
+      : levels_(levels), shape_(shape), start_(fit_start(levels, shape)) {}
+
+  void fields(std::string& out) const override {
+    FieldWriter write(out);
+    LevelStart start = start_;
+    visit_start(write, start, shape_.kernel_height * shape_.kernel_width > 1);
+  }
+  void chunk(const Chunk& chunk, std::string& out) const override {
+    RangeEncoder bins(out);
+    visit_chunk(
+        bins, shape_, chunk, start_,
+        [&](int64_t r) { return levels_.data() + (chunk.row + r) * shape_.columns + chunk.column; },
+        [](const int32_t&, int32_t) {});
+    bins.finish();
+  }
+
+ private:
+  std::span<const int32_t> levels_;
+  const MatrixShape& shape_;
+  LevelStart start_;
+};
+
+}  // namespace
+
+std::unique_ptr<LevelEncoder> max_encoder(std::span<const int32_t> levels, const MatrixShape& shape) {
+  return std::make_unique<MaxEncoder>(levels, shape);
+}
+
+}  // namespace tercel::codec
