@@ -134,6 +134,31 @@ exits 1 words.onnx/passes optimize "$resnet" --dump-passes words.onnx/passes
 exits 0 '' optimize "$resnet" -o lean.onnx
 exits 0 '' run lean.onnx --input x.npy
 
+exits 0 '' optimize "$squeezenet" --preprocess vit -o lean.onnx
+exits 0 '' inspect lean.onnx
+grep -q 'tercel.preprocess' out || failed 'optimize --preprocess left no word of it in the model'
+exits 2 "'fold_all'" optimize "$resnet" --without fold_all -o static.onnx
+exits 2 "'fold_all'" bench "$resnet" --without fold_all
+exits 0 '' bench "$resnet" -n 1 --without fold_batchnorm --without fuse_add
+
+# ---- optimize --static-norm: what is wrong is said, and nothing written
+
+mkdir none
+static() {
+  words=$1
+  shift
+  exits 2 "$words" optimize "$squeezenet" "$@" -o static.onnx --report static.json
+}
+static --calibrate --static-norm
+static --static-norm --calibrate "$source/models/photos"
+static 'no such folder' --static-norm --calibrate nowhere
+static 'holds no picture' --static-norm --calibrate none
+static 'no layer normalisation' --static-norm --calibrate "$source/models/photos"
+static "'guess'" --static-norm --calibrate "$source/models/photos" --estimator guess
+static max_drop --static-norm --calibrate "$source/models/photos" --max-drop -1
+exits 2 static.pdf optimize "$squeezenet" --static-norm --calibrate "$source/models/photos" -o static.onnx --report static.pdf
+[ ! -e static.onnx ] && [ ! -e static.json ] && [ ! -e static.pdf ] || failed 'optimize --static-norm wrote a file for nothing'
+
 # ---- run: .npy and .pb, in and out
 
 exits 0 '' run "$resnet" --input x.npy --output y.npy

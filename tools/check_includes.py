@@ -5,7 +5,7 @@ import re
 import sys
 
 LAYERS = ["base", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "engines",
-          "session", "quant"]
+          "session", "quant", "tune"]
 # These never see each other although the order would let the later one see the earlier.
 APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image", "passes"}, {"onnx", "kernels"},
          {"passes", "kernels"}, {"passes", "onnx"}, {"onnx", "image"}]

@@ -66,6 +66,9 @@ class Model {
   /// From metadata; empty where the model names none.
   std::vector<std::string> labels() const;
 
+  /// This model with further metadata; keys it has already get the new values.
+  Model with_metadata(const std::map<std::string, std::string>& metadata) const;
+
   /// The graph as text; constants of more elements than that are shown as digests.
   std::string text(int64_t max_elements = 16) const;
 

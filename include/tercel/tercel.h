@@ -7,3 +7,4 @@
 #include "tercel/model.h"
 #include "tercel/progress.h"
 #include "tercel/session.h"
+#include "tercel/static_norm.h"

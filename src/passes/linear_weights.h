@@ -46,7 +46,7 @@ class LinearWeights {
     return out;
   }
 
- private:
+  /// f(place in memory, i, j, W[i, j]) for every element, in the order of memory.
   template <typename F>
   void for_each(F&& f) const {
     const Floats from(tensor_);
@@ -56,6 +56,7 @@ class LinearWeights {
         f(place, transposed_ ? column : row, transposed_ ? row : column, from[place]);
   }
 
+ private:
   Tensor tensor_;
   bool transposed_;
   int64_t k_, n_;

@@ -77,7 +77,7 @@ std::vector<std::string> Model::labels() const {
 Preprocessing Model::preprocessing() const {
   Preprocessing defaults = Preprocessing::preset("imagenet");
   if (!inputs().empty()) {
-    const Port& port = inputs().front();
+    const Port port = inputs().front();
     const bool picture = port.dims.size() == 4 && port.dims[2] > 0 && port.dims[3] > 0;
     if (picture && port.dims[1] == 3) {
       defaults.height = static_cast<int>(port.dims[2]);
@@ -119,6 +119,12 @@ Model Model::with_shapes(const InputShapes& shapes) const {
         infer_types(impl->graph);
         return Model(impl);
       });
+}
+
+Model Model::with_metadata(const std::map<std::string, std::string>& more) const {
+  auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->diary});
+  for (const auto& [key, value] : more) impl->graph.metadata[key] = value;
+  return Model(impl);
 }
 
 Model load(const std::filesystem::path& path) {

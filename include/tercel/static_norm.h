@@ -1,0 +1,82 @@
+// Layer normalisation with moments that are measured once and then fixed, so that it merges into the next linear layer
+// without a trace at run time (the idea of Keddous 2022; here without training, and only where it does little harm).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tercel/model.h"
+#include "tercel/progress.h"
+
+namespace tercel {
+
+/// What takes the place of (x - mean) / sigma of a token.
+enum class NormEstimator {
+  scalar,          ///< one factor for all tokens, the mean exact
+  position,        ///< a factor for each token position (the class token has its own), the mean exact
+  channel,         ///< moving mean and variance of each channel, as batch normalisation has them
+  affine,          ///< a factor and a shift per channel, least squares
+  ridge,           ///< the next linear layers refitted to what the original network's give
+  position_ridge,  ///< the same on tokens scaled by position
+};
+
+std::string_view to_string(NormEstimator estimator);
+/// Throws Error that lists the names.
+NormEstimator parse_norm_estimator(std::string_view name);
+
+struct StaticNormOptions {
+  NormEstimator estimator = NormEstimator::position_ridge;
+  double max_drop =
+      0.5;  ///< points of top-1 that may be lost, on pictures not measured on (without labels: of agreement)
+  /// Fix so many, whatever is lost: each number is tried, the last one kept. Empty: as many as max_drop allows.
+  std::vector<int> sites;
+  int pictures = 256;  ///< to measure on at most, and as many others to judge on
+  int threads = 0;     ///< 0: one per processor this process may use
+  uint64_t seed = 1;   ///< draws the pictures
+  Progress progress;
+};
+
+/// One layer normalisation that only linear layers read.
+struct StaticNormSite {
+  std::string node;
+  double spread = 0;    ///< standard deviation of sigma over all tokens, by its mean
+  double harm = 0;      ///< mean KL divergence of the answers where this one alone is fixed, nats
+  double residual = 0;  ///< part of |normalised tokens|^2 that the map misses, in the network as it was when measured
+  bool fixed = false;
+};
+
+/// Answers beside those of the original network, on pictures not measured on.
+struct StaticNormTrial {
+  int fixed = 0;         ///< norms, the least harmful ones
+  double agreement = 0;  ///< part of the pictures with the same most likely class
+  double top1 = -1;      ///< part answered with their label; -1 without labels
+  double kl = 0;         ///< mean Kullback-Leibler divergence, nats
+};
+
+struct StaticNormReport {
+  NormEstimator estimator = NormEstimator::ridge;
+  double max_drop = 0;
+  size_t measured = 0, judged = 0;      ///< pictures
+  double original_top1 = -1;            ///< on the pictures judged on; -1 without labels
+  std::vector<StaticNormSite> sites;    ///< in running order
+  std::vector<std::string> exact;       ///< norms that are no such site, and why
+  std::vector<StaticNormTrial> trials;  ///< every number of sites tried, ascending
+  StaticNormTrial chosen;
+};
+
+struct StaticNormResult {
+  Model model;  ///< standard ONNX, as optimize() gives it
+  StaticNormReport report;
+};
+
+/// Optimises the model, measures its layer normalisations on pictures of `folder` (a labels.tsv or one folder per class
+/// tells the classes), and fixes the least harmful ones in running order: each is fitted on what the network already
+/// converted gives, against what the original norm gives, so that later ones make good for earlier ones (the targets
+/// are those of sequential reconstruction: He, Zhang and Sun 2017, "Channel pruning").
+/// Throws Error: no such folder, too few pictures, one that cannot be read, no norm that could be fixed.
+StaticNormResult fix_norms(const Model& model, const std::filesystem::path& folder,
+                           const StaticNormOptions& options = {});
+
+}  // namespace tercel
