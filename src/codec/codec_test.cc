@@ -35,7 +35,7 @@ std::vector<int32_t> decoded(const std::string& stream, const MatrixShape& shape
   return levels;
 }
 
-constexpr Profile kProfiles[] = {Profile::max, Profile::fast};
+constexpr Profile kProfiles[] = {Profile::max, Profile::balanced, Profile::fast};
 
 /// TERCEL_ISA for the life of this object.
 class IsaScope {

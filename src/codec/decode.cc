@@ -28,7 +28,7 @@ class Stream {
     visit_head(read, head);
     switch (head.format) {
       case Format::max: decoder_ = max_decoder(read, shape); break;
-      case Format::balanced: fail_unsupported("profile balanced");
+      case Format::balanced: decoder_ = balanced_decoder(read, shape); break;
       case Format::fast: decoder_ = fast_decoder(read, shape); break;
       case Format::raw: decoder_ = raw_decoder(read, shape); break;
     }

@@ -61,7 +61,7 @@ std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, co
   std::string best;
   switch (options.profile) {
     case Profile::max: best = framed(*max_encoder(levels, shape), Format::max, shape, options); break;
-    case Profile::balanced: fail_unsupported("profile balanced");
+    case Profile::balanced: best = framed(*balanced_encoder(levels, shape), Format::balanced, shape, options); break;
     case Profile::fast: best = framed(*fast_encoder(levels, shape), Format::fast, shape, options); break;
   }
   // Plain integers only where they could be smaller: a byte per level is the least they take.

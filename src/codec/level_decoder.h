@@ -22,6 +22,7 @@ class LevelDecoder {
 };
 
 std::unique_ptr<LevelDecoder> max_decoder(FieldReader& read, const MatrixShape& shape);
+std::unique_ptr<LevelDecoder> balanced_decoder(FieldReader& read, const MatrixShape& shape);
 std::unique_ptr<LevelDecoder> fast_decoder(FieldReader& read, const MatrixShape& shape);
 std::unique_ptr<LevelDecoder> raw_decoder(FieldReader& read, const MatrixShape& shape);
 

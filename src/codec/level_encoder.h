@@ -21,6 +21,7 @@ class LevelEncoder {
 };
 
 std::unique_ptr<LevelEncoder> max_encoder(std::span<const int32_t> levels, const MatrixShape& shape);
+std::unique_ptr<LevelEncoder> balanced_encoder(std::span<const int32_t> levels, const MatrixShape& shape);
 std::unique_ptr<LevelEncoder> fast_encoder(std::span<const int32_t> levels, const MatrixShape& shape);
 std::unique_ptr<LevelEncoder> raw_encoder(std::span<const int32_t> levels, const MatrixShape& shape);
 

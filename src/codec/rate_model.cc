@@ -51,23 +51,25 @@ struct RateModel::State {
   State(const MatrixShape& shape, const LevelStart& start)
       : classes(shape.column_class.begin(), shape.column_class.end()),
         row(static_cast<size_t>(shape.columns)),
-        model({shape.rows, shape.columns, shape.kernel_height, shape.kernel_width, classes},
-              {0, shape.rows, 0, shape.columns}, start) {
-    model.start_row();
+        neighbourhood({shape.rows, shape.columns, shape.kernel_height, shape.kernel_width, classes},
+                      {0, shape.rows, 0, shape.columns}, start) {
+    neighbourhood.start_row();
   }
 
   template <typename Bins>
   void visit(Bins& bins, int32_t level, bool and_note) {
-    with_flags(model.has_kernel(), model.has_classes(), [&](auto kernel, auto class_) {
-      visit_level(bins, LevelModel::Here<kernel.value, class_.value>(model, row.data(), column), level);
-      if (and_note) model.note<kernel.value, class_.value>(column, level);
+    with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
+      const Expected expected = neighbourhood.expect<kernel.value, class_.value>(row.data(), column);
+      visit_level(bins, LevelPlace(contexts, expected), level);
+      if (and_note) neighbourhood.note<kernel.value, class_.value>(column, level);
     });
   }
 
   std::vector<uint8_t> classes;
   std::vector<int32_t> row;
   int64_t column = 0;
-  LevelModel model;
+  Neighbourhood neighbourhood;
+  LevelContexts contexts;
 };
 
 RateModel::RateModel(const MatrixShape& shape, const LevelStart& start) {
@@ -97,7 +99,7 @@ void RateModel::push(int32_t level) {
   s.row[static_cast<size_t>(s.column)] = level;
   if (++s.column == static_cast<int64_t>(s.row.size())) {
     s.column = 0;
-    s.model.start_row();
+    s.neighbourhood.start_row();
   }
 }
 

@@ -2,19 +2,25 @@
 // has checked the bytes' CRC.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "base/bits.h"
+#include "codec/adaptive/symbol_context.h"
 #include "codec/cabac/context.h"
 
 namespace tercel::codec {
 
 class RangeDecoder {
  public:
-  explicit RangeDecoder(std::span<const std::byte> bytes) : next_(bytes.data()), end_(bytes.data() + bytes.size()) {
+  explicit RangeDecoder(std::span<const std::byte> bytes)
+      : begin_(bytes.data()),
+        raw_end_(bytes.data() + bytes.size()),
+        next_(bytes.data()),
+        end_(bytes.data() + bytes.size()) {
     refill();
     refill();
   }
@@ -30,16 +36,25 @@ class RangeDecoder {
     return value;
   }
 
+  /// The next `count` raw bits, 0 to 31.
   uint32_t raw(int count, uint32_t = 0) {
-    uint32_t value = 0;
-    for (int i = 0; i < count; ++i) {
-      range_ >>= 1;
-      const uint64_t split = uint64_t{range_} << 32;
-      const bool one = window_ < split;
-      window_ -= one ? 0 : split;
-      value = value << 1 | one;
-      skip(std::countl_zero(range_));
-    }
+    if (raw_count_ < count) refill_raw();
+    const auto value = static_cast<uint32_t>(raw_bits_ & ((uint64_t{1} << count) - 1));
+    raw_bits_ >>= count;
+    raw_count_ -= count;
+    return value;
+  }
+
+  uint32_t symbol(SymbolContext& context, uint32_t = 0) {
+    const uint32_t unit = range_ >> SymbolContext::kBits;
+    // What lies past the last symbol's share, from rounding, belongs to no stream of ours.
+    const uint32_t place = std::min<uint32_t>(static_cast<uint32_t>(window_ >> 32) / unit, SymbolContext::kOne - 1);
+    const uint32_t value = context.find(place);
+    const uint32_t below = context.below(value);
+    window_ -= uint64_t{unit * below} << 32;
+    range_ = unit * (context.below(value + 1) - below);
+    context.update(value);
+    skip(std::countl_zero(range_));
     return value;
   }
 
@@ -65,6 +80,23 @@ class RangeDecoder {
     spare_ += 32;
   }
 
+  /// 32 raw bits more, from the end of the bytes backwards.
+  void refill_raw() {
+    uint64_t more = 0;
+    if (raw_end_ - begin_ >= 4) {
+      raw_end_ -= 4;
+      more = __builtin_bswap32(load_unaligned<uint32_t>(raw_end_));
+    } else {
+      for (int shift = 0; raw_end_ != begin_; shift += 8) more |= uint64_t{static_cast<uint8_t>(*--raw_end_)} << shift;
+    }
+    raw_bits_ |= more << raw_count_;
+    raw_count_ += 32;
+  }
+
+  const std::byte* begin_;
+  const std::byte* raw_end_;
+  uint64_t raw_bits_ = 0;
+  int raw_count_ = 0;
   const std::byte* next_;
   const std::byte* end_;
   uint64_t window_ = 0;           ///< the value less `low`; its upper 32 bits compare with the range

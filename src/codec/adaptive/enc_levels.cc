@@ -1,3 +1,4 @@
+#include "codec/adaptive/model.h"
 #include "codec/cabac/enc_range.h"
 #include "codec/cabac/model.h"
 #include "codec/level_encoder.h"
@@ -6,9 +7,11 @@
 namespace tercel::codec {
 namespace {
 
-class MaxEncoder final : public LevelEncoder {
+/// Coding is LevelCoding or TokenCoding.
+template <typename Coding>
+class AdaptiveEncoder final : public LevelEncoder {
  public:
-  MaxEncoder(std::span<const int32_t> levels, const MatrixShape& shape)
+  AdaptiveEncoder(std::span<const int32_t> levels, const MatrixShape& shape)
       : levels_(levels), shape_(shape), start_(fit_start(levels, shape)) {}
 
   void fields(std::string& out) const override {
@@ -18,10 +21,12 @@ class MaxEncoder final : public LevelEncoder {
   }
   void chunk(const Chunk& chunk, std::string& out) const override {
     RangeEncoder bins(out);
+    typename Coding::Contexts contexts;
     visit_chunk(
-        bins, shape_, chunk, start_,
+        shape_, chunk, start_,
         [&](int64_t r) { return levels_.data() + (chunk.row + r) * shape_.columns + chunk.column; },
-        [](const int32_t&, int32_t) {});
+        [](const int32_t&, int32_t) {},
+        [&](const Expected& expected, int32_t level) { return Coding::visit(bins, contexts, expected, level); });
     bins.finish();
   }
 
@@ -34,7 +39,11 @@ class MaxEncoder final : public LevelEncoder {
 }  // namespace
 
 std::unique_ptr<LevelEncoder> max_encoder(std::span<const int32_t> levels, const MatrixShape& shape) {
-  return std::make_unique<MaxEncoder>(levels, shape);
+  return std::make_unique<AdaptiveEncoder<LevelCoding>>(levels, shape);
+}
+
+std::unique_ptr<LevelEncoder> balanced_encoder(std::span<const int32_t> levels, const MatrixShape& shape) {
+  return std::make_unique<AdaptiveEncoder<TokenCoding>>(levels, shape);
 }
 
 }  // namespace tercel::codec

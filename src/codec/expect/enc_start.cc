@@ -1,11 +1,11 @@
-// Fitting what the contexts of the `max` profile start from.
+// Fitting what expectations start from.
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/error.h"
-#include "codec/cabac/model.h"
 #include "codec/codec.h"
+#include "codec/expect/neighbourhood.h"
 
 namespace tercel::codec {
 namespace {

@@ -1,0 +1,55 @@
+// Which contexts a level of the `balanced` profile is coded in.
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "codec/adaptive/symbol_context.h"
+#include "codec/cabac/context.h"
+#include "codec/expect/neighbourhood.h"
+#include "codec/syntax/token.h"
+
+namespace tercel::codec {
+
+struct TokenContexts {
+  static constexpr size_t kHighs = 4;  ///< high parts 0, 1, 2 and above
+
+  std::array<SymbolContext, kMagnitudes> tokens;
+  std::array<std::array<BinContext, kHighs>, kSureties> sign;
+  std::array<BinContext, kMaxPrefix> prefix;
+
+  TokenContexts() {
+    for (int k = 0; k < kMagnitudes; ++k) tokens[static_cast<size_t>(k)] = SymbolContext(laplace_start(k));
+    for (size_t i = 0; i < sign.size(); ++i) sign[i].fill(BinContext(kGuessWrong[i]));
+  }
+};
+
+/// The contexts of one level, as visit_token asks for them.
+class TokenPlace {
+ public:
+  TokenPlace(TokenContexts& contexts, const Expected& expected) : contexts_(contexts), expected_(expected) {}
+
+  int low_bits() const { return low_bits_of(expected_.magnitude); }
+  SymbolContext& token() { return contexts_.tokens[static_cast<size_t>(expected_.magnitude)]; }
+  BinContext& prefix(int length) { return contexts_.prefix[static_cast<size_t>(length)]; }
+  bool has_sign_guess() const { return expected_.surety > 0; }
+  bool guess() const { return expected_.negative; }
+  BinContext& sign(uint32_t high) {
+    return contexts_.sign[static_cast<size_t>(expected_.surety)][std::min<size_t>(high, TokenContexts::kHighs - 1)];
+  }
+
+ private:
+  TokenContexts& contexts_;
+  Expected expected_;
+};
+
+/// The `balanced` profile, as LevelCoding is `max`.
+struct TokenCoding {
+  using Contexts = TokenContexts;
+  template <typename Bins>
+  static int32_t visit(Bins& bins, Contexts& contexts, const Expected& expected, int32_t level) {
+    return visit_token(bins, TokenPlace(contexts, expected), level);
+  }
+};
+
+}  // namespace tercel::codec

@@ -1,0 +1,158 @@
+// What a level is expected to be, from levels that both sides know by then.
+//
+// A level's magnitude is expected to be what it was lately in its row and its column; inside a kernel also what its
+// neighbours are. Trained kernels are smooth: a weighted sum of the neighbours tells the sign.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstdlib>
+#include <type_traits>
+#include <vector>
+
+#include "codec/chunks.h"
+
+namespace tercel::codec {
+
+/// Classes of expected magnitude are half octaves; kMeanOne is that of magnitude 1.
+inline constexpr int kMagnitudes = 54, kMeanOne = 8;
+/// From this class on, magnitudes lose low bits: their high part then has the mean of class 11 or 12.
+inline constexpr int kFirstShifted = 13;
+/// How sure the guess of a sign is; 0 is no guess.
+inline constexpr int kSureties = 10;
+
+/// Bits of a magnitude of this class that are split off as its low part.
+inline int low_bits_of(int magnitude) { return magnitude < kFirstShifted ? 0 : (magnitude - kFirstShifted + 2) / 2; }
+
+/// Integer magnitudes beyond it count as it in expectations and predictions.
+inline constexpr int32_t kRemembered = 1 << 14;
+
+/// Classes of column are half octaves: 2^(class / 2) in 1/256, and its inverse in 1/65536.
+inline constexpr std::array<uint32_t, kColumnClasses> kClassScale = {
+    256, 362, 512, 724, 1024, 1448, 2048, 2896, 4096, 5793, 8192, 11585, 16384, 23170, 32768, 46341};
+inline constexpr std::array<uint32_t, kColumnClasses> kClassInverse = {
+    65536, 46341, 32768, 23170, 16384, 11585, 8192, 5793, 4096, 2896, 2048, 1448, 1024, 724, 512, 362};
+
+struct Expected {
+  int magnitude = 0;      ///< class
+  int surety = 0;         ///< of the sign
+  bool negative = false;  ///< the sign that is more likely
+};
+
+/// The levels of a chunk so far, as far as the next one depends on them.
+class Neighbourhood {
+ public:
+  /// The chunk's own columns count from 0 from here on. The classes outlive this object.
+  Neighbourhood(const MatrixShape& shape, const Chunk& chunk, const LevelStart& start);
+
+  void start_row() { row_ = mean_; }
+
+  /// Of the level of `column`; `row` holds the levels before it.
+  template <bool kKernel, bool kClasses>
+  [[gnu::always_inline]] Expected expect(const int32_t* row, int64_t column) const {
+    uint64_t expected = row_;
+    if constexpr (kClasses) expected = (expected * kClassScale[classes_[static_cast<size_t>(column)]]) >> 8;
+    expected += columns_[static_cast<size_t>(column)];
+    int32_t guess = 0;
+    if constexpr (kKernel) {
+      const Position& at = positions_[static_cast<size_t>(at_)];
+      const int32_t* here = row + column;
+      const int32_t left = at.has_left ? remembered(here[-1]) : 0;
+      const int32_t up = at.has_up ? remembered(here[-kernel_width_]) : 0;
+      const int32_t corner = at.has_left && at.has_up ? remembered(here[-kernel_width_ - 1]) : 0;
+      const int32_t before = column >= kernel_ ? remembered(here[-kernel_]) : 0;
+      guess = (left * weights_[0] + up * weights_[1] + corner * weights_[2] + before * weights_[3]) *
+              (kUnit / LevelStart::kWeightOne);
+      expected += static_cast<uint32_t>(std::abs(left) + std::abs(up)) * kUnit;
+      expected = (expected * at.share) >> 8;
+      expected += static_cast<uint32_t>(std::abs(guess));
+    }
+    Expected e;
+    e.magnitude = magnitude_class(expected);
+    if constexpr (kKernel) {
+      e.negative = guess < 0;
+      const int guessed = magnitude_class(static_cast<uint32_t>(std::abs(guess)) * 2);
+      e.surety = guess == 0 ? 0 : std::clamp(guessed - e.magnitude + 7, 0, kSureties - 1);
+    }
+    return e;
+  }
+
+  /// The level of this column is known now.
+  template <bool kKernel, bool kClasses>
+  [[gnu::always_inline]] void note(int64_t column, int32_t level) {
+    const auto magnitude = static_cast<uint32_t>(std::abs(remembered(level)));
+    uint32_t& mean = columns_[static_cast<size_t>(column)];
+    mean = moved(mean, magnitude * kUnit);
+    uint32_t row_value = magnitude * kUnit;
+    if constexpr (kClasses)
+      row_value =
+          static_cast<uint32_t>((uint64_t{row_value} * kClassInverse[classes_[static_cast<size_t>(column)]]) >> 16);
+    row_ = moved(row_, row_value);
+    if constexpr (kKernel)
+      if (++at_ == kernel_) at_ = 0;
+  }
+
+  bool has_kernel() const { return kernel_ > 1; }
+  bool has_classes() const { return !classes_.empty(); }
+
+ private:
+  static constexpr int kMeanShift = 4;  // means move by 2^-4 of the way
+  static constexpr int kUnit = LevelStart::kUnit;
+
+  struct Position {
+    bool has_left, has_up;
+    uint16_t share;  ///< 256 * 2 / means and neighbours that are averaged
+  };
+
+  static int32_t remembered(int32_t level) { return std::clamp(level, -kRemembered, kRemembered); }
+  static uint32_t moved(uint32_t mean, uint32_t value) {
+    return mean + static_cast<uint32_t>(static_cast<int32_t>(value - mean) >> kMeanShift);
+  }
+  /// Of twice a mean in 1/256.
+  static int magnitude_class(uint64_t twice) {
+    const auto sum = static_cast<uint32_t>(twice) | 32;
+    const int top = std::bit_width(sum) - 1;
+    return 2 * top + static_cast<int>(sum >> (top - 1) & 1) - (2 * 9 - kMeanOne);
+  }
+
+  int64_t kernel_width_, kernel_;
+  int64_t at_ = 0;  // position in the kernel
+  uint32_t mean_, row_;
+  std::array<int32_t, 4> weights_;
+  std::span<const uint8_t> classes_;
+  std::vector<Position> positions_;
+  std::vector<uint32_t> columns_;
+};
+
+/// `body` with two compile-time flags.
+template <typename Body>
+decltype(auto) with_flags(bool a, bool b, Body&& body) {
+  if (a && b) return body(std::true_type(), std::true_type());
+  if (a) return body(std::true_type(), std::false_type());
+  if (b) return body(std::false_type(), std::true_type());
+  return body(std::false_type(), std::false_type());
+}
+
+/// Every level of a chunk in order: `code(expected, level)` codes one and returns it; readers ignore the level they are
+/// given. `row_of(r)` points to the chunk's first column in its row r, where writers find the levels and `put(place,
+/// level)` of readers leaves them.
+template <typename RowOf, typename Put, typename Code>
+void visit_chunk(const MatrixShape& shape, const Chunk& chunk, const LevelStart& start, RowOf&& row_of, Put&& put,
+                 Code&& code) {
+  Neighbourhood neighbourhood(shape, chunk, start);
+  with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto classes) {
+    for (int64_t r = 0; r < chunk.rows; ++r) {
+      auto* row = row_of(r);
+      neighbourhood.start_row();
+      for (int64_t c = 0; c < chunk.columns; ++c) {
+        const int32_t level = code(neighbourhood.template expect<kernel.value, classes.value>(row, c), row[c]);
+        put(row[c], level);
+        neighbourhood.template note<kernel.value, classes.value>(c, level);
+      }
+    }
+  });
+}
+
+}  // namespace tercel::codec
