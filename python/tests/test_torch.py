@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Tests of tercel.torch, for Debian's python3-torch, python3-torchvision and python3-onnx.
 
     [TERCEL=build/release/tercel] python3 python/tests/test_torch.py
