@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <bit>
+
 #include "base/error.h"
 #include "base/rng.h"
 #include "codec/codec.h"
@@ -45,6 +47,49 @@ TEST(Bytes, DamageIsAnError) {
     EXPECT_THROW(decode_bytes(bytes_of(stream), bytes.size() + 1), Error);
     EXPECT_THROW(decode_bytes(bytes_of(stream), bytes.size() - 1), Error);
   }
+}
+
+/// Bits, so that NaN payloads count.
+std::vector<uint32_t> bits_of(std::span<const float> values) {
+  std::vector<uint32_t> bits;
+  for (float value : values) bits.push_back(std::bit_cast<uint32_t>(value));
+  return bits;
+}
+
+TEST(Floats, ComeBackBitForBit) {
+  Rng rng(1);
+  for (size_t count : {0, 1, 7, 5000}) {
+    std::vector<float> any(count), weights(count), back(count);
+    for (float& value : any) value = std::bit_cast<float>(static_cast<uint32_t>(rng.next()));
+    for (float& value : weights) value = static_cast<float>(rng.normal() * 0.02);
+    for (const auto& values : {any, weights}) {
+      const std::string stream = encode_floats(values);
+      decode_floats(bytes_of(stream), back);
+      EXPECT_EQ(bits_of(back), bits_of(values));
+    }
+    if (count == 5000) {
+      EXPECT_LT(encode_floats(weights).size(), 4 * count * 9 / 10);
+    }
+  }
+  const uint32_t special[] = {0x7FC00001, 0xFFA5A5A5, 0x7F800001, 0x80000000, 0x7F800000, 1, 0x807FFFFF};
+  std::vector<float> values, back(std::size(special));
+  for (uint32_t bits : special) values.push_back(std::bit_cast<float>(bits));
+  decode_floats(bytes_of(encode_floats(values)), back);
+  EXPECT_EQ(bits_of(back), std::vector<uint32_t>(std::begin(special), std::end(special)));
+}
+
+TEST(Floats, DamageIsAnError) {
+  std::vector<float> values(60, 1.5f);
+  for (size_t i = 0; i < values.size(); ++i) values[i] += static_cast<float>(i);
+  const std::string stream = encode_floats(values);
+  for (size_t cut = 0; cut < stream.size(); ++cut)
+    EXPECT_THROW(decode_floats(bytes_of(stream).first(cut), values), Error) << cut;
+  for (size_t bit = 0; bit < stream.size() * 8; ++bit) {
+    std::string bad = stream;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+    EXPECT_THROW(decode_floats(bytes_of(bad), values), Error) << bit;
+  }
+  EXPECT_THROW(decode_floats(bytes_of(stream + '\0'), values), Error);
 }
 
 }  // namespace
