@@ -7,7 +7,7 @@ seconds=${1:-60}
 bin=build/fuzz/fuzz
 seeds=build/fuzz/seeds
 finds=build/fuzz/finds
-mkdir -p "$seeds"/{onnx,text,image} "$finds"
+mkdir -p "$seeds"/{onnx,text,image,codec} "$finds"
 
 # Small real models (large ones slow the fuzzer down to nothing), and their text.
 node_tests=${TERCEL_ONNX_TESTDATA:-/usr/share/libonnx-testdata/data/node}
@@ -19,6 +19,7 @@ if [ -x build/fuzz/tercel ]; then
     build/fuzz/tercel inspect --text "$model" >"$seeds/text/$(basename "$model").txt" 2>/dev/null || true
   done
 fi
+cp tests/golden/codec_*.bin "$seeds/codec/"
 cp models/photos/*.jpg "$seeds/image/"
 for picture in /usr/share/pixmaps/*.png; do [ -f "$picture" ] && cp "$picture" "$seeds/image/"; done
 
