@@ -37,11 +37,11 @@ class Planner {
     for (const auto& node : graph_.nodes()) at_place([&] { return node->describe(); }, [&] { add_node(*node); });
     for (const Value* value : graph_.outputs()) {
       need_known(*value);
-      const int home = home_of(value, Layout::plain);
-      home_list_[static_cast<size_t>(home)].last = static_cast<int>(plan_.steps.size());
-      output_homes_.push_back(home);
+      output_homes_.push_back(home_of(value, Layout::plain));
       plan_.outputs.push_back({value->name, value->type.dtype, value->type.dims, {}});
     }
+    // Only now: the reorder steps of later outputs must not write over the earlier ones.
+    for (int home : output_homes_) home_list_[static_cast<size_t>(home)].last = now();
     place_in_memory();
     return std::move(plan_);
   }
