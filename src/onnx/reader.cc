@@ -381,8 +381,8 @@ ReadResult read_bytes(std::span<const std::byte> bytes, TensorSource source) {
 
 }  // namespace
 
-ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
-  return read_bytes(bytes, {std::move(owner), false, {}});
+ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, ReadElsewhere elsewhere) {
+  return read_bytes(bytes, {std::move(owner), false, {}, std::move(elsewhere)});
 }
 
 ReadResult read_model(const std::filesystem::path& path) {
@@ -390,7 +390,7 @@ ReadResult read_model(const std::filesystem::path& path) {
                   [&] {
                     const auto file = MappedFile::open(path);
                     const auto folder = path.parent_path();
-                    return read_bytes(file->bytes(), {file, true, folder.empty() ? "." : folder});
+                    return read_bytes(file->bytes(), {file, true, folder.empty() ? "." : folder, {}});
                   });
 }
 

@@ -148,6 +148,11 @@ NamedTensor read_tensor(protozero::pbf_reader message, const TensorSource& sourc
         if (dtype == DType::none) fail_unsupported("elements of type {} ({})", onnx_type_name(data_type), data_type);
         const int64_t count = count_elements(dims);
         const int64_t wanted = count * static_cast<int64_t>(size_of(dtype));
+        if (external_location && source.elsewhere) {
+          result.tensor = source.elsewhere(external.location, dtype, dims);
+          TERCEL_CHECK(result.tensor.dtype() == dtype && result.tensor.dims() == dims);
+          return std::move(result);
+        }
         if (external_location) {
           result.tensor = read_external(dtype, std::move(dims), external, source);
           return std::move(result);
@@ -224,14 +229,33 @@ NamedTensor read_tensor_file(const fs::path& path) {
                   });
 }
 
-void write_tensor(std::string& out, std::string_view name, const Tensor& tensor) {
+namespace {
+
+protozero::pbf_writer write_tensor_head(std::string& out, std::string_view name, const Tensor& tensor) {
   protozero::pbf_writer writer(out);
   const Dims& dims = tensor.dims();
   writer.add_packed_int64(static_cast<uint32_t>(TensorField::dims), dims.begin(), dims.end());
   writer.add_int32(static_cast<uint32_t>(TensorField::data_type), dtype_to_onnx(tensor.dtype()));
   writer.add_string(static_cast<uint32_t>(TensorField::name), name.data(), name.size());
-  writer.add_bytes(static_cast<uint32_t>(TensorField::raw_data), reinterpret_cast<const char*>(tensor.data()),
-                   tensor.bytes());
+  return writer;
+}
+
+}  // namespace
+
+void write_tensor(std::string& out, std::string_view name, const Tensor& tensor) {
+  write_tensor_head(out, name, tensor)
+      .add_bytes(static_cast<uint32_t>(TensorField::raw_data), reinterpret_cast<const char*>(tensor.data()),
+                 tensor.bytes());
+}
+
+void write_tensor_elsewhere(std::string& out, std::string_view name, const Tensor& tensor, std::string_view location) {
+  protozero::pbf_writer writer = write_tensor_head(out, name, tensor);
+  {
+    protozero::pbf_builder<EntryField> entry(writer, static_cast<uint32_t>(TensorField::external_data));
+    entry.add_string(EntryField::key, "location");
+    entry.add_string(EntryField::value, location.data(), location.size());
+  }
+  writer.add_enum(static_cast<uint32_t>(TensorField::data_location), 1);
 }
 
 void write_tensor_file(const fs::path& path, const NamedTensor& tensor) {

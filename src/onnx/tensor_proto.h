@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,8 @@ struct TensorSource {
   std::shared_ptr<const void> owner;  ///< keeps the message's bytes alive: raw data is used where it lies
   bool mapped = false;                ///< the message lies in a mapped file
   std::filesystem::path folder;       ///< external data files lie here or below; empty: none are allowed
+  /// Set: asked instead of files for elements that lie elsewhere, with the location that the message names.
+  std::function<Tensor(std::string_view location, DType, const Dims&)> elsewhere = {};
 };
 
 /// Throws Error for types Tercel does not hold, counts that do not fit the shape, external files outside the folder.
@@ -31,5 +34,8 @@ void write_tensor_file(const std::filesystem::path& path, const NamedTensor& ten
 
 /// Appends the TensorProto message to `out`.
 void write_tensor(std::string& out, std::string_view name, const Tensor& tensor);
+
+/// The same without elements: they lie elsewhere.
+void write_tensor_elsewhere(std::string& out, std::string_view name, const Tensor& tensor, std::string_view location);
 
 }  // namespace tercel::onnx

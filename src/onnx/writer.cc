@@ -108,11 +108,12 @@ int64_t needed_opset(const Graph& graph) {
   return opset;
 }
 
-std::string write_model(const Graph& graph) {
+std::string write_model(const Graph& graph, const Elsewhere& elsewhere) {
   const int64_t opset = needed_opset(graph);
   int64_t size = 0;
+  const auto location_of = [&](const Value& value) { return elsewhere ? elsewhere(value) : std::string(); };
   for (const auto& value : graph.values())
-    if (value->is_constant()) size += static_cast<int64_t>(value->constant.bytes());
+    if (value->is_constant() && location_of(*value).empty()) size += static_cast<int64_t>(value->constant.bytes());
   if (size > kMaxMessage - (1 << 20))
     fail(ErrorCode::limit, "{} bytes of weights do not fit one ONNX file (2 GiB)", size);
 
@@ -138,7 +139,9 @@ std::string write_model(const Graph& graph) {
   for (const auto& value : graph.values()) {
     if (!value->is_constant()) continue;
     tensor.clear();
-    write_tensor(tensor, value->name, value->constant);
+    const std::string location = location_of(*value);
+    if (location.empty()) write_tensor(tensor, value->name, value->constant);
+    else write_tensor_elsewhere(tensor, value->name, value->constant, location);
     out.add_message(GraphField::initializer, tensor);
   }
   for (const Value* value : graph.inputs()) write_value_info(out, GraphField::input, *value);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "graph/graph.h"
@@ -12,8 +13,11 @@ namespace tercel::onnx {
 /// Throws Error naming a node that ONNX has no operator for.
 int64_t needed_opset(const Graph& graph);
 
+/// Where the elements of a constant lie if not in the model itself; empty: in the model.
+using Elsewhere = std::function<std::string(const Value&)>;
+
 /// A ModelProto that any ONNX runtime of that opset loads. Throws Error(limit) above protobuf's 2 GiB.
-std::string write_model(const Graph& graph);
+std::string write_model(const Graph& graph, const Elsewhere& elsewhere = {});
 
 /// Writes the file whole or not at all.
 void write_model(const Graph& graph, const std::filesystem::path& path);

@@ -3,11 +3,14 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/threads.h"
 #include "graph/cost.h"
 #include "graph/infer.h"
 #include "graph/text.h"
 #include "onnx/reader.h"
 #include "onnx/writer.h"
+#include "pack/pack.h"
 #include "passes/recipe.h"
 #include "plan/evaluate.h"
 #include "session/model_impl.h"
@@ -128,7 +131,13 @@ Model Model::with_metadata(const std::map<std::string, std::string>& more) const
 }
 
 Model load(const std::filesystem::path& path) {
-  onnx::ReadResult read = onnx::read_model(path);
+  const auto read_any = [&] {
+    const auto file = MappedFile::open(path);
+    if (!pack::is_packed(file->bytes())) return onnx::read_model(path);
+    const ThreadScope threads(hardware_threads());
+    return at_place([&] { return path.string(); }, [&] { return pack::read(file->bytes()); });
+  };
+  onnx::ReadResult read = read_any();
   return Model(
       std::make_shared<Model::Impl>(Model::Impl{path.string(), std::move(read.graph), std::move(read.warnings), {}}));
 }

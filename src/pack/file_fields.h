@@ -1,0 +1,94 @@
+// The fields of a `.tercel` file, each listed once (codec/syntax/fields.h has the visitors). docs/format.md has them in
+// words.
+#pragma once
+
+#include <cstdint>
+
+#include "codec/codec.h"
+
+namespace tercel::pack {
+
+/// Tells a text-mode copy and a seven-bit road from a whole file, as PNG's signature does.
+inline constexpr unsigned char kMagic[8] = {0x89, 'T', 'R', 'C', 'L', '\r', '\n', 0x1A};
+inline constexpr uint8_t kVersion = 1;
+
+inline constexpr int64_t kMaxGraphBytes = int64_t{256} << 20;
+inline constexpr int64_t kMaxFileBytes = int64_t{1} << 46;
+/// A chunk of 65,536 equal levels takes a dozen bytes; more levels a byte than this no honest stream holds.
+inline constexpr int64_t kMaxLevelsPerByte = 16384;
+
+/// After the magic and the version byte. `checksum` is a CRC-32 of all head fields before it, the graph and the
+/// directory; streams of the payload carry their own.
+struct FileHead {
+  int64_t graph_bytes = 0;      ///< as stored: a Zstandard frame
+  int64_t graph_size = 0;       ///< of the ONNX message in it
+  int64_t directory_bytes = 0;  ///< as stored: a Zstandard frame
+  int64_t directory_size = 0;
+  int64_t payload_bytes = 0;
+};
+
+template <typename Visitor>
+void visit_file_head(Visitor& visit, FileHead& head) {
+  visit.number("size of the packed graph", head.graph_bytes, kMaxGraphBytes);
+  visit.number("size of the graph", head.graph_size, kMaxGraphBytes);
+  visit.number("size of the packed directory", head.directory_bytes, kMaxGraphBytes);
+  visit.number("size of the directory", head.directory_size, kMaxGraphBytes);
+  visit.number("size of the payload", head.payload_bytes, kMaxFileBytes);
+}
+
+/// The directory starts with these.
+struct DirectoryHead {
+  int64_t records = 0;
+  int64_t vector_levels = 0;  ///< of all vectors
+  int64_t vector_bytes = 0;   ///< their stream, first in the payload
+};
+
+template <typename Visitor>
+void visit_directory_head(Visitor& visit, DirectoryHead& head) {
+  visit.number("number of records", head.records, kMaxGraphBytes);
+  visit.number("number of vector elements", head.vector_levels, kMaxFileBytes);
+  visit.number("size of the vector stream", head.vector_bytes, kMaxFileBytes);
+}
+
+enum class RecordKind : uint8_t {
+  matrix,  ///< levels of its own stream
+  vector,  ///< the next levels of the common stream of vectors
+  bytes,   ///< elements of any type, every bit as it was: planes of bytes through codec::encode_bytes
+  floats,  ///< f32 elements, every bit as it was: codec::encode_floats
+};
+
+/// One constant. What its element type and extents are stands in the graph. Streams follow each other in the payload in
+/// the order of their sizes here.
+struct Record {
+  RecordKind kind = RecordKind::matrix;
+  // matrix
+  uint8_t transposed = 0;  ///< the constant holds columns x rows
+  int64_t rows = 0, kernel_height = 1, kernel_width = 1;
+  uint32_t step = 0;                                    ///< bits of an f32
+  int64_t row_class_bytes = 0, column_class_bytes = 0;  ///< 0: all classes are 0
+  // vector
+  uint8_t step_code = 0;
+  // matrix, bytes, floats
+  int64_t stream_bytes = 0;
+};
+
+template <typename Visitor>
+void visit_record(Visitor& visit, Record& record) {
+  visit.byte("kind of record", record.kind, static_cast<uint8_t>(RecordKind::floats));
+  if (record.kind == RecordKind::vector) {
+    visit.byte("step of a vector", record.step_code, 255);
+    return;
+  }
+  if (record.kind == RecordKind::matrix) {
+    visit.byte("transposed", record.transposed, 1);
+    visit.number("rows", record.rows, kMaxFileBytes);
+    visit.number("height of a kernel", record.kernel_height, kMaxFileBytes);
+    visit.number("width of a kernel", record.kernel_width, kMaxFileBytes);
+    visit.word("step", record.step);
+    visit.number("size of the row classes", record.row_class_bytes, kMaxFileBytes);
+    visit.number("size of the column classes", record.column_class_bytes, kMaxFileBytes);
+  }
+  visit.number("size of the stream", record.stream_bytes, kMaxFileBytes);
+}
+
+}  // namespace tercel::pack

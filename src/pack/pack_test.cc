@@ -1,0 +1,149 @@
+#include "pack/pack.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/rng.h"
+#include "graph/infer.h"
+#include "tercel/error.h"
+
+namespace tercel::pack {
+namespace {
+
+using testing::HasSubstr;
+
+std::shared_ptr<codec::QuantisedMatrix> random_matrix(int64_t rows, int64_t columns, int64_t kernel, uint64_t seed) {
+  Rng rng(seed);
+  auto matrix = std::make_shared<codec::QuantisedMatrix>();
+  matrix->rows = rows;
+  matrix->columns = columns;
+  matrix->kernel_height = kernel;
+  matrix->step = 0.125f;
+  for (int64_t i = 0; i < rows * columns; ++i) matrix->levels.push_back(static_cast<int32_t>(rng.below(7)) - 3);
+  return matrix;
+}
+
+Tensor as_tensor(const codec::QuantisedMatrix& matrix, Dims dims) {
+  return Tensor::of<float>(std::move(dims), dequantise(matrix));
+}
+
+/// A network with a constant of every kind of coding.
+struct Example {
+  Example() {
+    Value* x = graph.add_input("x", {DType::f32, true, {2, 6}});
+    auto product = random_matrix(5, 6, 1, 1);  // stored transposed
+    product->column_class = {0, 1, 2, 3, 4, 15};
+    std::vector<float> turned(30);
+    const std::vector<float> rows = dequantise(*product);
+    for (size_t r = 0; r < 5; ++r)
+      for (size_t c = 0; c < 6; ++c) turned[c * 5 + r] = rows[r * 6 + c];
+    Value* w = graph.add_constant("w", Tensor::of<float>({6, 5}, turned));
+    codings["w"] = CodedMatrix{product, true};
+    auto scaled = random_matrix(5, 4, 1, 2);
+    scaled->row_class = {9, 0, 3, 2, 15};
+    scaled->column_class = {1, 0, 0, 15};
+    Value* v = graph.add_constant("v", as_tensor(*scaled, {5, 4}));
+    codings["v"] = CodedMatrix{scaled, false};
+    std::vector<float> bias;
+    const std::vector<int32_t> levels{3, -2, 0, 100};
+    for (int32_t level : levels) bias.push_back(static_cast<float>(level) * codec::step_of(170));
+    Value* b = graph.add_constant("b", Tensor::of<float>({4}, bias));
+    codings["b"] = CodedVector{170, levels};
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    Value* exact = graph.add_constant("exact", Tensor::of<float>({2, 4}, {1, -0.0f, nan, 4e-42f, 5, 6, -1e38f, 8}));
+    codings["exact"] = Lossless{};
+    Value* indices = graph.add_constant("indices", Tensor::of<int64_t>({2}, {1, 0}));  // bytes of another type
+    codings["indices"] = Lossless{};
+    Value* inside = graph.add_constant("inside", Tensor::scalar<float>(0.3f));
+    const auto next = [&](std::string_view op, Value* a, Value* c, std::string_view name) {
+      Value* y = graph.add_value(name);
+      graph.add_node(op, {a, c}, {y});
+      return y;
+    };
+    Value* y = next("MatMul", x, w, "y1");
+    y = next("MatMul", y, v, "y2");
+    y = next("Add", y, b, "y3");
+    y = next("Add", y, exact, "y4");
+    y = next("Mul", y, inside, "y5");
+    y = next("Gather", y, indices, "y6");
+    graph.add_output(y);
+    graph.metadata["key"] = "value";
+    infer_types(graph);
+  }
+  Graph graph;
+  std::map<std::string, Coding> codings;
+};
+
+onnx::ReadResult read_text(std::string_view bytes) {
+  return read(std::as_bytes(std::span(bytes.data(), bytes.size())));
+}
+
+std::string error_of(std::string_view bytes) {
+  try {
+    read_text(bytes);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Pack, EveryConstantComesBackAsItWasCoded) {
+  for (codec::Profile profile : {codec::Profile::max, codec::Profile::balanced, codec::Profile::fast}) {
+    const Example example;
+    codec::EncodeOptions options;
+    options.profile = profile;
+    const std::string file = write(example.graph, example.codings, options);
+    EXPECT_EQ(write(example.graph, example.codings, options), file);
+    const onnx::ReadResult result = read_text(file);
+    EXPECT_EQ(result.graph.metadata.at("key"), "value");
+    EXPECT_EQ(result.graph.nodes().size(), example.graph.nodes().size());
+    for (const char* name : {"w", "v", "b", "exact", "inside", "indices"})
+      EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant) << name;
+  }
+}
+
+TEST(Pack, CutShortAnywhereIsAnError) {
+  const Example example;
+  const std::string file = write(example.graph, example.codings);
+  for (size_t size = 0; size < file.size(); ++size) EXPECT_NE(error_of(file.substr(0, size)), "") << size;
+  EXPECT_THAT(error_of(file + "x"), HasSubstr("something behind it"));
+}
+
+TEST(Pack, AChangedBitAnywhereIsAnError) {
+  const Example example;
+  const std::string file = write(example.graph, example.codings);
+  for (size_t i = 0; i < file.size() * 8; ++i) {
+    std::string damaged = file;
+    damaged[i / 8] = static_cast<char>(damaged[i / 8] ^ (1 << (i % 8)));
+    EXPECT_NE(error_of(damaged), "") << i;
+  }
+}
+
+TEST(Pack, DamageIsNamed) {
+  const Example example;
+  std::string file = write(example.graph, example.codings);
+  file.back() = static_cast<char>(file.back() ^ 1);  // the last stream is of 'indices'
+  EXPECT_THAT(error_of(file), HasSubstr("'indices'"));
+}
+
+TEST(Pack, ANewerVersionIsRefusedInWords) {
+  const Example example;
+  std::string file = write(example.graph, example.codings);
+  file[8] = 2;
+  EXPECT_THAT(error_of(file), HasSubstr("version 2; this Tercel reads up to 1"));
+}
+
+TEST(Pack, SizesAddUp) {
+  const Example example;
+  const std::string file = write(example.graph, example.codings);
+  const Sizes s = sizes(std::as_bytes(std::span(file)));
+  EXPECT_LT(s.graph + s.directory + s.vectors + s.matrices + s.lossless, static_cast<int64_t>(file.size()));
+  EXPECT_GT(s.matrices, 0);
+  EXPECT_GT(s.vectors, 0);
+  EXPECT_GT(s.lossless, 0);
+}
+
+}  // namespace
+}  // namespace tercel::pack

@@ -1,0 +1,255 @@
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "codec/crc32.h"
+#include "codec/syntax/fields.h"
+#include "pack/file_fields.h"
+#include "pack/pack.h"
+#include "pack/zstd.h"
+
+namespace tercel::pack {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+struct Entry {
+  Record record;
+  Bytes row_classes, column_classes, stream;
+};
+
+/// A file taken apart: every length checked against what there is.
+struct Parts {
+  std::string graph;
+  DirectoryHead directory;
+  Bytes vectors;
+  int64_t packed_directory_bytes = 0, packed_graph_bytes = 0;
+  std::vector<Entry> entries;
+};
+
+Bytes take(Bytes& rest, int64_t size, std::string_view what) {
+  if (size > static_cast<int64_t>(rest.size())) fail_input("{} needs {} bytes, {} are left", what, size, rest.size());
+  const Bytes taken = rest.first(static_cast<size_t>(size));
+  rest = rest.subspan(static_cast<size_t>(size));
+  return taken;
+}
+
+Parts take_apart(Bytes file) {
+  if (!is_packed(file)) fail_input("not a .tercel file");
+  const Bytes all = file;
+  file = file.subspan(sizeof(kMagic));
+  const auto version = static_cast<uint8_t>(take(file, 1, "the version")[0]);
+  if (version == 0 || version > kVersion)
+    fail_unsupported("a .tercel file of version {}; this Tercel reads up to {}", version, kVersion);
+  codec::FieldReader fields(file);
+  FileHead head;
+  visit_file_head(fields, head);
+  const size_t head_size = all.size() - fields.rest().size();
+  uint32_t checksum = 0;
+  fields.word("checksum", checksum);
+  Bytes rest = fields.rest();
+  Parts parts;
+  const Bytes graph = take(rest, head.graph_bytes, "the graph");
+  const Bytes directory = take(rest, head.directory_bytes, "the directory");
+  if (codec::crc32(directory, codec::crc32(graph, codec::crc32(all.first(head_size)))) != checksum)
+    fail_input("the file's head, graph or directory is damaged (checksum)");
+  if (static_cast<int64_t>(rest.size()) != head.payload_bytes)
+    fail_input("{} bytes of payload, {} were written: the file is cut short or has something behind it", rest.size(),
+               head.payload_bytes);
+  parts.packed_graph_bytes = head.graph_bytes;
+  parts.packed_directory_bytes = head.directory_bytes;
+  parts.graph = unsqueeze(graph, head.graph_size);
+  const std::string records = unsqueeze(directory, head.directory_size);
+  codec::FieldReader reader(std::as_bytes(std::span(records)));
+  visit_directory_head(reader, parts.directory);
+  parts.vectors = take(rest, parts.directory.vector_bytes, "the vectors");
+  for (int64_t i = 0; i < parts.directory.records; ++i) {
+    Entry entry;
+    visit_record(reader, entry.record);
+    if (entry.record.kind != RecordKind::vector) {
+      entry.row_classes = take(rest, entry.record.row_class_bytes, "row classes");
+      entry.column_classes = take(rest, entry.record.column_class_bytes, "column classes");
+      entry.stream = take(rest, entry.record.stream_bytes, "a stream");
+    }
+    parts.entries.push_back(entry);
+  }
+  if (!reader.rest().empty() || !rest.empty()) fail_input("bytes that no record speaks of");
+  return parts;
+}
+
+void check_expansion(int64_t elements, Bytes stream) {
+  if (elements / kMaxLevelsPerByte > static_cast<int64_t>(stream.size()))
+    fail_input("{} elements cannot come from {} bytes", elements, stream.size());
+}
+
+std::vector<uint8_t> read_classes(Bytes bytes, int64_t count) {
+  if (bytes.empty()) return {};
+  check_expansion(count, bytes);
+  const std::vector<std::byte> decoded = codec::decode_bytes(bytes, static_cast<size_t>(count));
+  std::vector<uint8_t> classes(decoded.size());
+  std::memcpy(classes.data(), decoded.data(), decoded.size());
+  for (uint8_t c : classes)
+    if (c >= codec::kColumnClasses) fail_input("a class of {}, there are {}", c, codec::kColumnClasses);
+  return classes;
+}
+
+/// rows x columns -> columns x rows, in tiles that stay in the cache.
+void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
+  constexpr int64_t kTile = 32;
+  parallel_for((rows + kTile - 1) / kTile, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t r0 = begin * kTile; r0 < std::min(end * kTile, rows); r0 += kTile)
+      for (int64_t c0 = 0; c0 < columns; c0 += kTile)
+        for (int64_t c = c0; c < std::min(c0 + kTile, columns); ++c)
+          for (int64_t r = r0; r < std::min(r0 + kTile, rows); ++r) to[c * rows + r] = from[r * columns + c];
+  });
+}
+
+class Decoder {
+ public:
+  explicit Decoder(Parts& parts) : parts_(parts) {
+    if (!parts.vectors.empty() || parts.directory.vector_levels > 0) {
+      check_expansion(parts.directory.vector_levels, parts.vectors);
+      levels_.resize(static_cast<size_t>(parts.directory.vector_levels));
+      at_place([] { return "vectors"; },
+               [&] {
+                 codec::decode(parts.vectors, {1, parts.directory.vector_levels, 1, 1, {}}, levels_, current_threads());
+               });
+    }
+  }
+
+  Tensor decode(std::string_view location, DType dtype, const Dims& dims) {
+    size_t index = 0;
+    const auto result = std::from_chars(location.data(), location.data() + location.size(), index);
+    if (result.ec != std::errc() || result.ptr != location.data() + location.size() || index != next_)
+      fail_input("record '{}', wanted {}", location, next_);
+    if (index >= parts_.entries.size()) fail_input("there is no record {}", index);
+    ++next_;
+    const Entry& entry = parts_.entries[index];
+    const int64_t elements = count_elements(dims);
+    if (entry.record.kind != RecordKind::bytes && dtype != DType::f32)
+      fail_input("coded elements are f32, the graph says {}", to_string(dtype));
+    switch (entry.record.kind) {
+      case RecordKind::matrix: return matrix(entry, dims, elements);
+      case RecordKind::vector: return vector(entry, dims, elements);
+      case RecordKind::bytes: return bytes(entry, dtype, dims, elements);
+      case RecordKind::floats: break;
+    }
+    return floats(entry, dims, elements);
+  }
+
+  void check_all_read() const {
+    if (next_ != parts_.entries.size() || next_level_ != levels_.size())
+      fail_input("{} records, the graph asks for {}", parts_.entries.size(), next_);
+  }
+
+ private:
+  static Tensor matrix(const Entry& entry, const Dims& dims, int64_t elements) {
+    const Record& record = entry.record;
+    const int64_t rows = record.rows, columns = rows > 0 ? elements / rows : 0;
+    if (rows * columns != elements || rows < 0) fail_input("{} rows do not divide {} elements", rows, elements);
+    check_expansion(elements, entry.stream);
+    codec::QuantisedMatrix head{rows,
+                                columns,
+                                record.kernel_height,
+                                record.kernel_width,
+                                std::bit_cast<float>(record.step),
+                                read_classes(entry.row_classes, rows),
+                                read_classes(entry.column_classes, columns),
+                                {}};
+    if (!std::isfinite(head.step) || head.step <= 0) fail_input("a step of {}", head.step);
+    std::vector<uint8_t> classes;
+    const codec::MatrixShape shape = coding_shape(head, classes);
+    // Scales of what the stream calls rows and columns.
+    std::vector<float> column_scale(static_cast<size_t>(shape.columns), head.step);
+    for (size_t c = 0; c < shape.column_class.size(); ++c)
+      column_scale[c] = head.step * codec::class_scale(exact_class(head, static_cast<int64_t>(c)));
+    Tensor tensor(DType::f32, dims);
+    auto* out = reinterpret_cast<float*>(tensor.mutable_data());
+    const auto count = static_cast<size_t>(elements);
+    if (record.transposed == 0) {
+      codec::decode(entry.stream, shape, {}, column_scale, std::span(out, count), current_threads());
+    } else {
+      std::vector<float> decoded(count);
+      codec::decode(entry.stream, shape, {}, column_scale, decoded, current_threads());
+      transpose(decoded.data(), rows, columns, out);
+    }
+    return tensor;
+  }
+
+  /// Of place c of the coding shape; its own classes stop at the largest context.
+  static int exact_class(const codec::QuantisedMatrix& head, int64_t c) {
+    if (head.row_class.empty()) return head.column_class[static_cast<size_t>(c)];
+    const int of_row = head.row_class[static_cast<size_t>(c / head.columns)];
+    return of_row + (head.column_class.empty() ? 0 : head.column_class[static_cast<size_t>(c % head.columns)]);
+  }
+
+  Tensor vector(const Entry& entry, const Dims& dims, int64_t elements) {
+    if (elements > static_cast<int64_t>(levels_.size() - next_level_))
+      fail_input("{} elements, {} levels of vectors are left", elements, levels_.size() - next_level_);
+    Tensor tensor(DType::f32, dims);
+    auto* out = reinterpret_cast<float*>(tensor.mutable_data());
+    const float step = codec::step_of(entry.record.step_code);
+    for (int64_t i = 0; i < elements; ++i) out[i] = static_cast<float>(levels_[next_level_++]) * step;
+    return tensor;
+  }
+
+  static Tensor bytes(const Entry& entry, DType dtype, const Dims& dims, int64_t elements) {
+    const size_t width = size_of(dtype);
+    check_expansion(elements, entry.stream);
+    Tensor tensor(dtype, dims);
+    const std::vector<std::byte> planes = codec::decode_bytes(entry.stream, tensor.bytes());
+    std::byte* out = tensor.mutable_data();
+    const auto count = static_cast<size_t>(elements);
+    for (size_t k = 0; k < width; ++k)
+      for (size_t i = 0; i < count; ++i) out[i * width + k] = planes[k * count + i];
+    return tensor;
+  }
+
+  static Tensor floats(const Entry& entry, const Dims& dims, int64_t elements) {
+    check_expansion(elements, entry.stream);
+    Tensor tensor(DType::f32, dims);
+    codec::decode_floats(entry.stream,
+                         {reinterpret_cast<float*>(tensor.mutable_data()), static_cast<size_t>(elements)});
+    return tensor;
+  }
+
+  Parts& parts_;
+  std::vector<int32_t> levels_;  // of all vectors
+  size_t next_ = 0, next_level_ = 0;
+};
+
+}  // namespace
+
+bool is_packed(std::span<const std::byte> bytes) {
+  return bytes.size() >= sizeof(kMagic) && std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) == 0;
+}
+
+onnx::ReadResult read(std::span<const std::byte> bytes) {
+  Parts parts = take_apart(bytes);
+  Decoder decoder(parts);
+  auto graph = std::make_shared<const std::string>(std::move(parts.graph));
+  onnx::ReadResult result = onnx::read_model(
+      std::as_bytes(std::span(*graph)), graph,
+      [&](std::string_view location, DType dtype, const Dims& dims) { return decoder.decode(location, dtype, dims); });
+  decoder.check_all_read();
+  return result;
+}
+
+Sizes sizes(std::span<const std::byte> bytes) {
+  const Parts parts = take_apart(bytes);
+  Sizes sizes;
+  sizes.graph = parts.packed_graph_bytes;
+  sizes.directory = parts.packed_directory_bytes;
+  sizes.vectors = parts.directory.vector_bytes;
+  for (const Entry& entry : parts.entries) {
+    const int64_t all = entry.record.row_class_bytes + entry.record.column_class_bytes + entry.record.stream_bytes;
+    (entry.record.kind == RecordKind::matrix ? sizes.matrices : sizes.lossless) += all;
+  }
+  return sizes;
+}
+
+}  // namespace tercel::pack

@@ -1,0 +1,129 @@
+#include <bit>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "codec/crc32.h"
+#include "codec/syntax/fields.h"
+#include "onnx/writer.h"
+#include "pack/file_fields.h"
+#include "pack/pack.h"
+#include "pack/zstd.h"
+
+namespace tercel::pack {
+namespace {
+
+std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+/// Byte k of every element together: the exponents of floats lie among exponents.
+std::string planes_of(const Tensor& tensor) {
+  const size_t width = size_of(tensor.dtype()), count = static_cast<size_t>(tensor.elements());
+  std::string planes(tensor.bytes(), '\0');
+  for (size_t k = 0; k < width; ++k)
+    for (size_t i = 0; i < count; ++i) planes[k * count + i] = static_cast<char>(tensor.data()[i * width + k]);
+  return planes;
+}
+
+struct Writer {
+  const codec::EncodeOptions& options;
+  std::vector<Record> records;
+  std::vector<int32_t> vector_levels;
+  std::string payload;
+
+  int64_t append(const std::string& stream) {
+    payload += stream;
+    return static_cast<int64_t>(stream.size());
+  }
+
+  int64_t append_classes(const std::vector<uint8_t>& classes) {
+    return classes.empty() ? 0 : append(codec::encode_bytes(std::as_bytes(std::span(classes))));
+  }
+
+  void add(const Tensor& constant, const CodedMatrix& coded) {
+    const codec::QuantisedMatrix& matrix = *coded.matrix;
+    TERCEL_CHECK(matrix.rows * matrix.columns == constant.elements() && constant.dtype() == DType::f32);
+    Record record;
+    record.kind = RecordKind::matrix;
+    record.transposed = coded.transposed;
+    record.rows = matrix.rows;
+    record.kernel_height = matrix.kernel_height;
+    record.kernel_width = matrix.kernel_width;
+    record.step = std::bit_cast<uint32_t>(matrix.step);
+    record.row_class_bytes = append_classes(matrix.row_class);
+    record.column_class_bytes = append_classes(matrix.column_class);
+    std::vector<uint8_t> classes;
+    record.stream_bytes = append(codec::encode(matrix.levels, coding_shape(matrix, classes), options));
+    records.push_back(record);
+  }
+
+  void add(const Tensor& constant, const CodedVector& coded) {
+    TERCEL_CHECK(static_cast<int64_t>(coded.levels.size()) == constant.elements() && constant.dtype() == DType::f32);
+    Record record;
+    record.kind = RecordKind::vector;
+    record.step_code = coded.step;
+    vector_levels.insert(vector_levels.end(), coded.levels.begin(), coded.levels.end());
+    records.push_back(record);
+  }
+
+  void add(const Tensor& constant, const Lossless&) {
+    Record record;
+    if (constant.dtype() == DType::f32) {
+      const Tensor aligned = constant.aligned();
+      record.kind = RecordKind::floats;
+      record.stream_bytes = append(codec::encode_floats(
+          {reinterpret_cast<const float*>(aligned.data()), static_cast<size_t>(aligned.elements())}));
+    } else {
+      record.kind = RecordKind::bytes;
+      record.stream_bytes = append(codec::encode_bytes(as_bytes(planes_of(constant))));
+    }
+    records.push_back(record);
+  }
+};
+
+}  // namespace
+
+std::string write(const Graph& graph, const std::map<std::string, Coding>& codings,
+                  const codec::EncodeOptions& options) {
+  Writer writer{options, {}, {}, {}};
+  std::map<std::string, size_t> places;
+  for (const auto& value : graph.values()) {
+    const auto coding = codings.find(value->name);
+    if (!value->is_constant() || coding == codings.end()) continue;
+    places[value->name] = writer.records.size();
+    std::visit([&](const auto& coded) { writer.add(value->constant, coded); }, coding->second);
+  }
+  TERCEL_CHECK(places.size() == codings.size(), "codings name constants that are not there");
+  const std::string graph_message = onnx::write_model(graph, [&](const Value& value) {
+    const auto at = places.find(value.name);
+    return at == places.end() ? std::string() : std::to_string(at->second);
+  });
+  std::string vectors;
+  if (!writer.vector_levels.empty())
+    vectors =
+        codec::encode(writer.vector_levels, {1, static_cast<int64_t>(writer.vector_levels.size()), 1, 1, {}}, options);
+
+  std::string directory;
+  codec::FieldWriter fields(directory);
+  DirectoryHead directory_head{static_cast<int64_t>(writer.records.size()),
+                               static_cast<int64_t>(writer.vector_levels.size()), static_cast<int64_t>(vectors.size())};
+  visit_directory_head(fields, directory_head);
+  for (Record& record : writer.records) visit_record(fields, record);
+
+  const std::string packed_graph = squeeze(graph_message), packed_directory = squeeze(directory);
+  if (static_cast<int64_t>(graph_message.size()) > kMaxGraphBytes)
+    fail(ErrorCode::limit, "a graph of {} bytes without its weights is more than a file holds", graph_message.size());
+  FileHead head{static_cast<int64_t>(packed_graph.size()), static_cast<int64_t>(graph_message.size()),
+                static_cast<int64_t>(packed_directory.size()), static_cast<int64_t>(directory.size()),
+                static_cast<int64_t>(vectors.size() + writer.payload.size())};
+  std::string file(reinterpret_cast<const char*>(kMagic), sizeof(kMagic));
+  file.push_back(static_cast<char>(kVersion));
+  codec::FieldWriter out(file);
+  visit_file_head(out, head);
+  uint32_t checksum =
+      codec::crc32(as_bytes(packed_directory), codec::crc32(as_bytes(packed_graph), codec::crc32(as_bytes(file))));
+  out.word("checksum", checksum);
+  return file + packed_graph + packed_directory + vectors + writer.payload;
+}
+
+}  // namespace tercel::pack

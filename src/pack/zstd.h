@@ -1,0 +1,14 @@
+// Zstandard for what is not weights: graphs, names, directories.
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace tercel::pack {
+
+std::string squeeze(std::string_view bytes);
+
+/// Throws Error where `bytes` is not one frame of exactly `size` bytes.
+std::string unsqueeze(std::span<const std::byte> bytes, int64_t size);
+
+}  // namespace tercel::pack
