@@ -10,7 +10,8 @@
 namespace tercel {
 namespace {
 
-CurvatureBlock factorise(const MomentBlock& moments, bool centred, double damping) {
+/// `weight`: of all places; 0: not centred.
+CurvatureBlock factorise(const MomentBlock& moments, double weight, double damping) {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const auto n = static_cast<Eigen::Index>(moments.columns);
   const auto at = [n](Eigen::Index i, Eigen::Index j) { return static_cast<size_t>(i * n + j); };
@@ -19,9 +20,8 @@ CurvatureBlock factorise(const MomentBlock& moments, bool centred, double dampin
   for (Eigen::Index i = 0; i < n; ++i)
     for (Eigen::Index j = 0; j < n; ++j) {
       double x = static_cast<double>(moments.second[at(i, j)]);
-      if (centred)
-        x -= static_cast<double>(moments.mean[static_cast<size_t>(i)]) *
-             static_cast<double>(moments.mean[static_cast<size_t>(j)]);
+      x -= weight * static_cast<double>(moments.mean[static_cast<size_t>(i)]) *
+           static_cast<double>(moments.mean[static_cast<size_t>(j)]);
       h(n - 1 - i, n - 1 - j) = x;
     }
   double typical = h.diagonal().mean();
@@ -54,21 +54,27 @@ CurvatureBlock factorise(const MomentBlock& moments, bool centred, double dampin
 
 Curvature factorise(const Moments& moments, bool centred, double damping) {
   Curvature curvature;
-  std::vector<std::pair<const MomentBlock*, CurvatureBlock*>> work;
+  struct Work {
+    const MomentBlock* from;
+    CurvatureBlock* to;
+    double weight;
+  };
+  std::vector<Work> work;
+  curvature.row_weight = moments.row_weight;
   curvature.groups.resize(moments.groups.size());
   for (size_t g = 0; g < moments.groups.size(); ++g) {
     curvature.groups[g].resize(moments.groups[g].size());
     std::vector<float> mean;
     for (size_t b = 0; b < moments.groups[g].size(); ++b) {
-      work.emplace_back(&moments.groups[g][b], &curvature.groups[g][b]);
+      work.push_back({&moments.groups[g][b], &curvature.groups[g][b], centred ? moments.weight[g] : 0});
       mean.insert(mean.end(), moments.groups[g][b].mean.begin(), moments.groups[g][b].mean.end());
     }
     curvature.mean.push_back(std::move(mean));
   }
   parallel_for(static_cast<int64_t>(work.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const auto& [from, to] = work[static_cast<size_t>(i)];
-      *to = factorise(*from, centred, damping);
+      const Work& w = work[static_cast<size_t>(i)];
+      *w.to = factorise(*w.from, w.weight, damping);
     }
   });
   return curvature;

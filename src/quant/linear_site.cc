@@ -58,6 +58,7 @@ std::vector<LinearSite> find_linear_sites(const Graph& graph) {
     }
     site.weights = weights->name;
     site.input = node->input(0)->name;
+    site.output = node->output()->name;
     sites.push_back(std::move(site));
   }
   return sites;
@@ -78,7 +79,7 @@ InputRows::InputRows(const LinearSite& site, const Dims& dims, int64_t most) : s
 
 void InputRows::gather(const float* input, int64_t group, int64_t first, int64_t number, float* dst) const {
   for (int64_t i = 0; i < count_; ++i) {
-    const int64_t place = count_ == places_ ? i : (2 * i + 1) * places_ / (2 * count_);
+    const int64_t place = this->place(i);
     float* row = dst + i * number;
     if (!site_.conv) {
       std::copy_n(input + place * site_.columns + first, number, row);

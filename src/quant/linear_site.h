@@ -13,9 +13,9 @@ namespace tercel {
 /// `transposed` where the rows are the last axis (MatMul, Gemm without transB).
 struct LinearSite {
   const Node* node = nullptr;
-  std::string weights, input, bias;  ///< value names; bias is empty where there is none or it is no constant
-  int64_t rows = 0, columns = 0;     ///< columns of one group
-  int64_t groups = 1;                ///< rows r * groups / rows ... share one input
+  std::string weights, input, output, bias;  ///< value names; bias is empty where there is none or it is no constant
+  int64_t rows = 0, columns = 0;             ///< columns of one group
+  int64_t groups = 1;                        ///< rows r * groups / rows ... share one input
   bool transposed = false;
   // Convolutions: columns are ic / groups x kh x kw. Products: kernel 1x1.
   bool conv = false;
@@ -33,6 +33,9 @@ class InputRows {
  public:
   InputRows(const LinearSite& site, const Dims& dims, int64_t most);
   int64_t count() const { return count_; }
+  int64_t places() const { return places_; }  ///< of the node's output: pixels of all pictures, or rows
+  /// The place that row i of gather() belongs to.
+  int64_t place(int64_t i) const { return count_ == places_ ? i : (2 * i + 1) * places_ / (2 * count_); }
   /// Writes columns first .. first + number - 1 of every place: dst[place * number + column - first].
   void gather(const float* input, int64_t group, int64_t first, int64_t number, float* dst) const;
 

@@ -1,6 +1,7 @@
 #include "quant/moments.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/bits.h"
 #include "base/check.h"
@@ -8,18 +9,44 @@
 #include "base/isa.h"
 #include "base/threads.h"
 #include "kernels/simd/gemm.h"
+#include "quant/gradient.h"
 #include "quant/observe.h"
+#include "session/model_impl.h"
 
 namespace tercel {
 namespace {
 
-/// Rows gathered until there are enough of them for a product worth its packing.
+// Few inputs say little of most directions, and less where only some places matter (the class token of a last block): a
+// place weighs as much again as the mean of all, rows lean on their mean, and answers are drawn from a softened
+// softmax, because a network that is sure of itself has no gradient. Values by trial on ViT-Ti (docs/compression.md).
+constexpr float kPlain = 1;
+constexpr double kPlainRows = 3;
+constexpr float kTemperature = 3;
+
+/// The gradient at a layer's output, by place and row.
+class OutputGradient {
+ public:
+  OutputGradient(const LinearSite& site, const Array& gradient) : data_(gradient.floats().data()), rows_(site.rows) {
+    if (!site.conv) return;
+    pixels_ = gradient.dims().at(2) * gradient.dims().at(3);
+  }
+  float at(int64_t place, int64_t row) const {
+    if (pixels_ == 0) return data_[place * rows_ + row];
+    return data_[(place / pixels_ * rows_ + row) * pixels_ + place % pixels_];
+  }
+
+ private:
+  const float* data_;
+  int64_t rows_, pixels_ = 0;
+};
+
 class Accumulator {
  public:
-  Accumulator(const LinearSite& site, const MomentOptions& options) {
+  Accumulator(const LinearSite& site, const MomentOptions& options) : rows_(site.rows) {
     const int64_t kernel = site.kernel_height * site.kernel_width;
     const int64_t step = std::max<int64_t>(options.block_columns / kernel, 1) * kernel;
     moments_.groups.resize(static_cast<size_t>(site.groups));
+    moments_.weight.resize(static_cast<size_t>(site.groups));
     for (auto& blocks : moments_.groups) {
       for (int64_t first = 0; first < site.columns; first += step) {
         MomentBlock block;
@@ -30,34 +57,93 @@ class Accumulator {
         blocks.push_back(std::move(block));
       }
     }
+    if (options.samples > 0) {
+      moments_.row_weight.resize(static_cast<size_t>(rows_));
+      moments_.bias_weight.resize(static_cast<size_t>(rows_));
+    }
   }
 
-  void add(const LinearSite& site, const Array& input, const MomentOptions& options, Isa isa) {
+  /// `gradient`: nullptr for plain moments.
+  void add(const LinearSite& site, const Array& input, const Array* gradient, const MomentOptions& options, Isa isa) {
     const InputRows rows(site, input.dims(), options.places);
     const float* data = input.floats().data();
-    for (size_t g = 0; g < moments_.groups.size(); ++g)
-      for (MomentBlock& block : moments_.groups[g]) add(rows, data, static_cast<int64_t>(g), block, isa);
-    moments_.count += rows.count();
+    const auto groups = static_cast<int64_t>(moments_.groups.size());
+    std::vector<float> weights(static_cast<size_t>(rows.count()), 1.0f);
+    for (int64_t g = 0; g < groups; ++g) {
+      if (gradient != nullptr) weigh(rows, OutputGradient(site, *gradient), g, groups, weights);
+      for (float w : weights) moments_.weight[static_cast<size_t>(g)] += static_cast<double>(w);
+      for (MomentBlock& block : moments_.groups[static_cast<size_t>(g)]) add(rows, data, weights, g, block, isa);
+    }
+    seen_ += gradient != nullptr ? 1 : rows.count();
   }
 
   Moments finish() {
-    TERCEL_CHECK(moments_.count > 0);
-    const float scale = 1.0f / static_cast<float>(moments_.count);
-    for (auto& blocks : moments_.groups)
-      for (MomentBlock& block : blocks) {
-        for (float& x : block.mean) x *= scale;
+    TERCEL_CHECK(seen_ > 0);
+    const float scale = 1.0f / static_cast<float>(seen_);
+    for (size_t g = 0; g < moments_.groups.size(); ++g) {
+      const auto of_mean = static_cast<float>(1 / std::max(moments_.weight[g], 1e-30));
+      for (MomentBlock& block : moments_.groups[g]) {
+        for (float& x : block.mean) x *= of_mean;
         for (float& x : block.second) x *= scale;
       }
+      moments_.weight[g] *= static_cast<double>(scale);
+    }
+    for (float& x : moments_.bias_weight) x *= scale;
+    normalise_rows();
     return std::move(moments_);
   }
 
  private:
-  void add(const InputRows& rows, const float* data, int64_t group, MomentBlock& block, Isa isa) {
+  /// What each place weighs for the rows of one group, and what each row weighs. Places left out are stood in for.
+  void weigh(const InputRows& rows, const OutputGradient& gradient, int64_t group, int64_t groups,
+             std::vector<float>& weights) {
+    const int64_t first = group * rows_ / groups, last = (group + 1) * rows_ / groups;
+    const auto scale = static_cast<float>(static_cast<double>(rows.places()) / static_cast<double>(rows.count()));
+    std::fill(weights.begin(), weights.end(), 0.0f);
+    for (int64_t row = first; row < last; ++row) {
+      double sum = 0;
+      for (int64_t i = 0; i < rows.count(); ++i) {
+        const float g = gradient.at(rows.place(i), row);
+        const float square = g * g * scale;
+        weights[static_cast<size_t>(i)] += square;
+        moments_.row_weight[static_cast<size_t>(row)] += square;
+        sum += static_cast<double>(g * scale);
+      }
+      moments_.bias_weight[static_cast<size_t>(row)] += static_cast<float>(sum * sum);
+    }
+    float mean = 0;
+    for (float w : weights) mean += w / static_cast<float>(weights.size());
+    for (float& w : weights) w += kPlain * mean;
+  }
+
+  void normalise_rows() {
+    if (moments_.row_weight.empty()) return;
+    const int64_t groups = static_cast<int64_t>(moments_.groups.size());
+    for (int64_t g = 0; g < groups; ++g) {
+      const int64_t first = g * rows_ / groups, last = (g + 1) * rows_ / groups;
+      double sum = 0;
+      for (int64_t r = first; r < last; ++r) sum += static_cast<double>(moments_.row_weight[static_cast<size_t>(r)]);
+      // A row that never mattered on these inputs may matter on others: a hundredth of the others' mean.
+      const double floor = kPlainRows * sum / static_cast<double>(last - first);
+      for (int64_t r = first; r < last; ++r) {
+        float& w = moments_.row_weight[static_cast<size_t>(r)];
+        w = sum > 0 ? static_cast<float>((static_cast<double>(w) + floor) / ((1 + kPlainRows) * sum))
+                    : 1.0f / static_cast<float>(last - first);
+      }
+    }
+  }
+
+  void add(const InputRows& rows, const float* data, const std::vector<float>& weights, int64_t group,
+           MomentBlock& block, Isa isa) {
     const int64_t n = block.columns, m = rows.count();
     x_.resize(static_cast<size_t>(m * n));
     rows.gather(data, group, block.first, n, x_.data());
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) block.mean[static_cast<size_t>(j)] += x_[static_cast<size_t>(i * n + j)];
+    for (int64_t i = 0; i < m; ++i) {
+      const float w = weights[static_cast<size_t>(i)], root = std::sqrt(w);
+      float* row = &x_[static_cast<size_t>(i * n)];
+      for (int64_t j = 0; j < n; ++j) block.mean[static_cast<size_t>(j)] += w * row[j];
+      for (int64_t j = 0; j < n; ++j) row[j] *= root;
+    }
     if (n < 32) {  // depthwise convolutions: thousands of tiny products
       for (int64_t i = 0; i < m; ++i)
         for (int64_t j = 0; j < n; ++j)
@@ -87,9 +173,16 @@ class Accumulator {
     gemm(job, isa);
   }
 
+  int64_t rows_;
   Moments moments_;
+  int64_t seen_ = 0;  // rows, or answers with their gradients
   std::vector<float> x_, transposed_, packed_;
 };
+
+bool ends_in_softmax(const Model& model) {
+  const Value* output = model.impl().graph.outputs().at(0);
+  return output->producer != nullptr && output->producer->is("Softmax");
+}
 
 }  // namespace
 
@@ -106,13 +199,36 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
   const ThreadScope threads(options.threads == 0 ? hardware_threads() : options.threads);
   SessionOptions session;
   session.threads = options.threads;
-  observe(
-      model, values, inputs,
-      [&](size_t, const std::vector<Array>& seen) {
-        for (size_t i = 0; i < sites.size(); ++i)
-          accumulators.at(sites[i].weights).add(sites[i], seen[i], options, isa);
-      },
-      session, progress);
+  const auto accumulator_of = [&](size_t i) -> Accumulator& { return accumulators.at(sites[i].weights); };
+  if (options.samples == 0) {
+    observe(
+        model, values, inputs,
+        [&](size_t, const std::vector<Array>& seen) {
+          for (size_t i = 0; i < sites.size(); ++i) accumulator_of(i).add(sites[i], seen[i], nullptr, options, isa);
+        },
+        session, progress);
+  } else {
+    for (const LinearSite& site : sites) values.push_back(site.output);
+    Gradient gradient(model, values, session);
+    Rng rng(options.seed);
+    const bool probabilities = ends_in_softmax(model);
+    for (size_t k = 0; k < inputs.size(); ++k) {
+      gradient.run(
+          inputs[k], options.samples,
+          [&](int, const Array& output) {
+            Array soft = output;
+            if (!probabilities)
+              for (float& x : soft.floats()) x /= kTemperature;
+            return fisher_seed(soft, probabilities, rng);
+          },
+          [&](int, const std::vector<Array>& seen, const std::vector<Array>& gradients) {
+            for (size_t i = 0; i < sites.size(); ++i)
+              accumulator_of(i).add(sites[i], seen[i], &gradients[sites.size() + i], options, isa);
+          });
+      if (progress && !progress("measure", static_cast<double>(k + 1) / static_cast<double>(inputs.size())))
+        fail(ErrorCode::stopped, "stopped while measuring");
+    }
+  }
   std::map<std::string, Moments> moments;
   for (auto& [name, accumulator] : accumulators) moments.emplace(name, accumulator.finish());
   return moments;

@@ -16,23 +16,33 @@ namespace tercel {
 /// product (25,088 columns) fits memory.
 struct MomentBlock {
   int64_t first = 0, columns = 0;
-  std::vector<float> mean;    ///< E[x], one a column
-  std::vector<float> second;  ///< E[x x'], columns x columns, row-major
+  std::vector<float> mean;    ///< E[x], one a column; of places as heavy as they are
+  std::vector<float> second;  ///< sum of weighted x x', columns x columns, row-major
 };
 
 /// Of one constant matrix, over all nodes that read it.
+///
+/// Plain: means over all places. With gradients, Fisher information: a place t weighs |g_t|^2, g the gradient of the
+/// log likelihood at the layer's output, summed over places and averaged over inputs; row o has the part row_weight[o]
+/// of it (Kronecker factors with the rows' side reduced to its diagonal; Martens and Grosse 2015, arXiv 1503.05671).
+/// Then KL(before || after) is about 1/2 sum_o row_weight[o] e_o' second e_o for errors e_o of the rows.
 struct Moments {
-  int64_t count = 0;                             ///< rows seen
+  std::vector<double> weight;                    ///< of all places together, one a group
   std::vector<std::vector<MomentBlock>> groups;  ///< blocks of each group, in order of columns
+  std::vector<float> row_weight;                 ///< sums to 1 over a group's rows; empty: plain
+  std::vector<float> bias_weight;                ///< Fisher information of a bias, one a row; empty: plain
 };
 
 struct MomentOptions {
   int64_t block_columns = 1024;  ///< at most so many columns a block (whole kernels)
-  int64_t places = 256;          ///< rows taken from one input at most
+  int64_t places = 256;          ///< taken from one input at most
+  int samples = 2;               ///< answers drawn for one input; 0: plain moments
+  uint64_t seed = 1;
   int threads = 0;
 };
 
-/// By name of the weights. The model runs once per input; memory holds the moments and one run.
+/// By name of the weights. The model runs once per input; memory holds the moments and one run. With samples > 0 throws
+/// Error(unsupported) for networks with operators that have no derivative here.
 std::map<std::string, Moments> measure_moments(const Model& model, const std::vector<LinearSite>& sites,
                                                const std::vector<Array>& inputs, const MomentOptions& options = {},
                                                const Progress& progress = {});

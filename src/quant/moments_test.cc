@@ -81,9 +81,9 @@ TEST(Moments, AreMeansOverInputsAndPlaces) {
   const auto sites = find_linear_sites(model.impl().graph);
   const std::vector<Array> inputs{random_array({kRows, kColumns}, 3), random_array({kRows, kColumns}, 4)};
   MomentOptions options;
+  options.samples = 0;
   options.block_columns = 33;  // two blocks, the second smaller than a vector's worth
   const Moments moments = measure_moments(model, sites, inputs, options).at("w");
-  EXPECT_EQ(moments.count, 2 * kRows);
   ASSERT_EQ(moments.groups.size(), 1u);
   ASSERT_EQ(moments.groups[0].size(), 2u);
   for (const MomentBlock& block : moments.groups[0]) {

@@ -113,11 +113,11 @@ std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t f
   return {std::move(measured), take(first, second)};
 }
 
-std::vector<Array> load_inputs(const Model& model, const PictureSet& pictures, const Progress& progress) {
+std::vector<Array> load_inputs(const Model& model, const PictureSet& pictures, const Preprocessing& how,
+                               const Progress& progress) {
   const std::vector<Port> ports = model.inputs();
   if (ports.size() != 1 || ports[0].dtype != DType::f32 || (ports[0].ranked && ports[0].dims.size() != 4))
     fail_input("{}: pictures need a model with one input of type f32 and rank 4", model.name());
-  const Preprocessing how = model.preprocessing();
   const int64_t h = how.height, w = how.width;
   const std::vector<int64_t> dims =
       how.channels_last ? std::vector<int64_t>{1, h, w, 3} : std::vector<int64_t>{1, 3, h, w};

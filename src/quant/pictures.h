@@ -29,8 +29,9 @@ PictureSet find_pictures(const std::filesystem::path& folder);
 /// fewer than asked for, both get their share. Throws Error where either would be empty.
 std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed);
 
-/// One input of the model a picture, batch 1, by the model's own preprocessing. Throws Error naming the picture that
+/// One input of the model a picture, batch 1. Throws Error naming the picture that
 /// cannot be read, and for models that do not take one picture.
-std::vector<Array> load_inputs(const Model& model, const PictureSet& pictures, const Progress& progress = {});
+std::vector<Array> load_inputs(const Model& model, const PictureSet& pictures, const Preprocessing& how,
+                               const Progress& progress = {});
 
 }  // namespace tercel

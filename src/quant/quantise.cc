@@ -10,6 +10,9 @@
 namespace tercel {
 namespace {
 
+using codec::class_scale;
+using codec::QuantisedMatrix;
+
 constexpr int64_t kPieceWeights = int64_t{1} << 16;
 constexpr int kClasses = codec::kColumnClasses;
 
@@ -42,22 +45,29 @@ std::vector<uint8_t> column_classes(const Curvature& curvature, int64_t columns,
   return classes;
 }
 
-std::vector<uint8_t> group_classes(const Curvature& curvature, int64_t rows) {
-  std::vector<double> log_weight;
+std::vector<uint8_t> row_classes(const Curvature& curvature, int64_t rows) {
+  std::vector<double> of_group;
   for (const auto& blocks : curvature.groups) {
     double sum = 0, count = 0;
     for (const CurvatureBlock& block : blocks)
       for (float w : block.weight) sum += log2_or_low(w), count += 1;
-    log_weight.push_back(sum / count);
+    of_group.push_back(sum / count);
   }
-  const std::vector<uint8_t> by_group = classes_of(log_weight);
-  std::vector<uint8_t> classes(static_cast<size_t>(rows));
-  for (size_t r = 0; r < classes.size(); ++r) classes[r] = by_group[r * by_group.size() / classes.size()];
-  return classes;
+  std::vector<double> log_weight;
+  for (int64_t r = 0; r < rows; ++r)
+    log_weight.push_back(of_group[static_cast<size_t>(r) * of_group.size() / static_cast<size_t>(rows)] +
+                         std::log2(std::max(curvature.weight_of_row(r), 1e-30)));
+  return classes_of(log_weight);
 }
 
 bool all_alike(const std::vector<uint8_t>& classes) {
   return std::adjacent_find(classes.begin(), classes.end(), std::not_equal_to<>()) == classes.end();
+}
+
+float mean_class(const std::vector<uint8_t>& classes) {
+  double sum = 0;
+  for (uint8_t c : classes) sum += c;
+  return classes.empty() ? 0 : static_cast<float>(sum / static_cast<double>(classes.size()));
 }
 
 int32_t nearest(float x) {
@@ -93,6 +103,7 @@ struct Decider {
       const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.groups.size()) / matrix.rows);
       const float row_step =
           matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
+      const double row_weight = curvature.weight_of_row(r);
       for (const CurvatureBlock& block : curvature.groups[group]) {
         float* e = error.data();
         for (int64_t j = 0; j < block.columns; ++j) {
@@ -102,8 +113,8 @@ struct Decider {
               block.carry.empty() ? 0 : dot(&block.carry[static_cast<size_t>(j * block.columns)], e, j);
           const float step = row_step * column_scale[static_cast<size_t>(c)];
           const float x = (w + carried) / step;
-          const auto weight =
-              static_cast<double>(block.weight[static_cast<size_t>(j)] * step) * static_cast<double>(step);
+          const double weight = row_weight * static_cast<double>(block.weight[static_cast<size_t>(j)]) *
+                                static_cast<double>(step) * static_cast<double>(step);
           const auto [level, cost, paid] = best(x, weight, rate);
           rate.push(level);
           levels[r * columns + c] = level;
@@ -142,22 +153,13 @@ struct Decider {
 
 }  // namespace
 
-float class_scale(int c) { return std::exp2(0.5f * static_cast<float>(c)); }
-
-codec::MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& classes) {
-  codec::MatrixShape shape{matrix.rows, matrix.columns, matrix.kernel_height, matrix.kernel_width, matrix.column_class};
-  if (matrix.row_class.empty()) return shape;
-  classes.clear();
-  for (int64_t r = 0; r < matrix.rows; ++r)
-    for (int64_t c = 0; c < matrix.columns; ++c) {
-      const int both = matrix.row_class[static_cast<size_t>(r)] +
-                       (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(c)]);
-      classes.push_back(static_cast<uint8_t>(std::min(both, kClasses - 1)));
-    }
-  shape.rows = 1;
-  shape.columns = matrix.rows * matrix.columns;
-  shape.column_class = classes;
-  return shape;
+double mean_log2_weight(const Curvature& curvature, int64_t rows) {
+  double columns = 0, column_count = 0, row_sum = 0;
+  for (const auto& blocks : curvature.groups)
+    for (const CurvatureBlock& block : blocks)
+      for (float w : block.weight) columns += log2_or_low(w), column_count += 1;
+  for (int64_t r = 0; r < rows; ++r) row_sum += std::log2(std::max(curvature.weight_of_row(r), 1e-30));
+  return columns / column_count + row_sum / static_cast<double>(rows);
 }
 
 QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
@@ -172,34 +174,25 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   matrix.step = options.step;
   matrix.levels.resize(weights.size());
   if (weights.empty()) return result;
-  if (options.column_steps && curvature.measured()) {
+  if (options.own_steps && curvature.measured()) {
     if (curvature.groups.size() == 1)
       matrix.column_class = column_classes(curvature, columns, kernel_height * kernel_width);
-    else matrix.row_class = group_classes(curvature, rows);
+    matrix.row_class = row_classes(curvature, rows);
     if (all_alike(matrix.column_class)) matrix.column_class.clear();
     if (all_alike(matrix.row_class)) matrix.row_class.clear();
+    matrix.step *= std::exp2(-0.5f * (mean_class(matrix.row_class) + mean_class(matrix.column_class)));
   }
 
   Decider decider{matrix, curvature, weights, 0, std::vector<float>(static_cast<size_t>(columns), 1.0f)};
   for (size_t c = 0; c < matrix.column_class.size(); ++c) decider.column_scale[c] = class_scale(matrix.column_class[c]);
-  // The price of a bit is stated for a column whose weighted squared step is the (geometric) mean of all.
-  double log_weight = 0, count = 0;
-  for (size_t g = 0; g < curvature.groups.size(); ++g)
-    for (const CurvatureBlock& block : curvature.groups[g])
-      for (int64_t j = 0; j < block.columns; ++j) {
-        const size_t row = g * static_cast<size_t>(rows) / curvature.groups.size();
-        const int c = (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(block.first + j)]) +
-                      (matrix.row_class.empty() ? 0 : matrix.row_class[row]);
-        log_weight += log2_or_low(block.weight[static_cast<size_t>(j)]) + c;
-        count += 1;
-      }
-  decider.price = static_cast<double>(options.lambda) * static_cast<double>(matrix.step) *
-                  static_cast<double>(matrix.step) * std::exp2(log_weight / count);
+  // The price of a bit is stated for the geometric mean of all weighted squared steps.
+  decider.price = static_cast<double>(options.lambda) * static_cast<double>(options.step) *
+                  static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature, rows));
 
   // Pieces of fixed size, so that the answer does not depend on the threads; each starts from a model that has seen
   // plainly rounded levels.
   std::vector<uint8_t> classes;
-  const codec::MatrixShape shape = coding_shape(matrix, classes);
+  const codec::MatrixShape shape = codec::coding_shape(matrix, classes);
   const int64_t piece_rows = std::max<int64_t>(kPieceWeights / std::max<int64_t>(columns, 1), 1);
   const int64_t pieces = div_up(rows, piece_rows);
   codec::RateModel warm(shape);
@@ -225,23 +218,11 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   return result;
 }
 
-std::vector<float> dequantise(const QuantisedMatrix& matrix) {
-  std::vector<float> weights(matrix.levels.size());
-  for (int64_t r = 0; r < matrix.rows; ++r)
-    for (int64_t c = 0; c < matrix.columns; ++c) {
-      const auto i = static_cast<size_t>(r * matrix.columns + c);
-      const int both = (matrix.row_class.empty() ? 0 : matrix.row_class[static_cast<size_t>(r)]) +
-                       (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(c)]);
-      weights[i] = static_cast<float>(matrix.levels[i]) * (matrix.step * class_scale(both));
-    }
-  return weights;
-}
-
 std::vector<float> mean_error(std::span<const float> weights, const QuantisedMatrix& matrix,
                               const Curvature& curvature) {
   std::vector<float> change(static_cast<size_t>(matrix.rows));
   if (!curvature.measured()) return change;
-  const std::vector<float> quantised = dequantise(matrix);
+  const std::vector<float> quantised = codec::dequantise(matrix);
   for (int64_t r = 0; r < matrix.rows; ++r) {
     const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.mean.size()) / matrix.rows);
     double sum = 0;

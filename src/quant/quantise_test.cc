@@ -39,13 +39,13 @@ Moments related_moments(int64_t n, uint64_t seed, std::vector<std::vector<float>
     }
     if (samples != nullptr) samples->push_back(std::move(x));
   }
-  return {kSamples, {{block}}};
+  return {{1.0}, {{block}}, {}, {}};
 }
 
 /// Mean over samples of the squared error of all outputs, after the bias has taken up the mean.
-double output_error(const std::vector<float>& w, const QuantisedMatrix& q, const Curvature& curvature,
+double output_error(const std::vector<float>& w, const codec::QuantisedMatrix& q, const Curvature& curvature,
                     const std::vector<std::vector<float>>& samples) {
-  const std::vector<float> v = dequantise(q), change = mean_error(w, q, curvature);
+  const std::vector<float> v = codec::dequantise(q), change = mean_error(w, q, curvature);
   double sum = 0;
   for (const auto& x : samples)
     for (int64_t r = 0; r < q.rows; ++r) {
@@ -112,12 +112,13 @@ TEST(Quantise, ABitThatCostsMoreIsSpentLess) {
 
 TEST(Quantise, GroupsHaveStepsOfTheirOwn) {
   // A depthwise convolution whose second half of channels sees inputs a hundred times larger.
-  Moments moments{10, {}};
+  Moments moments;
   for (int g = 0; g < 8; ++g) {
     const float size = g < 4 ? 1.0f : 1e4f;
     MomentBlock block{0, 9, std::vector<float>(9), std::vector<float>(81)};
     for (size_t i = 0; i < 9; ++i) block.second[i * 9 + i] = size;
     moments.groups.push_back({block});
+    moments.weight.push_back(1);
   }
   const std::vector<float> w = normal(8 * 9, 4);
   const auto result = quantise(w, 8, 9, 3, 3, factorise(moments, false), {0.01f});
@@ -125,7 +126,7 @@ TEST(Quantise, GroupsHaveStepsOfTheirOwn) {
   EXPECT_EQ(result.matrix.row_class[7], 0);
   EXPECT_EQ(result.matrix.row_class[0], 13);  // half octaves in a factor of 100
   std::vector<uint8_t> classes;
-  const codec::MatrixShape shape = coding_shape(result.matrix, classes);
+  const codec::MatrixShape shape = codec::coding_shape(result.matrix, classes);
   EXPECT_EQ(shape.rows, 1);
   const std::string bytes = codec::encode(result.matrix.levels, shape);
   std::vector<int32_t> levels(result.matrix.levels.size());
@@ -134,7 +135,7 @@ TEST(Quantise, GroupsHaveStepsOfTheirOwn) {
 }
 
 TEST(Quantise, ALayerThatSeesNothingCostsNothingMuch) {
-  Moments moments{10, {{{0, 5, std::vector<float>(5), std::vector<float>(25)}}}};
+  Moments moments{{1.0}, {{{0, 5, std::vector<float>(5), std::vector<float>(25)}}}, {}, {}};
   const std::vector<float> w = normal(5 * 5, 4);
   EXPECT_EQ(quantise(w, 5, 5, 1, 1, factorise(moments, true), {0.1f}).matrix.levels.size(), 25u);
 }
