@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
   tercel::cli::add_classify(app);
   tercel::cli::add_run(app);
   tercel::cli::add_optimize(app);
+  tercel::cli::add_compress(app);
+  tercel::cli::add_decompress(app);
+  tercel::cli::add_front(app);
   tercel::cli::add_bench(app);
   try {
     app.parse(argc, argv);

@@ -9,6 +9,9 @@ void add_inspect(CLI::App& app);
 void add_classify(CLI::App& app);
 void add_run(CLI::App& app);
 void add_optimize(CLI::App& app);
+void add_compress(CLI::App& app);
+void add_decompress(CLI::App& app);
+void add_front(CLI::App& app);
 void add_bench(CLI::App& app);
 
 }  // namespace tercel::cli

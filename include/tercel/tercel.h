@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tercel/array.h"
+#include "tercel/compress.h"
 #include "tercel/error.h"
 #include "tercel/image.h"
 #include "tercel/model.h"

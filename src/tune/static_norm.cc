@@ -107,8 +107,8 @@ class Fixer {
     report_.measured = measured.size();
     report_.judged = judged.size();
     find_sites();
-    measured_ = load_inputs(original_, measured, options.progress);
-    judged_ = load_inputs(original_, judged, options.progress);
+    measured_ = load_inputs(original_, measured, original_.preprocessing(), options.progress);
+    judged_ = load_inputs(original_, judged, original_.preprocessing(), options.progress);
     classes_ = judged.classes;
   }
 

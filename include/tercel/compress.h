@@ -1,0 +1,98 @@
+// Networks at a few percent of their size: weights as levels, and what that does to the answers.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tercel/image.h"
+#include "tercel/model.h"
+#include "tercel/progress.h"
+
+namespace tercel {
+
+/// How weights are coded: `max` gives the smallest file, `fast` is read fastest.
+enum class CodingProfile { max, balanced, fast };
+
+/// "max", "balanced", "fast". Throws Error that lists them.
+CodingProfile parse_profile(std::string_view word);
+std::string_view to_string(CodingProfile profile);
+
+struct CompressOptions {
+  CodingProfile profile = CodingProfile::max;
+  /// Pictures to measure on (and, others of them, to judge on). Empty: all errors of weights count the same, and only
+  /// `target_ratio` or `lossless` can be asked for.
+  std::filesystem::path pictures;
+  std::optional<Preprocessing> preprocessing;  ///< of the pictures; else the model's own
+  int calibration_pictures = 128;              ///< to measure on
+  int tuning_pictures = 128;                   ///< to choose by
+  int judging_pictures = 256;                  ///< for the report; never used to choose
+  /// Points of top-1 (of agreement, where the pictures have no labels) that may be lost on the tuning pictures.
+  double max_drop = 0.3;
+  double target_ratio = 0;  ///< above 0: this ratio instead, whatever it costs
+  int effort = 5;           ///< 1 (one step for all layers) .. 9 (evolutionary search)
+  bool lossless = false;    ///< every bit of every weight as it was
+  uint64_t seed = 1;
+  int threads = 0;
+  Progress progress;
+};
+
+/// One layer as it is stored.
+struct LayerReport {
+  std::string constant, layer;
+  int64_t rows = 0, columns = 0;
+  double step = 0;
+  double bits_per_weight = 0;
+};
+
+/// What a file costs and answers.
+struct CompressPoint {
+  double ratio = 0;  ///< bytes of all floating parameters as f32 / bytes of the file
+  int64_t bytes = 0;
+  int pictures = 0;  ///< judged on; 0: none were given, and what follows means nothing
+  double agreement = 0, kl = 0;
+  double top1 = -1, reference_top1 = -1;  ///< -1 without labels
+};
+
+struct CompressReport {
+  CompressPoint result;
+  int64_t parameters = 0;
+  int64_t graph_bytes = 0, vector_bytes = 0, matrix_bytes = 0;
+  int evaluations = 0;     ///< networks run on the tuning pictures to choose
+  std::string weighed_by;  ///< "Fisher information", "input moments", "nothing"
+  std::vector<LayerReport> layers;
+  std::vector<std::string> notes;
+};
+
+/// A compressed network: its file, and the network that the file gives back.
+class Compressed {
+ public:
+  Compressed(std::string file, Model model, CompressReport report)
+      : file_(std::make_shared<const std::string>(std::move(file))),
+        model_(std::move(model)),
+        report_(std::move(report)) {}
+
+  const std::string& bytes() const { return *file_; }
+  const Model& model() const { return model_; }
+  const CompressReport& report() const { return report_; }
+  /// Writes the file whole or not at all.
+  void save(const std::filesystem::path& path) const;
+
+ private:
+  std::shared_ptr<const std::string> file_;
+  Model model_;
+  CompressReport report_;
+};
+
+/// Optimises the network, then stores its weights as levels. Throws Error for options out of range, pictures that
+/// cannot be read, and weights that are not finite (by name).
+Compressed compress(const Model& model, const CompressOptions& options = {});
+
+/// Ratio against answers, from coarse to fine: one point for each of `ratios` (files about as small as asked for).
+std::vector<CompressPoint> compression_front(const Model& model, const std::vector<double>& ratios,
+                                             const CompressOptions& options);
+
+}  // namespace tercel

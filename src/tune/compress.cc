@@ -1,0 +1,268 @@
+#include "tercel/compress.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "pack/pack.h"
+#include "quant/pictures.h"
+#include "session/model_impl.h"
+#include "tune/compressor.h"
+
+namespace tercel {
+namespace {
+
+codec::Profile coding(CodingProfile profile) {
+  switch (profile) {
+    case CodingProfile::max: return codec::Profile::max;
+    case CodingProfile::balanced: return codec::Profile::balanced;
+    case CodingProfile::fast: break;
+  }
+  return codec::Profile::fast;
+}
+
+void check(const CompressOptions& options) {
+  const auto within = [](const char* name, double value, double low, double high) {
+    if (!(value >= low && value <= high)) fail_input("{}: {} is not in {}..{}", name, value, low, high);
+  };
+  within("max_drop", options.max_drop, 0, 100);
+  within("target_ratio", options.target_ratio, 0, 1000);
+  within("effort", options.effort, 1, 9);
+  within("calibration_pictures", options.calibration_pictures, 1, 100000);
+  within("tuning_pictures", options.tuning_pictures, 1, 100000);
+  within("judging_pictures", options.judging_pictures, 1, 100000);
+  if (options.pictures.empty() && !options.lossless && options.target_ratio == 0)
+    fail_input("without pictures nobody can say what is lost: give a folder of pictures, a target ratio, or lossless");
+}
+
+/// Pictures in three parts that share none, and what the network as it was answers to the last two.
+struct Trials {
+  std::vector<Array> calibration, tuning, judging;
+  std::vector<int> tuning_classes, judging_classes;
+
+  Trials(const Model& model, const CompressOptions& options) {
+    if (options.pictures.empty()) return;
+    const auto size = [](int count) { return static_cast<size_t>(count); };
+    const PictureSet all = find_pictures(options.pictures);
+    if (all.size() < 3)
+      fail_input("{}: {} pictures are too few to measure, choose and judge", options.pictures.string(), all.size());
+    const auto [measured, judged] = split_pictures(all, size(options.calibration_pictures + options.tuning_pictures),
+                                                   size(options.judging_pictures), options.seed);
+    const auto [calibrated, tuned] =
+        split_pictures(measured, size(options.calibration_pictures), size(options.tuning_pictures), options.seed);
+    const Preprocessing how = options.preprocessing.value_or(model.preprocessing());
+    calibration = load_inputs(model, calibrated, how, options.progress);
+    tuning = load_inputs(model, tuned, how, options.progress);
+    judging = load_inputs(model, judged, how, options.progress);
+    tuning_classes = tuned.classes;
+    judging_classes = judged.classes;
+  }
+};
+
+class Job {
+ public:
+  Job(const Model& model, const CompressOptions& options)
+      : options_(options),
+        lean_(optimize(model)),
+        trials_(lean_, options),
+        compressor_(lean_, trials_.calibration, coding(options.profile), options.threads, options.progress) {
+    if (!trials_.tuning.empty()) {
+      Session session = session_of(lean_);
+      tuning_answers_ = answers_of(session, trials_.tuning, options.progress);
+      judging_answers_ = answers_of(session, trials_.judging, options.progress);
+    }
+    // What is in the file besides streams.
+    overhead_ =
+        static_cast<int64_t>(file_of(compressor_.code(settings(1))).size()) - compressor_.code(settings(1)).bytes();
+  }
+
+  Settings settings(double strength) const { return compressor_.settings(strength); }
+  int64_t parameters() const { return compressor_.parameters(); }
+
+  double ratio_of(int64_t bytes) const { return 4.0 * static_cast<double>(parameters()) / static_cast<double>(bytes); }
+  double ratio_at(double strength) { return ratio_of(compressor_.code(settings(strength)).bytes() + overhead_); }
+
+  /// Points lost on the tuning pictures.
+  double drop_at(double strength) {
+    ++evaluations_;
+    const Model model = compressor_.with(compressor_.code(settings(strength)));
+    Session session = session_of(model);
+    const Judgement j = judge(tuning_answers_, answers_of(session, trials_.tuning), trials_.tuning_classes);
+    return 100 * j.top1_drop();
+  }
+
+  /// The strength at which `grows` (an increasing function of it) passes `target`.
+  template <typename Function>
+  double solve(Function&& grows, double target, int steps, const char* stage) {
+    double low = 1.0 / 64, high = 64;  // log-bisection
+    for (int i = 0; i < steps; ++i) {
+      const double middle = std::sqrt(low * high);
+      (grows(middle) <= target ? low : high) = middle;
+      if (options_.progress && !options_.progress(stage, (i + 1.0) / steps)) break;
+    }
+    return low;
+  }
+
+  Compressed finish(const Coded& coded) {
+    std::string file = file_of(coded);
+    const Model model = read_back(file);
+    CompressReport report;
+    report.result = point(model, static_cast<int64_t>(file.size()));
+    report.parameters = parameters();
+    report.evaluations = evaluations_;
+    report.weighed_by = compressor_.weighed_by();
+    report.notes = compressor_.notes();
+    const pack::Sizes sizes = pack::sizes(std::as_bytes(std::span(file)));
+    report.graph_bytes = sizes.graph + sizes.directory;
+    report.vector_bytes = sizes.vectors;
+    report.matrix_bytes = sizes.matrices + sizes.lossless;
+    for (size_t i = 0; i < coded.parts.size(); ++i) {
+      const Part& part = compressor_.parts()[i];
+      report.layers.push_back(
+          {part.name, part.layer, part.rows, part.columns, static_cast<double>(coded.parts[i]->matrix.step),
+           8.0 * static_cast<double>(coded.parts[i]->bytes) / static_cast<double>(part.elements())});
+    }
+    return Compressed(std::move(file), model, std::move(report));
+  }
+
+  Compressed lossless() {
+    std::map<std::string, pack::Coding> codings;
+    for (const auto& value : lean_.impl().graph.values())
+      if (value->is_constant() && value->constant.bytes() >= 64) codings[value->name] = pack::Lossless{};
+    std::string file = pack::write(lean_.impl().graph, codings, encoding());
+    CompressReport report;
+    const Model model = read_back(file);
+    report.result = point(model, static_cast<int64_t>(file.size()));
+    report.parameters = parameters();
+    report.weighed_by = "nothing";
+    const pack::Sizes sizes = pack::sizes(std::as_bytes(std::span(file)));
+    report.graph_bytes = sizes.graph + sizes.directory;
+    report.matrix_bytes = sizes.lossless;
+    return Compressed(std::move(file), model, std::move(report));
+  }
+
+  CompressPoint point_at(double strength) {
+    const Coded coded = compressor_.code(settings(strength));
+    return point(compressor_.with(coded), coded.bytes() + overhead_);
+  }
+
+  Coded code(double strength) { return compressor_.code(settings(strength)); }
+
+ private:
+  Session session_of(const Model& model) const {
+    SessionOptions options;
+    options.threads = options_.threads;
+    return Session(model, options);
+  }
+
+  codec::EncodeOptions encoding() const {
+    codec::EncodeOptions options;
+    options.profile = coding(options_.profile);
+    return options;
+  }
+
+  std::string file_of(const Coded& coded) const {
+    std::map<std::string, pack::Coding> codings;
+    for (size_t i = 0; i < coded.parts.size(); ++i) {
+      const Part& part = compressor_.parts()[i];
+      codings[part.name] = pack::CodedMatrix{
+          std::shared_ptr<const codec::QuantisedMatrix>(coded.parts[i], &coded.parts[i]->matrix), part.transposed};
+    }
+    size_t at = 0;
+    for (size_t v = 0; v < coded.vectors.steps.size(); ++v) {
+      const std::string& name = compressor_.vectors()[v];
+      const auto count = static_cast<size_t>(lean_.impl().graph.find_value(name)->constant.elements());
+      const auto first = coded.vectors.levels.begin() + static_cast<std::ptrdiff_t>(at);
+      codings[name] = pack::CodedVector{coded.vectors.steps[v], {first, first + static_cast<std::ptrdiff_t>(count)}};
+      at += count;
+    }
+    return pack::write(lean_.impl().graph, codings, encoding());
+  }
+
+  Model read_back(const std::string& file) const {
+    onnx::ReadResult read = pack::read(std::as_bytes(std::span(file)));
+    return Model(std::make_shared<Model::Impl>(
+        Model::Impl{lean_.name(), std::move(read.graph), std::move(read.warnings), lean_.diary()}));
+  }
+
+  CompressPoint point(const Model& model, int64_t bytes) const {
+    CompressPoint p;
+    p.bytes = bytes;
+    p.ratio = ratio_of(bytes);
+    if (trials_.judging.empty()) return p;
+    Session session = session_of(model);
+    const Judgement j =
+        judge(judging_answers_, answers_of(session, trials_.judging, options_.progress), trials_.judging_classes);
+    p.pictures = static_cast<int>(j.inputs);
+    p.agreement = j.agreement;
+    p.kl = j.kl;
+    p.top1 = j.top1;
+    p.reference_top1 = j.reference_top1;
+    return p;
+  }
+
+  const CompressOptions& options_;
+  Model lean_;
+  Trials trials_;
+  Compressor compressor_;
+  Answers tuning_answers_, judging_answers_;
+  int64_t overhead_ = 0;
+  int evaluations_ = 0;
+};
+
+}  // namespace
+
+CodingProfile parse_profile(std::string_view word) {
+  for (CodingProfile p : {CodingProfile::max, CodingProfile::balanced, CodingProfile::fast})
+    if (to_string(p) == word) return p;
+  fail_input("profile '{}': there are max, balanced and fast", word);
+}
+
+std::string_view to_string(CodingProfile profile) { return codec::to_string(coding(profile)); }
+
+void Compressed::save(const std::filesystem::path& path) const {
+  AtomicFile file(path);
+  file.write(*file_);
+  file.commit();
+}
+
+Compressed compress(const Model& model, const CompressOptions& options) {
+  check(options);
+  return at_place([&] { return model.name(); },
+                  [&] {
+                    Job job(model, options);
+                    if (options.lossless) return job.lossless();
+                    const double strength =
+                        options.target_ratio > 0
+                            ? job.solve([&](double s) { return job.ratio_at(s); }, options.target_ratio, 14,
+                                        "choose sizes")
+                            : job.solve([&](double s) { return job.drop_at(s); }, options.max_drop, 10, "choose steps");
+                    return job.finish(job.code(strength));
+                  });
+}
+
+std::vector<CompressPoint> compression_front(const Model& model, const std::vector<double>& ratios,
+                                             const CompressOptions& options) {
+  check(options);
+  if (options.pictures.empty()) fail_input("a front needs pictures to judge on");
+  return at_place([&] { return model.name(); },
+                  [&] {
+                    CompressOptions quiet = options;
+                    quiet.progress = {};
+                    Job job(model, quiet);
+                    std::vector<CompressPoint> front;
+                    for (double ratio : ratios) {
+                      const double s = job.solve([&](double t) { return job.ratio_at(t); }, ratio, 12, "choose sizes");
+                      front.push_back(job.point_at(s));
+                      if (options.progress &&
+                          !options.progress("trade size against answers",
+                                            static_cast<double>(front.size()) / static_cast<double>(ratios.size())))
+                        break;
+                    }
+                    return front;
+                  });
+}
+
+}  // namespace tercel

@@ -1,0 +1,288 @@
+#include "tune/compressor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/threads.h"
+#include "session/model_impl.h"
+
+namespace tercel {
+namespace {
+
+constexpr size_t kVariantsKept = 6;    // of one part: a search comes back to its last few
+constexpr int64_t kSmallestPart = 16;  // fewer elements stay as they are: no gain, and they may be sizes or bounds
+
+constexpr double kDamping = 0.02;     // twice GPTQ's: moments of weighted places are less sure
+constexpr double kDivergence = 0.01;  // of the answers at strength 1
+
+Part describe(const Value& value, const std::map<std::string, const LinearSite*>& sites,
+              const std::set<std::string>& shared) {
+  Part part;
+  part.name = value.name;
+  part.layer = value.users.empty() ? value.name : value.users[0]->describe();
+  const Dims& dims = value.constant.dims();
+  const auto site = sites.find(value.name);
+  if (site != sites.end() && !shared.contains(value.name)) {
+    const LinearSite& s = *site->second;
+    part.kind = Part::Kind::linear;
+    part.rows = s.rows;
+    part.columns = s.columns;
+    part.kernel_height = s.kernel_height;
+    part.kernel_width = s.kernel_width;
+    part.transposed = s.transposed;
+    part.bias = s.bias;
+    return part;
+  }
+  part.columns = dims.back();
+  part.rows = value.constant.elements() / part.columns;
+  return part;
+}
+
+bool is_vector(const Dims& dims) {
+  return std::count_if(dims.begin(), dims.end(), [](int64_t d) { return d != 1; }) <= 1;
+}
+
+/// rows x columns -> columns x rows.
+std::vector<float> transposed(const std::vector<float>& from, int64_t rows, int64_t columns) {
+  std::vector<float> to(from.size());
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      to[static_cast<size_t>(c * rows + r)] = from[static_cast<size_t>(r * columns + c)];
+  return to;
+}
+
+double deviation_of(const std::vector<float>& values) {
+  double square = 0;
+  for (float x : values) square += static_cast<double>(x) * static_cast<double>(x);
+  return std::sqrt(square / static_cast<double>(std::max<size_t>(values.size(), 1)));
+}
+
+int64_t size_as_bytes(const std::vector<uint8_t>& bytes) {
+  return bytes.empty() ? 0 : static_cast<int64_t>(codec::encode_bytes(std::as_bytes(std::span(bytes))).size());
+}
+
+}  // namespace
+
+Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads,
+                       const Progress& progress)
+    : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), threads_(threads) {
+  const Graph& graph = model_.impl().graph;
+  parameters_ = model_.parameters();
+  const std::vector<LinearSite> found = find_linear_sites(graph);
+  std::map<std::string, const LinearSite*> sites;
+  std::set<std::string> shared;  // weights that something else reads too
+  for (const LinearSite& site : found) {
+    sites[site.weights] = &site;
+    for (const Node* user : graph.find_value(site.weights)->users)
+      if (std::none_of(found.begin(), found.end(), [&](const LinearSite& s) { return s.node == user; }))
+        shared.insert(site.weights);
+  }
+  for (const auto& value : graph.values()) {
+    if (!value->is_constant() || value->type.dtype != DType::f32 || value->constant.elements() < kSmallestPart)
+      continue;
+    for (int64_t i = 0; i < value->constant.elements(); ++i)
+      if (!std::isfinite(value->constant.at<float>(i)))
+        fail_input("constant '{}' holds {} at element {}: what is not a number cannot be quantised", value->name,
+                   value->constant.at<float>(i), i);
+    if (is_vector(value->constant.dims())) vectors_.push_back(value->name);
+    else parts_.push_back(describe(*value, sites, shared));
+  }
+  cache_.resize(parts_.size());
+
+  if (!inputs_.empty()) {
+    measure(found, progress);
+    SessionOptions session_options;
+    session_options.threads = threads_;
+    Session session(model_, session_options);
+    answers_ = answers_of(session, inputs_, progress);
+  }
+  const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
+  for (const Part& part : parts_) {
+    const auto m = moments_.find(part.name);
+    if (part.kind == Part::Kind::linear && m != moments_.end())
+      curvature_.push_back(factorise(m->second, !part.bias.empty(), kDamping));
+    else curvature_.push_back(flat_curvature(1, part.columns));
+    if (m != moments_.end()) m->second.groups.clear();
+  }
+  choose_units();
+}
+
+void Compressor::measure(const std::vector<LinearSite>& sites, const Progress& progress) {
+  MomentOptions options;
+  options.threads = threads_;
+  try {
+    moments_ = measure_moments(model_, sites, inputs_, options, progress);
+    weighed_by_ = "Fisher information";
+    return;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported) throw;
+    notes_.push_back(fmt::format("no Fisher information: {}", error.what()));
+  }
+  options.samples = 0;
+  moments_ = measure_moments(model_, sites, inputs_, options, progress);
+  weighed_by_ = "input moments";
+}
+
+void Compressor::choose_units() {
+  // KL is about 1/2 sum of weight * error^2, and the error of fine quantisation is step^2 / 12: all parts together make
+  // kDivergence where each weighted squared step is this.
+  const bool fisher = weighed_by_ == "Fisher information";
+  int64_t elements = 0;
+  for (const Part& part : parts_) elements += part.elements();
+  const double harm = 24 * kDivergence / static_cast<double>(std::max<int64_t>(elements, 1));
+  std::vector<double> relative;
+  std::vector<float> references;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const double deviation = deviation_of(weights_of(parts_[i]));
+    references.push_back(deviation > 0 ? static_cast<float>(deviation / 8) : 1.0f);  // all zero: any step will do
+    unit_steps_.push_back(references.back());
+    if (!fisher || !curvature_[i].measured()) continue;
+    const double step = std::sqrt(harm * std::exp2(-mean_log2_weight(curvature_[i], parts_[i].rows)));
+    unit_steps_.back() = static_cast<float>(std::min(step, 8 * deviation));
+    relative.push_back(static_cast<double>(unit_steps_.back() / references.back()));
+  }
+  // Parts of unknown weight: half as coarse as the middle of the others.
+  std::nth_element(relative.begin(), relative.begin() + static_cast<std::ptrdiff_t>(relative.size() / 2),
+                   relative.end());
+  if (!relative.empty())
+    for (size_t i = 0; i < parts_.size(); ++i)
+      if (!curvature_[i].measured())
+        unit_steps_[i] = references[i] * 0.5f * static_cast<float>(relative[relative.size() / 2]);
+
+  std::map<std::string, double> bias_weight;
+  for (const Part& part : parts_) {
+    const auto m = moments_.find(part.name);
+    if (part.bias.empty() || m == moments_.end() || m->second.bias_weight.empty()) continue;
+    double sum = 0;
+    for (float w : m->second.bias_weight) sum += static_cast<double>(w);
+    bias_weight[part.bias] = sum / static_cast<double>(m->second.bias_weight.size());
+  }
+  for (const std::string& name : vectors_) {
+    const double deviation = std::max(deviation_of(elements_of(name)), 1e-12);
+    const auto known = bias_weight.find(name);
+    const double step = known == bias_weight.end() ? deviation / 128 : std::sqrt(harm / std::max(known->second, 1e-30));
+    vector_units_.push_back(static_cast<float>(std::clamp(step, deviation / 512, deviation / 8)));
+  }
+}
+
+std::vector<float> Compressor::elements_of(const std::string& constant) const {
+  const Tensor& tensor = model_.impl().graph.find_value(constant)->constant;
+  std::vector<float> elements(static_cast<size_t>(tensor.elements()));
+  std::memcpy(elements.data(), tensor.data(), tensor.bytes());
+  return elements;
+}
+
+std::vector<float> Compressor::weights_of(const Part& part) const {
+  const std::vector<float> elements = elements_of(part.name);
+  return part.transposed ? transposed(elements, part.columns, part.rows) : elements;
+}
+
+Settings Compressor::settings(double strength) const {
+  Settings settings;
+  const auto factor = static_cast<float>(strength);
+  for (float unit : unit_steps_) settings.parts.push_back({unit * factor, 0.1f, true});
+  for (float unit : vector_units_) settings.vector_steps.push_back(unit * factor);
+  return settings;
+}
+
+std::shared_ptr<const CodedPart> Compressor::code_part(size_t i, const PartSettings& settings) {
+  auto& known = cache_[i];
+  if (const auto at = known.find(settings); at != known.end()) return at->second;
+  const Part& part = parts_[i];
+  const std::vector<float> weights = weights_of(part);
+  const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
+  QuantiseResult result = quantise(weights, part.rows, part.columns, part.kernel_height, part.kernel_width,
+                                   curvature_[i], {settings.step, settings.lambda, settings.own_steps});
+  auto coded = std::make_shared<CodedPart>();
+  if (!part.bias.empty()) coded->mean_error = mean_error(weights, result.matrix, curvature_[i]);
+  coded->matrix = std::move(result.matrix);
+  coded->distortion = result.distortion;
+  std::vector<uint8_t> classes;
+  const codec::MatrixShape shape = coding_shape(coded->matrix, classes);
+  codec::EncodeOptions options;
+  options.profile = profile_;
+  options.threads = current_threads();
+  coded->bytes = static_cast<int64_t>(codec::encode(coded->matrix.levels, shape, options).size()) +
+                 size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class);
+  if (known.size() >= kVariantsKept) known.clear();
+  known[settings] = coded;
+  return coded;
+}
+
+CodedVectors Compressor::code_vectors(const std::vector<float>& steps,
+                                      const std::vector<std::shared_ptr<const CodedPart>>& parts) const {
+  std::map<std::string, const CodedPart*> takes_up;
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (parts[i] != nullptr && !parts[i]->mean_error.empty()) takes_up[parts_[i].bias] = parts[i].get();
+  CodedVectors coded;
+  for (size_t v = 0; v < vectors_.size(); ++v) {
+    const std::string& name = vectors_[v];
+    std::vector<float> values = elements_of(name);
+    if (const auto at = takes_up.find(name); at != takes_up.end())
+      for (size_t k = 0; k < values.size(); ++k) values[k] += at->second->mean_error[k];
+    const uint8_t step = codec::step_code(steps[v]);
+    coded.steps.push_back(step);
+    for (float x : values) coded.levels.push_back(static_cast<int32_t>(std::lrintf(x / codec::step_of(step))));
+  }
+  if (!vectors_.empty()) {
+    codec::EncodeOptions options;
+    options.profile = profile_;
+    const codec::MatrixShape shape{1, static_cast<int64_t>(coded.levels.size()), 1, 1, {}};
+    coded.bytes = static_cast<int64_t>(codec::encode(coded.levels, shape, options).size()) + size_as_bytes(coded.steps);
+  }
+  return coded;
+}
+
+Coded Compressor::code(const Settings& settings) {
+  TERCEL_CHECK(settings.parts.size() == parts_.size());
+  Coded coded;
+  for (size_t i = 0; i < parts_.size(); ++i) coded.parts.push_back(code_part(i, settings.parts[i]));
+  coded.vectors = code_vectors(settings.vector_steps, coded.parts);
+  return coded;
+}
+
+Model Compressor::with(const Coded& coded) const {
+  const Model::Impl& from = model_.impl();
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
+  const auto put = [&](const std::string& name, std::span<const float> values) {
+    Value* value = impl->graph.find_value(name);
+    Tensor tensor(DType::f32, value->constant.dims());
+    std::memcpy(tensor.mutable_data(), values.data(), values.size_bytes());
+    value->constant = std::move(tensor);
+  };
+  for (size_t i = 0; i < coded.parts.size(); ++i) {
+    if (coded.parts[i] == nullptr) continue;
+    const std::vector<float> rows = dequantise(coded.parts[i]->matrix);
+    put(parts_[i].name, parts_[i].transposed ? transposed(rows, parts_[i].rows, parts_[i].columns) : rows);
+  }
+  size_t at = 0;
+  for (size_t v = 0; v < coded.vectors.steps.size(); ++v) {
+    const auto count = static_cast<size_t>(from.graph.find_value(vectors_[v])->constant.elements());
+    std::vector<float> values(count);
+    for (float& x : values) x = static_cast<float>(coded.vectors.levels[at++]) * codec::step_of(coded.vectors.steps[v]);
+    put(vectors_[v], values);
+  }
+  return Model(std::move(impl));
+}
+
+Judgement Compressor::judge_on_inputs(const Model& model, size_t count) const {
+  count = std::min(count, inputs_.size());
+  SessionOptions options;
+  options.threads = threads_;
+  Session session(model, options);
+  const std::vector<Array> some(inputs_.begin(), inputs_.begin() + static_cast<std::ptrdiff_t>(count));
+  return judge({answers_.begin(), answers_.begin() + static_cast<std::ptrdiff_t>(count)}, answers_of(session, some));
+}
+
+int64_t Coded::bytes() const {
+  int64_t sum = vectors.bytes;
+  for (const auto& part : parts)
+    if (part != nullptr) sum += part->bytes;
+  return sum;
+}
+
+}  // namespace tercel

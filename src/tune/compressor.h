@@ -1,0 +1,123 @@
+// One network being made small: its constants as parts that can be quantised with settings of their own, and what the
+// network answers with them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codec/quantised_matrix.h"
+#include "quant/curvature.h"
+#include "quant/linear_site.h"
+#include "quant/observe.h"
+#include "quant/quantise.h"
+
+namespace tercel {
+
+/// A constant that is coded as a matrix of levels.
+struct Part {
+  enum class Kind {
+    linear,  ///< read by linear layers only: errors are weighed by what these read
+    matrix,  ///< of rank 2 and more, read by something else (position embeddings)
+  };
+  Kind kind = Kind::matrix;
+  std::string name;   ///< of the constant
+  std::string layer;  ///< for people: the node that reads it
+  int64_t rows = 0, columns = 0, kernel_height = 1, kernel_width = 1;
+  bool transposed = false;  ///< the constant holds columns x rows
+  std::string bias;         ///< of linear parts: the constant that takes up the error of the mean
+  int64_t elements() const { return rows * columns; }
+};
+
+/// How one part is quantised.
+struct PartSettings {
+  float step = 0;
+  float lambda = 0.1f;
+  bool own_steps = true;
+  auto operator<=>(const PartSettings&) const = default;
+};
+
+/// A candidate: the settings of every part, and the step of every vector.
+struct Settings {
+  std::vector<PartSettings> parts;
+  std::vector<float> vector_steps;
+};
+
+/// A part made of levels.
+struct CodedPart {
+  codec::QuantisedMatrix matrix;
+  std::vector<float> mean_error;  ///< for the bias, one a row; empty: none
+  double distortion = 0;
+  int64_t bytes = 0;  ///< exact, in the profile asked for
+};
+
+/// All vectors (biases and the like), one after the other in one stream.
+struct CodedVectors {
+  std::vector<uint8_t> steps;   ///< one a vector: codec::step_of
+  std::vector<int32_t> levels;  ///< of all
+  int64_t bytes = 0;
+};
+
+struct Coded {
+  std::vector<std::shared_ptr<const CodedPart>> parts;  ///< nullptr: as it was
+  CodedVectors vectors;                                 ///< no steps: as they were
+  int64_t bytes() const;
+};
+
+class Compressor {
+ public:
+  /// `inputs` are for calibration; without any, errors of weights all count the same.
+  Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads, const Progress& progress);
+
+  const Model& model() const { return model_; }
+  const std::vector<Part>& parts() const { return parts_; }
+  const std::vector<std::string>& vectors() const { return vectors_; }
+  const std::vector<Array>& inputs() const { return inputs_; }
+  const Answers& answers() const { return answers_; }  ///< of the network as it was, to the inputs
+  int64_t parameters() const { return parameters_; }   ///< of the network as it was: the ratio's numerator
+
+  /// Steps for all parts and vectors that `strength` scales together. With Fisher information, strength 1 is where the
+  /// divergence of the answers should be about 0.01, and an added bit is worth the same in every part.
+  Settings settings(double strength) const;
+  /// "Fisher information", "input moments", "nothing".
+  const std::string& weighed_by() const { return weighed_by_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Remembered: the same settings are not quantised twice.
+  std::shared_ptr<const CodedPart> code_part(size_t part, const PartSettings& settings);
+  /// Biases first take up the errors of the mean of the parts they belong to.
+  CodedVectors code_vectors(const std::vector<float>& steps,
+                            const std::vector<std::shared_ptr<const CodedPart>>& parts) const;
+  Coded code(const Settings& settings);
+
+  /// The network as it will be read back.
+  Model with(const Coded& coded) const;
+
+  /// How the model answers the first `count` inputs, against the network as it was.
+  Judgement judge_on_inputs(const Model& model, size_t count) const;
+
+ private:
+  void measure(const std::vector<LinearSite>& sites, const Progress& progress);
+  void choose_units();
+  std::vector<float> weights_of(const Part& part) const;
+  std::vector<float> elements_of(const std::string& constant) const;
+
+  Model model_;
+  std::vector<Array> inputs_;
+  codec::Profile profile_;
+  int threads_;
+  int64_t parameters_ = 0;
+  std::vector<Part> parts_;
+  std::vector<std::string> vectors_;
+  std::vector<Curvature> curvature_;        // one a part
+  std::map<std::string, Moments> moments_;  // of weights; only what curvature_ does not hold
+  std::vector<float> unit_steps_;           // one a part: at strength 1
+  std::vector<float> vector_units_;         // one a vector
+  std::string weighed_by_ = "nothing";
+  std::vector<std::string> notes_;
+  std::vector<std::map<PartSettings, std::shared_ptr<const CodedPart>>> cache_;
+  Answers answers_;
+};
+
+}  // namespace tercel
