@@ -240,6 +240,20 @@ TEST(RateModel, CopiesGoTheirOwnWay) {
   EXPECT_LT(copy.bits(9), model.bits(9));
 }
 
+TEST(RateModel, CopiesOutliveWhatTheyWereCopiedFrom) {
+  std::vector<uint8_t> classes(32, 3);
+  auto first = std::make_unique<RateModel>(MatrixShape{4, 32, 1, 1, classes});
+  classes.assign(32, 9);
+  RateModel twin({4, 32, 1, 1, std::vector<uint8_t>(32, 3)});
+  RateModel copy = *first;
+  first.reset();
+  for (int i = 0; i < 64; ++i) {
+    EXPECT_EQ(copy.bits(i % 5 - 2), twin.bits(i % 5 - 2)) << i;
+    copy.push(i % 5 - 2);
+    twin.push(i % 5 - 2);
+  }
+}
+
 TEST(Codec, ShapesThatContradictThemselves) {
   const std::vector<uint8_t> few(3), high(4, kColumnClasses);
   const std::vector<int32_t> levels(8);

@@ -49,27 +49,31 @@ struct BinUpdates {
 
 struct RateModel::State {
   State(const MatrixShape& shape, const LevelStart& start)
-      : classes(shape.column_class.begin(), shape.column_class.end()),
+      : classes(std::make_shared<const std::vector<uint8_t>>(shape.column_class.begin(), shape.column_class.end())),
         row(static_cast<size_t>(shape.columns)),
-        neighbourhood({shape.rows, shape.columns, shape.kernel_height, shape.kernel_width, classes},
+        neighbourhood({shape.rows, shape.columns, shape.kernel_height, shape.kernel_width, *classes},
                       {0, shape.rows, 0, shape.columns}, start) {
     neighbourhood.start_row();
+    look();
   }
 
-  template <typename Bins>
-  void visit(Bins& bins, int32_t level, bool and_note) {
+  /// What the level at `column` is expected to be, for the prices of all that are asked for there.
+  void look() {
     with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
-      const Expected expected = neighbourhood.expect<kernel.value, class_.value>(row.data(), column);
-      visit_level(bins, LevelPlace(contexts, expected), level);
-      if (and_note) neighbourhood.note<kernel.value, class_.value>(column, level);
+      expected = neighbourhood.expect<kernel.value, class_.value>(row.data(), column);
     });
   }
+  void note(int32_t level) {
+    with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(),
+               [&](auto kernel, auto class_) { neighbourhood.note<kernel.value, class_.value>(column, level); });
+  }
 
-  std::vector<uint8_t> classes;
+  std::shared_ptr<const std::vector<uint8_t>> classes;  ///< copies share them: the neighbourhood looks into them
   std::vector<int32_t> row;
   int64_t column = 0;
   Neighbourhood neighbourhood;
   LevelContexts contexts;
+  Expected expected;
 };
 
 RateModel::RateModel(const MatrixShape& shape, const LevelStart& start) {
@@ -88,19 +92,21 @@ RateModel::~RateModel() = default;
 
 float RateModel::bits(int32_t level) const {
   BinPrices prices;
-  state_->visit(prices, level, false);
+  visit_level(prices, LevelPlace(state_->contexts, state_->expected), level);
   return prices.sum();
 }
 
 void RateModel::push(int32_t level) {
   State& s = *state_;
   BinUpdates updates;
-  s.visit(updates, level, true);
+  visit_level(updates, LevelPlace(s.contexts, s.expected), level);
+  s.note(level);
   s.row[static_cast<size_t>(s.column)] = level;
   if (++s.column == static_cast<int64_t>(s.row.size())) {
     s.column = 0;
     s.neighbourhood.start_row();
   }
+  s.look();
 }
 
 }  // namespace tercel::codec
