@@ -72,10 +72,11 @@ struct StaticNormResult {
 };
 
 /// Optimises the model, measures its layer normalisations on pictures of `folder` (a labels.tsv or one folder per class
-/// tells the classes), and fixes the least harmful ones in running order: each is fitted on what the network already
-/// converted gives, against what the original norm gives, so that later ones make good for earlier ones (the targets
-/// are those of sequential reconstruction: He, Zhang and Sun 2017, "Channel pruning").
-/// Throws Error: no such folder, too few pictures, one that cannot be read, no norm that could be fixed.
+/// tells the classes), and fixes the least harmful ones (those with outlier tokens, a spread of 1 or more, last) in
+/// running order: each is fitted on what the network already converted gives, against what the original norm gives, so
+/// that later ones make good for earlier ones (the targets are those of sequential reconstruction: He, Zhang and Sun
+/// 2017, "Channel pruning"). Throws Error: no such folder, too few pictures, one that cannot be read, no norm that
+/// could be fixed.
 StaticNormResult fix_norms(const Model& model, const std::filesystem::path& folder,
                            const StaticNormOptions& options = {});
 

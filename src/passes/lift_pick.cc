@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "passes/match.h"
 #include "passes/norm_readers.h"
 
@@ -39,7 +40,9 @@ bool lift(Graph& graph, Node& norm) {
     attrs.set("axis", int64_t{-1});
     const Node* behind = node_behind(graph, picked);
     take_over(graph, picked, normed);
-    graph.add_node("LayerNormalization", std::move(operands), {normed}, std::move(attrs), norm.name, behind);
+    graph.add_node("LayerNormalization", std::move(operands), {normed}, std::move(attrs),
+                   picks.size() == 1 || norm.name.empty() ? norm.name : fmt::format("{}_{}", norm.name, normed->name),
+                   behind);
     graph.set_input(pick, 0, norm.input(0));
   }
   return true;

@@ -58,7 +58,8 @@ void add_bias(Graph& graph, Node& linear, std::vector<double> shift) {
   Value* result = graph.add_value("biased", product->type);
   const Node* behind = node_behind(graph, product);
   take_over(graph, product, result);
-  graph.add_node("Add", {product, graph.add_constant("bias", rounded(shift, {n}))}, {result}, {}, linear.name, behind);
+  graph.add_node("Add", {product, graph.add_constant("bias", rounded(shift, {n}))}, {result}, {},
+                 linear.name.empty() ? "" : linear.name + "_bias", behind);
 }
 
 }  // namespace tercel

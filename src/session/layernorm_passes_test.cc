@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 
 #include "session/passes_testing.h"
 
@@ -218,6 +219,29 @@ TEST(FoldLayernorm, WhatItCannotFoldStays) {
   EXPECT_THAT(notes_of(norm, "%y : f32[5x6x9] = MatMul(%n, %w_w)\noutput %n\n"), HasSubstr("result of the network"));
   EXPECT_THAT(notes_of(norm, "%c : f32[5x12x9] = Concat(%n, %x) {axis = 1}\n%y : f32[5x12x9] = MatMul(%c, %w_w)\n"),
               HasSubstr("joins it with something else"));
+}
+
+TEST(FoldLayernorm, NodesKeepNamesOfTheirOwn) {
+  // Other runtimes refuse a file in which two nodes share a name.
+  Graph graph = graph_of(R"(input %x : f32[2x6x8]
+input %w_g : f32[8]
+input %w_b : f32[8]
+input %w_w : f32[8x4]
+const %zero : i64[] = [0]
+const %one : i64[] = [1]
+%n : f32[2x6x8] = LayerNormalization(%x, %w_g, %w_b) "norm"
+%c : f32[2x8] = Gather(%n, %zero) {axis = 1} "class"
+%d : f32[2x8] = Gather(%n, %one) {axis = 1} "distilled"
+%y : f32[2x4] = MatMul(%c, %w_w) "head"
+%z : f32[2x4] = MatMul(%d, %w_w) "head2"
+output %y
+output %z
+)");
+  rewrite(graph, portable_recipe());
+  EXPECT_THAT(operators(graph), ElementsAre("Gather", "LayerNormalization", "Gather", "LayerNormalization", "MatMul",
+                                            "Add", "MatMul", "Add"));
+  std::set<std::string> names;
+  for (const auto& node : graph.nodes()) EXPECT_TRUE(names.insert(node->name).second) << node->name;
 }
 
 /// Swin's shifted windows on 6 x 6 tokens: roll by 1, windows of 3 x 3.
