@@ -1,7 +1,6 @@
 #include "common.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <cstdio>
@@ -147,13 +146,6 @@ Json to_json(const PlanReport& report) {
           {"weight_bytes", report.weight_bytes},
           {"diary", diary_json(report.diary)},
           {"steps", steps}};
-}
-
-bool show_progress(std::string_view stage, double done) {
-  static const bool terminal = ::isatty(STDERR_FILENO) != 0;
-  if (terminal && stage.empty()) fmt::print(stderr, "\r\033[K");
-  else if (terminal) fmt::print(stderr, "\r\033[K{}: {:.0f} % ", stage, 100 * done);
-  return true;
 }
 
 void print(const Json& json) {

@@ -51,9 +51,6 @@ Json to_json(const PlanReport& report);
 Json diary_json(const std::vector<PassReport>& diary);
 std::string diary_text(const std::vector<PassReport>& diary);
 
-/// On a terminal: the work at hand and how far it is, on one line; done 1 with no stage clears it.
-bool show_progress(std::string_view stage, double done);
-
 void print(const Json& json);
 void print(const std::string& text);
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common.h"
+#include "progress.h"
 #include "static_norm_report.h"
 #include "verbs.h"
 
@@ -48,9 +49,10 @@ void fix(const Flags& flags, const Model& before) {
     throw Error(ErrorCode::io, flags.report + ": no such folder");  // before the work, not after
   StaticNormOptions options = flags.norms;
   options.estimator = parse_norm_estimator(flags.estimator);
-  options.progress = show_progress;
+  listen_for_interrupt();
+  options.progress = show_progress();
   const StaticNormResult result = fix_norms(before, flags.calibrate, options);
-  show_progress("", 1);
+  end_progress();
   if (!flags.output.empty()) result.model.save_onnx(flags.output);
   const Json json = to_json(result.report);
   if (ends_with(flags.report, ".json"))
