@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const tercel::Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
-    return error.code() == tercel::ErrorCode::io ? 1 : 2;
+    return error.code() == tercel::ErrorCode::io || error.code() == tercel::ErrorCode::stopped ? 1 : 2;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "error: not enough memory\n");
     return 1;

@@ -85,7 +85,8 @@ class Model {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Reads an ONNX file, or a `.tercel` file (told apart by their first bytes). Throws Error with a trail file: node: attribute.
+/// Reads an ONNX file, or a `.tercel` file (told apart by their first bytes). Throws Error with a trail file: node:
+/// attribute.
 Model load(const std::filesystem::path& path);
 
 struct OptimizeOptions {

@@ -195,14 +195,17 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   const codec::MatrixShape shape = codec::coding_shape(matrix, classes);
   const int64_t piece_rows = std::max<int64_t>(kPieceWeights / std::max<int64_t>(columns, 1), 1);
   const int64_t pieces = div_up(rows, piece_rows);
-  codec::RateModel warm(shape);
-  for (int64_t r = 0; r < std::min(piece_rows, rows); ++r) {
+  for (int64_t r = 0; r < rows; ++r) {
     const float row_step =
         matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
-    for (int64_t c = 0; c < columns; ++c)
-      warm.push(nearest(weights[static_cast<size_t>(r * columns + c)] /
-                        (row_step * decider.column_scale[static_cast<size_t>(c)])));
+    for (int64_t c = 0; c < columns; ++c) {
+      const auto i = static_cast<size_t>(r * columns + c);
+      matrix.levels[i] = nearest(weights[i] / (row_step * decider.column_scale[static_cast<size_t>(c)]));
+    }
   }
+  codec::RateModel warm(shape, codec::fit_start(matrix.levels, shape));
+  const int64_t first_piece = std::min(piece_rows, rows) * columns;
+  for (int64_t i = 0; i < first_piece; ++i) warm.push(matrix.levels[static_cast<size_t>(i)]);
   std::vector<std::pair<double, double>> sums(static_cast<size_t>(pieces));
   parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {

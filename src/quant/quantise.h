@@ -12,7 +12,7 @@ namespace tercel {
 
 struct QuantiseOptions {
   float step = 0;         ///< of the finest column, > 0
-  float lambda = 0.1f;    ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantisation
+  float lambda = 0.15f;   ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantisation
   bool own_steps = true;  ///< coarser steps for rows and columns whose errors hurt less (classes are sent)
 };
 

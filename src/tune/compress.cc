@@ -46,7 +46,7 @@ struct Trials {
     if (options.pictures.empty()) return;
     const auto size = [](int count) { return static_cast<size_t>(count); };
     const PictureSet all = find_pictures(options.pictures);
-    if (all.size() < 3)
+    if (all.size() < 4)
       fail_input("{}: {} pictures are too few to measure, choose and judge", options.pictures.string(), all.size());
     const auto [measured, judged] = split_pictures(all, size(options.calibration_pictures + options.tuning_pictures),
                                                    size(options.judging_pictures), options.seed);
@@ -65,21 +65,23 @@ class Job {
  public:
   Job(const Model& model, const CompressOptions& options)
       : options_(options),
+        parameters_(model.parameters()),
         lean_(optimize(model)),
         trials_(lean_, options),
-        compressor_(lean_, trials_.calibration, coding(options.profile), options.threads, options.progress) {
+        compressor_(lean_, options.lossless ? std::vector<Array>() : trials_.calibration, coding(options.profile),
+                    options.threads, options.progress) {
     if (!trials_.tuning.empty()) {
       Session session = session_of(lean_);
       tuning_answers_ = answers_of(session, trials_.tuning, options.progress);
       judging_answers_ = answers_of(session, trials_.judging, options.progress);
     }
-    // What is in the file besides streams.
-    overhead_ =
-        static_cast<int64_t>(file_of(compressor_.code(settings(1))).size()) - compressor_.code(settings(1)).bytes();
+    if (options.lossless) return;
+    const Coded typical = compressor_.code(settings(1));
+    overhead_ = static_cast<int64_t>(file_of(typical).size()) - typical.bytes();
   }
 
   Settings settings(double strength) const { return compressor_.settings(strength); }
-  int64_t parameters() const { return compressor_.parameters(); }
+  int64_t parameters() const { return parameters_; }
 
   double ratio_of(int64_t bytes) const { return 4.0 * static_cast<double>(parameters()) / static_cast<double>(bytes); }
   double ratio_at(double strength) { return ratio_of(compressor_.code(settings(strength)).bytes() + overhead_); }
@@ -204,11 +206,12 @@ class Job {
   }
 
   const CompressOptions& options_;
+  int64_t parameters_;  // of the network as it was: the ratio's numerator
   Model lean_;
   Trials trials_;
   Compressor compressor_;
   Answers tuning_answers_, judging_answers_;
-  int64_t overhead_ = 0;
+  int64_t overhead_ = 0;  // of a file, besides streams
   int evaluations_ = 0;
 };
 

@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kVariantsKept = 6;    // of one part: a search comes back to its last few
 constexpr int64_t kSmallestPart = 16;  // fewer elements stay as they are: no gain, and they may be sizes or bounds
 
-constexpr double kDamping = 0.02;     // twice GPTQ's: moments of weighted places are less sure
+constexpr double kDamping = 0.06;     // six times GPTQ's: moments of weighted places are less sure
 constexpr double kDivergence = 0.01;  // of the answers at strength 1
 
 Part describe(const Value& value, const std::map<std::string, const LinearSite*>& sites,
@@ -71,7 +71,6 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
                        const Progress& progress)
     : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), threads_(threads) {
   const Graph& graph = model_.impl().graph;
-  parameters_ = model_.parameters();
   const std::vector<LinearSite> found = find_linear_sites(graph);
   std::map<std::string, const LinearSite*> sites;
   std::set<std::string> shared;  // weights that something else reads too
@@ -184,7 +183,7 @@ std::vector<float> Compressor::weights_of(const Part& part) const {
 Settings Compressor::settings(double strength) const {
   Settings settings;
   const auto factor = static_cast<float>(strength);
-  for (float unit : unit_steps_) settings.parts.push_back({unit * factor, 0.1f, true});
+  for (float unit : unit_steps_) settings.parts.push_back({.step = unit * factor});
   for (float unit : vector_units_) settings.vector_steps.push_back(unit * factor);
   return settings;
 }

@@ -33,7 +33,7 @@ struct Part {
 /// How one part is quantised.
 struct PartSettings {
   float step = 0;
-  float lambda = 0.1f;
+  float lambda = 0.15f;
   bool own_steps = true;
   auto operator<=>(const PartSettings&) const = default;
 };
@@ -75,7 +75,6 @@ class Compressor {
   const std::vector<std::string>& vectors() const { return vectors_; }
   const std::vector<Array>& inputs() const { return inputs_; }
   const Answers& answers() const { return answers_; }  ///< of the network as it was, to the inputs
-  int64_t parameters() const { return parameters_; }   ///< of the network as it was: the ratio's numerator
 
   /// Steps for all parts and vectors that `strength` scales together. With Fisher information, strength 1 is where the
   /// divergence of the answers should be about 0.01, and an added bit is worth the same in every part.
@@ -107,7 +106,6 @@ class Compressor {
   std::vector<Array> inputs_;
   codec::Profile profile_;
   int threads_;
-  int64_t parameters_ = 0;
   std::vector<Part> parts_;
   std::vector<std::string> vectors_;
   std::vector<Curvature> curvature_;        // one a part
