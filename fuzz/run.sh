@@ -7,7 +7,7 @@ seconds=${1:-60}
 bin=build/fuzz/fuzz
 seeds=build/fuzz/seeds
 finds=build/fuzz/finds
-mkdir -p "$seeds"/{onnx,text,image,codec} "$finds"
+mkdir -p "$seeds"/{onnx,text,image,codec,pack} "$finds"
 
 # Small real models (large ones slow the fuzzer down to nothing), and their text.
 node_tests=${TERCEL_ONNX_TESTDATA:-/usr/share/libonnx-testdata/data/node}
@@ -17,8 +17,11 @@ done
 if [ -x build/fuzz/tercel ]; then
   for model in $(ls "$seeds"/onnx/*.onnx | awk 'NR % 20 == 1'); do
     build/fuzz/tercel inspect --text "$model" >"$seeds/text/$(basename "$model").txt" 2>/dev/null || true
+    build/fuzz/tercel compress "$model" --lossless -o "$seeds/pack/$(basename "$model" .onnx).tercel" >/dev/null 2>&1 || true
   done
+  build/fuzz/tercel compress models/resnet20_cifar10.tercel --target-ratio 30 -o "$seeds/pack/resnet20.tercel" >/dev/null
 fi
+cp tests/golden/pack_*.tercel "$seeds/pack/"
 cp tests/golden/codec_*.bin "$seeds/codec/"
 cp models/photos/*.jpg "$seeds/image/"
 for picture in /usr/share/pixmaps/*.png; do [ -f "$picture" ] && cp "$picture" "$seeds/image/"; done

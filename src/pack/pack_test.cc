@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "base/file.h"
 #include "base/rng.h"
 #include "graph/infer.h"
 #include "tercel/error.h"
@@ -133,6 +134,18 @@ TEST(Pack, ANewerVersionIsRefusedInWords) {
   std::string file = write(example.graph, example.codings);
   file[8] = 2;
   EXPECT_THAT(error_of(file), HasSubstr("version 2; this Tercel reads up to 1"));
+}
+
+/// Files of version 1 stay readable. (Made by write(); a change of the format adds a file and leaves these alone.)
+TEST(Pack, GoldenFilesAreReadAsEver) {
+  for (codec::Profile profile : {codec::Profile::max, codec::Profile::balanced, codec::Profile::fast}) {
+    const std::string path = fmt::format(TERCEL_SOURCE_DIR "/tests/golden/pack_1_{}.tercel", codec::to_string(profile));
+    const auto file = MappedFile::open(path);
+    const onnx::ReadResult result = read(file->bytes());
+    const Example example;
+    for (const char* name : {"w", "v", "b", "exact", "inside", "indices"})
+      EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant) << path << name;
+  }
 }
 
 TEST(Pack, SizesAddUp) {
