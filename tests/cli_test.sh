@@ -3,12 +3,13 @@
 # promise; all of them are looked at before the exit status says so.
 set -u
 source=$(realpath "$1") tercel=$(realpath "$2") || exit 1
-squeezenet=$source/models/squeezenet1_1.onnx
-resnet=$source/models/resnet20_cifar10.onnx
 cat=$source/models/photos/cat.jpg
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+squeezenet=$work/squeezenet.onnx resnet=$work/resnet20.onnx
+"$tercel" decompress "$source/models/squeezenet1_1.tercel" -o "$squeezenet" >/dev/null || exit 1
+"$tercel" decompress "$source/models/resnet20_cifar10.tercel" -o "$resnet" >/dev/null || exit 1
 failures=0
 
 failed() {
@@ -48,10 +49,10 @@ npy() {
 
 exits 2 'Usage:'
 exits 0 '' --help
-for verb in inspect classify run optimize bench; do
+for verb in inspect classify run optimize compress decompress front bench; do
   exits 0 '' $verb --help
   grep -q -- --json out || failed "$verb --help: no word of --json"
-  exits 2 --nonsense $verb --nonsense "$squeezenet" "$cat" --input x.npy
+  exits 2 --nonsense $verb --nonsense "$squeezenet" "$cat" --input x.npy -o x.onnx
   exits 2 required $verb
 done
 exits 2 nonsense nonsense "$squeezenet"
@@ -112,6 +113,45 @@ exits 2 allowed bench "$squeezenet" --shape 100000x3x224x224
 export TERCEL_ISA=sse9
 exits 2 "'sse9'" classify "$squeezenet" "$cat"
 unset TERCEL_ISA
+
+# ---- compress: .tercel files wherever ONNX files are taken, sizes as asked, every bit back where asked
+
+exits 0 '' compress "$resnet" --target-ratio 7 -o small.tercel --json && is_json compress
+[ "$(stat -c %s small.tercel)" -lt $(($(stat -c %s "$resnet") / 6)) ] || failed "compress --target-ratio 7: $(cat out)"
+exits 0 '' compress "$resnet" --target-ratio 7 -o again.tercel
+same_files small.tercel again.tercel 'compressing twice gives two files'
+exits 0 '' classify small.tercel "$cat"
+exits 0 '' inspect small.tercel
+exits 0 '' bench small.tercel -n 2
+exits 0 '' decompress small.tercel -o back.onnx
+exits 0 '' run small.tercel --input x.npy --output a.npy
+exits 0 '' run back.onnx --input x.npy --output b.npy
+same_files a.npy b.npy 'a .tercel file and the ONNX file made from it answer differently'
+exits 0 '' compress "$resnet" --lossless -o exact.tercel
+exits 0 '' optimize "$resnet" -o lean_resnet.onnx
+exits 0 '' run lean_resnet.onnx --input x.npy --output a.npy
+exits 0 '' run exact.tercel --input x.npy --output b.npy
+same_files a.npy b.npy 'lossless is not'
+mkdir pictures empty_pictures
+for i in 1 2; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "pictures/$i$(basename "$photo")"; done; done
+exits 0 '' compress "$resnet" --calibrate pictures --max-drop 50 --profile fast -o fast.tercel
+exits 0 '' front "$resnet" --calibrate pictures --ratios 5,8 --html front.html --json && is_json front
+grep -q '</svg>' front.html || failed 'front --html wrote no chart'
+cp small.tercel before.tercel
+exits 2 'a target ratio, or lossless' compress "$resnet" -o small.tercel
+exits 2 nowhere compress "$resnet" --calibrate nowhere -o small.tercel
+exits 2 'holds no picture' compress "$resnet" --calibrate empty_pictures -o small.tercel
+exits 2 'excludes' compress "$resnet" --target-ratio 5 --lossless -o small.tercel
+exits 2 target_ratio compress "$resnet" --target-ratio -3 -o small.tercel
+exits 2 effort compress "$resnet" --target-ratio 5 --effort 11 -o small.tercel
+exits 2 "'tiny'" compress "$resnet" --target-ratio 5 --profile tiny -o small.tercel
+cp empty.onnx pictures/broken.jpg
+exits 2 broken.jpg compress "$resnet" --calibrate pictures --max-drop 50 -o small.tercel
+same_files small.tercel before.tercel 'a failed compress touched the file that was there'
+head -c 20000 small.tercel >cut.tercel
+exits 2 'cut.tercel' classify cut.tercel "$cat"
+exits 2 'cut short' decompress cut.tercel -o never.onnx
+[ ! -e never.onnx ] || failed 'decompress wrote a file for a damaged one'
 
 # ---- optimize: the same answers, and a file that is whole or not there
 

@@ -7,5 +7,5 @@ trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 cmake -S "$source/tests/consumer" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 cmake --build "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-"$work/build/consumer" "$source/models/squeezenet1_1.onnx" "$source/models/photos/bird.jpg" | tee "$work/answer"
+"$work/build/consumer" "$source/models/squeezenet1_1.tercel" "$source/models/photos/bird.jpg" | tee "$work/answer"
 grep -q chickadee "$work/answer"

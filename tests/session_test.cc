@@ -59,7 +59,7 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string shipped(const std::string& name) { return std::string(TERCEL_SOURCE_DIR "/models/") + name + ".onnx"; }
+std::string shipped(const std::string& name) { return std::string(TERCEL_SOURCE_DIR "/models/") + name + ".tercel"; }
 
 /// The same numbers for the same seed, between -1 and 1.
 Array noise(std::vector<int64_t> dims, uint32_t seed) {
