@@ -19,7 +19,7 @@ struct Flags {
   bool json = false;
   ShapeFlags shape;
   bool static_norm = false;
-  std::string calibrate, estimator = "ridge", report;
+  std::string calibrate, estimator = "affine", report;
   StaticNormOptions norms;
 };
 
@@ -108,7 +108,7 @@ void add_optimize(CLI::App& app) {
   norm_option(command->add_option("--max-drop", flags->norms.max_drop,
                                   "Points of top-1 (without labels: of agreement) that may be lost; default 0.5"));
   norm_option(command->add_option("--estimator", flags->estimator,
-                                  "scalar, position, channel, affine, ridge (default) or position_ridge"));
+                                  "scalar, position, channel, affine (default), ridge or position_ridge"));
   norm_option(command
                   ->add_option("--sites", flags->norms.sites,
                                "Fix so many, whatever is lost; of several, as in 4,8, each is tried and the last kept")

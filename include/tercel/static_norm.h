@@ -27,7 +27,7 @@ std::string_view to_string(NormEstimator estimator);
 NormEstimator parse_norm_estimator(std::string_view name);
 
 struct StaticNormOptions {
-  NormEstimator estimator = NormEstimator::ridge;
+  NormEstimator estimator = NormEstimator::affine;
   /// Points of top-1 that may be lost, on pictures not measured on (without labels: of agreement).
   double max_drop = 0.5;
   /// Fix so many, whatever is lost: each number is tried, the last one kept. Empty: as many as max_drop allows.
