@@ -1,5 +1,7 @@
 #include "image/decode.h"
 
+#include <unistd.h>
+
 #include <fstream>
 
 #include "image/picture_testing.h"
@@ -23,7 +25,8 @@ TEST(Decode, NotAPicture) {
 }
 
 TEST(Decode, OpenNamesTheFile) {
-  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "tercel_not_a_picture.jpg";
+  const std::filesystem::path path =
+      std::filesystem::path(::testing::TempDir()) / ("tercel_not_a_picture_" + std::to_string(::getpid()) + ".jpg");
   EXPECT_NE(error_of([&] { Image::open(path.string() + ".missing"); }).find(path.string()), std::string::npos);
   std::ofstream(path) << "\xFF\xD8\xFF only a start";
   EXPECT_TRUE(error_of([&] { Image::open(path); }).starts_with(path.string() + ": JPEG: "));

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <fstream>
 
 #include "image/picture_testing.h"
@@ -14,7 +16,8 @@ struct LabelFile {
         .write(text.data(), static_cast<std::streamsize>(text.size()));
   }
   ~LabelFile() { std::filesystem::remove(path); }
-  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "tercel_labels.txt";
+  const std::filesystem::path path =
+      std::filesystem::path(::testing::TempDir()) / ("tercel_labels_" + std::to_string(::getpid()) + ".txt");
 };
 
 Labels labels_of(std::string_view text) { return read_labels(LabelFile(text).path); }
