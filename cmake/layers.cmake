@@ -25,6 +25,8 @@ if(TERCEL_SANITIZE)
   # null, object-size and vptr find nothing here that the others do not, and double the time to compile.
   target_compile_options(tercel_options INTERFACE -fsanitize=${TERCEL_SANITIZE} -fno-omit-frame-pointer
                                                   -fno-sanitize=null,object-size,vptr)
+  # Under AddressSanitizer Eigen would align memory by hand, and free that way what pagmo's library did not allocate so.
+  target_compile_definitions(tercel_options INTERFACE EIGEN_MALLOC_ALREADY_ALIGNED=1)
   target_link_options(tercel_options INTERFACE -fsanitize=${TERCEL_SANITIZE})
 endif()
 
@@ -41,6 +43,10 @@ function(tercel_layer name)
   if(sources)
     add_library(tercel_${name} OBJECT ${sources})
     target_link_libraries(tercel_${name} PRIVATE tercel_options)
+    if(name STREQUAL "search" AND Pagmo_FOUND)  # heavy to compile against: nobody else should
+      target_link_libraries(tercel_search PUBLIC Pagmo::pagmo)
+      target_compile_definitions(tercel_search PRIVATE TERCEL_HAVE_PAGMO=1)
+    endif()
     set(TERCEL_LAYERS ${TERCEL_LAYERS} ${name} CACHE INTERNAL "")
   endif()
   if(TERCEL_TESTS AND tests)
@@ -64,9 +70,13 @@ function(tercel_library)
     target_sources(tercel PRIVATE $<TARGET_OBJECTS:tercel_${layer}>)
   endforeach()
   target_link_libraries(tercel PRIVATE $<BUILD_INTERFACE:tercel_options>)
+  if(Pagmo_FOUND)
+    target_link_libraries(tercel PRIVATE $<BUILD_INTERFACE:Pagmo::pagmo>)
+  endif()
   # What a static library hands on to whoever links it; names that tercel-config.cmake finds again.
   foreach(needed fmt::fmt PkgConfig::HWY PkgConfig::ZSTD JPEG::JPEG PNG::PNG $<$<BOOL:${WEBP_FOUND}>:PkgConfig::WEBP>
-                 $<$<BOOL:${OpenMP_CXX_FOUND}>:OpenMP::OpenMP_CXX> $<$<BOOL:${TERCEL_ONEDNN_FOUND}>:${DNNL_LIBRARY}>)
+                 $<$<BOOL:${OpenMP_CXX_FOUND}>:OpenMP::OpenMP_CXX> $<$<BOOL:${TERCEL_ONEDNN_FOUND}>:${DNNL_LIBRARY}>
+                 $<$<BOOL:${Pagmo_FOUND}>:Pagmo::pagmo>)
     target_link_libraries(tercel PRIVATE $<INSTALL_INTERFACE:${needed}>)
   endforeach()
   target_include_directories(tercel PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>

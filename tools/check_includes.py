@@ -5,12 +5,14 @@ import re
 import sys
 
 LAYERS = ["base", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "engines",
-          "session", "quant", "tune"]
+          "session", "quant", "search", "tune"]
 # These never see each other although the order would let the later one see the earlier.
 APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image", "passes"}, {"onnx", "kernels"},
          {"passes", "kernels"}, {"passes", "onnx"}, {"onnx", "image"}]
 # The coder knows numbers only.
 APART += [{"codec", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("codec")]]
+# Evolution knows no network.
+APART += [{"search", other} for other in LAYERS[1:LAYERS.index("search")]]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 root = pathlib.Path(__file__).resolve().parent.parent

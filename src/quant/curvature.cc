@@ -60,7 +60,6 @@ Curvature factorise(const Moments& moments, bool centred, double damping) {
     double weight;
   };
   std::vector<Work> work;
-  curvature.row_weight = moments.row_weight;
   curvature.groups.resize(moments.groups.size());
   for (size_t g = 0; g < moments.groups.size(); ++g) {
     curvature.groups[g].resize(moments.groups[g].size());

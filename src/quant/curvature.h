@@ -21,12 +21,8 @@ struct CurvatureBlock {
 struct Curvature {
   std::vector<std::vector<CurvatureBlock>> groups;
   std::vector<std::vector<float>> mean;  ///< E[x] of each group's columns; empty without data
-  std::vector<float> row_weight;         ///< factor of each row's sum; empty: 1
 
   bool measured() const { return !mean.empty(); }
-  double weight_of_row(int64_t r) const {
-    return row_weight.empty() ? 1.0 : static_cast<double>(row_weight[static_cast<size_t>(r)]);
-  }
 };
 
 /// `centred`: H is the covariance, because a bias takes up the error of the mean (add_mean_error). `damping` times the

@@ -17,10 +17,9 @@ namespace tercel {
 namespace {
 
 // Few inputs say little of most directions, and less where only some places matter (the class token of a last block): a
-// place weighs as much again as the mean of all, rows lean on their mean, and answers are drawn from a softened
+// place weighs as much again as the mean of all, and answers are drawn from a softened
 // softmax, because a network that is sure of itself has no gradient. Values by trial on ViT-Ti (docs/compression.md).
 constexpr float kPlain = 1;
-constexpr double kPlainRows = 3;
 constexpr float kTemperature = 3;
 
 /// The gradient at a layer's output, by place and row.
@@ -57,10 +56,7 @@ class Accumulator {
         blocks.push_back(std::move(block));
       }
     }
-    if (options.samples > 0) {
-      moments_.row_weight.resize(static_cast<size_t>(rows_));
-      moments_.bias_weight.resize(static_cast<size_t>(rows_));
-    }
+    if (options.samples > 0) moments_.bias_weight.resize(static_cast<size_t>(rows_));
   }
 
   /// `gradient`: nullptr for plain moments.
@@ -89,24 +85,22 @@ class Accumulator {
       moments_.weight[g] *= static_cast<double>(scale);
     }
     for (float& x : moments_.bias_weight) x *= scale;
-    normalise_rows();
     return std::move(moments_);
   }
 
  private:
-  /// What each place weighs for the rows of one group, and what each row weighs. Places left out are stood in for.
+  /// What each place weighs for the rows of one group, on their mean. Places left out are stood in for.
   void weigh(const InputRows& rows, const OutputGradient& gradient, int64_t group, int64_t groups,
              std::vector<float>& weights) {
     const int64_t first = group * rows_ / groups, last = (group + 1) * rows_ / groups;
     const auto scale = static_cast<float>(static_cast<double>(rows.places()) / static_cast<double>(rows.count()));
+    const float share = scale / static_cast<float>(last - first);
     std::fill(weights.begin(), weights.end(), 0.0f);
     for (int64_t row = first; row < last; ++row) {
       double sum = 0;
       for (int64_t i = 0; i < rows.count(); ++i) {
         const float g = gradient.at(rows.place(i), row);
-        const float square = g * g * scale;
-        weights[static_cast<size_t>(i)] += square;
-        moments_.row_weight[static_cast<size_t>(row)] += square;
+        weights[static_cast<size_t>(i)] += g * g * share;
         sum += static_cast<double>(g * scale);
       }
       moments_.bias_weight[static_cast<size_t>(row)] += static_cast<float>(sum * sum);
@@ -114,23 +108,6 @@ class Accumulator {
     float mean = 0;
     for (float w : weights) mean += w / static_cast<float>(weights.size());
     for (float& w : weights) w += kPlain * mean;
-  }
-
-  void normalise_rows() {
-    if (moments_.row_weight.empty()) return;
-    const int64_t groups = static_cast<int64_t>(moments_.groups.size());
-    for (int64_t g = 0; g < groups; ++g) {
-      const int64_t first = g * rows_ / groups, last = (g + 1) * rows_ / groups;
-      double sum = 0;
-      for (int64_t r = first; r < last; ++r) sum += static_cast<double>(moments_.row_weight[static_cast<size_t>(r)]);
-      // A row that never mattered on these inputs may matter on others: a hundredth of the others' mean.
-      const double floor = kPlainRows * sum / static_cast<double>(last - first);
-      for (int64_t r = first; r < last; ++r) {
-        float& w = moments_.row_weight[static_cast<size_t>(r)];
-        w = sum > 0 ? static_cast<float>((static_cast<double>(w) + floor) / ((1 + kPlainRows) * sum))
-                    : 1.0f / static_cast<float>(last - first);
-      }
-    }
   }
 
   void add(const InputRows& rows, const float* data, const std::vector<float>& weights, int64_t group,

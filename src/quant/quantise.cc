@@ -32,6 +32,13 @@ std::vector<uint8_t> classes_of(const std::vector<double>& log2_weight) {
 
 double log2_or_low(float weight) { return std::log2(std::max(static_cast<double>(weight), 1e-30)); }
 
+double mean_log2(const std::vector<CurvatureBlock>& blocks) {
+  double sum = 0, count = 0;
+  for (const CurvatureBlock& block : blocks)
+    for (float w : block.weight) sum += log2_or_low(w), count += 1;
+  return sum / count;
+}
+
 /// One class a kernel: single positions of a kernel would cost more to tell apart than they differ.
 std::vector<uint8_t> column_classes(const Curvature& curvature, int64_t columns, int64_t kernel) {
   std::vector<double> log_weight(static_cast<size_t>(columns / kernel));
@@ -45,19 +52,14 @@ std::vector<uint8_t> column_classes(const Curvature& curvature, int64_t columns,
   return classes;
 }
 
+/// Of convolutions with groups, whose rows read different inputs.
 std::vector<uint8_t> row_classes(const Curvature& curvature, int64_t rows) {
-  std::vector<double> of_group;
-  for (const auto& blocks : curvature.groups) {
-    double sum = 0, count = 0;
-    for (const CurvatureBlock& block : blocks)
-      for (float w : block.weight) sum += log2_or_low(w), count += 1;
-    of_group.push_back(sum / count);
-  }
   std::vector<double> log_weight;
-  for (int64_t r = 0; r < rows; ++r)
-    log_weight.push_back(of_group[static_cast<size_t>(r) * of_group.size() / static_cast<size_t>(rows)] +
-                         std::log2(std::max(curvature.weight_of_row(r), 1e-30)));
-  return classes_of(log_weight);
+  for (const auto& blocks : curvature.groups) log_weight.push_back(mean_log2(blocks));
+  const std::vector<uint8_t> by_group = classes_of(log_weight);
+  std::vector<uint8_t> classes(static_cast<size_t>(rows));
+  for (size_t r = 0; r < classes.size(); ++r) classes[r] = by_group[r * by_group.size() / classes.size()];
+  return classes;
 }
 
 bool all_alike(const std::vector<uint8_t>& classes) {
@@ -103,7 +105,6 @@ struct Decider {
       const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.groups.size()) / matrix.rows);
       const float row_step =
           matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
-      const double row_weight = curvature.weight_of_row(r);
       for (const CurvatureBlock& block : curvature.groups[group]) {
         float* e = error.data();
         for (int64_t j = 0; j < block.columns; ++j) {
@@ -113,8 +114,8 @@ struct Decider {
               block.carry.empty() ? 0 : dot(&block.carry[static_cast<size_t>(j * block.columns)], e, j);
           const float step = row_step * column_scale[static_cast<size_t>(c)];
           const float x = (w + carried) / step;
-          const double weight = row_weight * static_cast<double>(block.weight[static_cast<size_t>(j)]) *
-                                static_cast<double>(step) * static_cast<double>(step);
+          const double weight = static_cast<double>(block.weight[static_cast<size_t>(j)]) * static_cast<double>(step) *
+                                static_cast<double>(step);
           const auto [level, cost, paid] = best(x, weight, rate);
           rate.push(level);
           levels[r * columns + c] = level;
@@ -153,13 +154,10 @@ struct Decider {
 
 }  // namespace
 
-double mean_log2_weight(const Curvature& curvature, int64_t rows) {
-  double columns = 0, column_count = 0, row_sum = 0;
-  for (const auto& blocks : curvature.groups)
-    for (const CurvatureBlock& block : blocks)
-      for (float w : block.weight) columns += log2_or_low(w), column_count += 1;
-  for (int64_t r = 0; r < rows; ++r) row_sum += std::log2(std::max(curvature.weight_of_row(r), 1e-30));
-  return columns / column_count + row_sum / static_cast<double>(rows);
+double mean_log2_weight(const Curvature& curvature) {
+  double sum = 0;
+  for (const auto& blocks : curvature.groups) sum += mean_log2(blocks);
+  return sum / static_cast<double>(curvature.groups.size());
 }
 
 QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
@@ -177,7 +175,7 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   if (options.own_steps && curvature.measured()) {
     if (curvature.groups.size() == 1)
       matrix.column_class = column_classes(curvature, columns, kernel_height * kernel_width);
-    matrix.row_class = row_classes(curvature, rows);
+    else matrix.row_class = row_classes(curvature, rows);
     if (all_alike(matrix.column_class)) matrix.column_class.clear();
     if (all_alike(matrix.row_class)) matrix.row_class.clear();
     matrix.step *= std::exp2(-0.5f * (mean_class(matrix.row_class) + mean_class(matrix.column_class)));
@@ -187,7 +185,7 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   for (size_t c = 0; c < matrix.column_class.size(); ++c) decider.column_scale[c] = class_scale(matrix.column_class[c]);
   // The price of a bit is stated for the geometric mean of all weighted squared steps.
   decider.price = static_cast<double>(options.lambda) * static_cast<double>(options.step) *
-                  static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature, rows));
+                  static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature));
 
   // Pieces of fixed size, so that the answer does not depend on the threads; each starts from a model that has seen
   // plainly rounded levels.

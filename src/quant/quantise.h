@@ -13,7 +13,7 @@ namespace tercel {
 struct QuantiseOptions {
   float step = 0;         ///< of the finest column, > 0
   float lambda = 0.15f;   ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantisation
-  bool own_steps = true;  ///< coarser steps for rows and columns whose errors hurt less (classes are sent)
+  bool own_steps = true;  ///< coarser steps for columns (of grouped convolutions: rows) that hurt less
 };
 
 /// What quantising did to the layer, in units of the curvature: mean square of the output's error summed over rows.
@@ -24,14 +24,13 @@ struct QuantiseResult {
 };
 
 /// `weights`: rows x columns. Each row is decided column by column: level = argmin of weighted squared error + lambda *
-/// bits, the error so far carried forward (CERWU, arXiv 2505.18758, without its rate curvature; steps of rows
-/// and columns follow the curvature's weights, so that all add the same error per bit).
-/// The same answer with any number of threads.
+/// bits, the error so far carried forward (CERWU, arXiv 2505.18758, without its rate curvature; steps of columns follow
+/// the curvature's weights, so that all add the same error per bit). The same answer with any number of threads.
 QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
                         int64_t kernel_width, const Curvature& curvature, const QuantiseOptions& options);
 
-/// Mean of log2(row weight * column weight): what turns a step into the harm it does.
-double mean_log2_weight(const Curvature& curvature, int64_t rows);
+/// Mean of log2(weight) over all columns: what turns a step into the harm it does.
+double mean_log2_weight(const Curvature& curvature);
 
 /// What must be added to each row's bias so that the mean of its output stays: (weights - quantised) E[x].
 std::vector<float> mean_error(std::span<const float> weights, const codec::QuantisedMatrix& matrix,

@@ -39,7 +39,7 @@ Moments related_moments(int64_t n, uint64_t seed, std::vector<std::vector<float>
     }
     if (samples != nullptr) samples->push_back(std::move(x));
   }
-  return {{1.0}, {{block}}, {}, {}};
+  return {{1.0}, {{block}}, {}};
 }
 
 /// Mean over samples of the squared error of all outputs, after the bias has taken up the mean.
@@ -135,7 +135,7 @@ TEST(Quantise, GroupsHaveStepsOfTheirOwn) {
 }
 
 TEST(Quantise, ALayerThatSeesNothingCostsNothingMuch) {
-  Moments moments{{1.0}, {{{0, 5, std::vector<float>(5), std::vector<float>(25)}}}, {}, {}};
+  Moments moments{{1.0}, {{{0, 5, std::vector<float>(5), std::vector<float>(25)}}}, {}};
   const std::vector<float> w = normal(5 * 5, 4);
   EXPECT_EQ(quantise(w, 5, 5, 1, 1, factorise(moments, true), {0.1f}).matrix.levels.size(), 25u);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -10,6 +11,7 @@
 #include "quant/pictures.h"
 #include "session/model_impl.h"
 #include "tune/compressor.h"
+#include "tune/rate_distortion.h"
 
 namespace tercel {
 namespace {
@@ -21,6 +23,16 @@ codec::Profile coding(CodingProfile profile) {
     case CodingProfile::fast: break;
   }
   return codec::Profile::fast;
+}
+
+/// Networks that a search may measure, by effort; below that the closed form decides alone.
+int polish_evaluations(int effort) {
+  switch (effort) {
+    case 7: return 100;
+    case 8: return 300;
+    case 9: return 1000;
+    default: return 0;
+  }
 }
 
 void check(const CompressOptions& options) {
@@ -35,6 +47,13 @@ void check(const CompressOptions& options) {
   within("judging_pictures", options.judging_pictures, 1, 100000);
   if (options.pictures.empty() && !options.lossless && options.target_ratio == 0)
     fail_input("without pictures nobody can say what is lost: give a folder of pictures, a target ratio, or lossless");
+  if (polish_evaluations(options.effort) == 0 || options.lossless) return;
+  if (options.pictures.empty()) fail_input("effort {}: a search needs pictures to try candidates on", options.effort);
+  if (!can_evolve())
+    fail_unsupported(
+        "effort {}: above 6 an evolutionary search decides, and this Tercel was built without pagmo "
+        "(Debian: libpagmo-dev)",
+        options.effort);
 }
 
 /// Pictures in three parts that share none, and what the network as it was answers to the last two.
@@ -70,6 +89,9 @@ class Job {
         trials_(lean_, options),
         compressor_(lean_, options.lossless ? std::vector<Array>() : trials_.calibration, coding(options.profile),
                     options.threads, options.progress) {
+    search_ =
+        std::make_unique<RateDistortion>(compressor_, trials_.tuning, tuning_answers_,
+                                         options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);
     if (!trials_.tuning.empty()) {
       Session session = session_of(lean_);
       tuning_answers_ = answers_of(session, trials_.tuning, options.progress);
@@ -80,7 +102,7 @@ class Job {
     overhead_ = static_cast<int64_t>(file_of(typical).size()) - typical.bytes();
   }
 
-  Settings settings(double strength) const { return compressor_.settings(strength); }
+  Settings settings(double strength) const { return search_->settings(strength, shares_); }
   int64_t parameters() const { return parameters_; }
 
   double ratio_of(int64_t bytes) const { return 4.0 * static_cast<double>(parameters()) / static_cast<double>(bytes); }
@@ -88,7 +110,7 @@ class Job {
 
   /// Points lost on the tuning pictures.
   double drop_at(double strength) {
-    ++evaluations_;
+    ++drops_;
     const Model model = compressor_.with(compressor_.code(settings(strength)));
     Session session = session_of(model);
     const Judgement j = judge(tuning_answers_, answers_of(session, trials_.tuning), trials_.tuning_classes);
@@ -97,14 +119,50 @@ class Job {
 
   /// The strength at which `grows` (an increasing function of it) passes `target`.
   template <typename Function>
-  double solve(Function&& grows, double target, int steps, const char* stage) {
-    double low = 1.0 / 64, high = 64;  // log-bisection
-    for (int i = 0; i < steps; ++i) {
+  double solve(Function&& grows, double target, int steps, const char* stage, double low = 1.0 / 64, double high = 64) {
+    for (int i = 0; i < steps; ++i) {  // log-bisection
       const double middle = std::sqrt(low * high);
       (grows(middle) <= target ? low : high) = middle;
-      if (options_.progress && !options_.progress(stage, (i + 1.0) / steps)) break;
+      if (!tell(stage, (i + 1.0) / steps)) break;
     }
     return low;
+  }
+
+  double strength_for_ratio(double ratio, int steps) {
+    return solve([&](double s) { return ratio_at(s); }, ratio, steps, "choose sizes");
+  }
+
+  /// The strength that keeps what was promised, by the closed form first; then, where effort allows, by better shares.
+  double strength_for_options() {
+    const bool by_ratio = options_.target_ratio > 0;
+    const double strength = by_ratio
+                                ? strength_for_ratio(options_.target_ratio, 14)
+                                : solve([&](double s) { return drop_at(s); }, options_.max_drop, 10, "choose steps");
+    if (stopped_ || !polish(strength)) return strength;
+    // The closed form's answers are the measure: within the same ratio or drop, its divergence must not be passed.
+    const RatePoint before = search_->measure(strength, {});
+    const double again = by_ratio ? strength_for_ratio(options_.target_ratio, 14)
+                                  : solve(
+                                        [&](double s) {
+                                          const double kl = search_->measure(s, shares_).kl;
+                                          return drop_at(s) <= options_.max_drop ? kl : before.kl + kl;
+                                        },
+                                        before.kl, 8, "choose steps again", strength / 4, strength * 4);
+    const RatePoint after = search_->measure(again, shares_);
+    if (by_ratio ? after.kl < before.kl : after.bytes < before.bytes) return again;
+    shares_.clear();
+    return strength;
+  }
+
+  /// Looks for better shares of the parts around this strength; false where none were found.
+  bool polish(double strength) {
+    PolishOptions options;
+    options.evaluations = polish_evaluations(options_.effort);
+    if (options.evaluations == 0) return false;
+    options.seed = options_.seed;
+    options.progress = [&](std::string_view stage, double done) { return tell(stage, done); };
+    shares_ = tercel::polish(*search_, strength, options).genome;
+    return !shares_.empty();
   }
 
   Compressed finish(const Coded& coded) {
@@ -113,7 +171,7 @@ class Job {
     CompressReport report;
     report.result = point(model, static_cast<int64_t>(file.size()));
     report.parameters = parameters();
-    report.evaluations = evaluations_;
+    report.evaluations = drops_ + search_->evaluations();
     report.weighed_by = compressor_.weighed_by();
     report.notes = compressor_.notes();
     const pack::Sizes sizes = pack::sizes(std::as_bytes(std::span(file)));
@@ -153,6 +211,12 @@ class Job {
   Coded code(double strength) { return compressor_.code(settings(strength)); }
 
  private:
+  /// Once told to stop, a search ends with its best, and what is left to be done is done.
+  bool tell(std::string_view stage, double done) {
+    stopped_ = stopped_ || (options_.progress && !options_.progress(stage, done));
+    return !stopped_;
+  }
+
   Session session_of(const Model& model) const {
     SessionOptions options;
     options.threads = options_.threads;
@@ -196,7 +260,8 @@ class Job {
     if (trials_.judging.empty()) return p;
     Session session = session_of(model);
     const Judgement j =
-        judge(judging_answers_, answers_of(session, trials_.judging, options_.progress), trials_.judging_classes);
+        judge(judging_answers_, answers_of(session, trials_.judging, stopped_ ? Progress{} : options_.progress),
+              trials_.judging_classes);
     p.pictures = static_cast<int>(j.inputs);
     p.agreement = j.agreement;
     p.kl = j.kl;
@@ -211,8 +276,11 @@ class Job {
   Trials trials_;
   Compressor compressor_;
   Answers tuning_answers_, judging_answers_;
+  std::unique_ptr<RateDistortion> search_;
+  Genome shares_;         // of the parts; empty: the closed form's
   int64_t overhead_ = 0;  // of a file, besides streams
-  int evaluations_ = 0;
+  int drops_ = 0;         // networks run to see what is lost
+  bool stopped_ = false;
 };
 
 }  // namespace
@@ -237,12 +305,7 @@ Compressed compress(const Model& model, const CompressOptions& options) {
                   [&] {
                     Job job(model, options);
                     if (options.lossless) return job.lossless();
-                    const double strength =
-                        options.target_ratio > 0
-                            ? job.solve([&](double s) { return job.ratio_at(s); }, options.target_ratio, 14,
-                                        "choose sizes")
-                            : job.solve([&](double s) { return job.drop_at(s); }, options.max_drop, 10, "choose steps");
-                    return job.finish(job.code(strength));
+                    return job.finish(job.code(job.strength_for_options()));
                   });
 }
 
@@ -256,9 +319,9 @@ std::vector<CompressPoint> compression_front(const Model& model, const std::vect
                     quiet.progress = {};
                     Job job(model, quiet);
                     std::vector<CompressPoint> front;
+                    if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2], 12));
                     for (double ratio : ratios) {
-                      const double s = job.solve([&](double t) { return job.ratio_at(t); }, ratio, 12, "choose sizes");
-                      front.push_back(job.point_at(s));
+                      front.push_back(job.point_at(job.strength_for_ratio(ratio, 12)));
                       if (options.progress &&
                           !options.progress("trade size against answers",
                                             static_cast<double>(front.size()) / static_cast<double>(ratios.size())))

@@ -13,7 +13,8 @@
 namespace tercel {
 namespace {
 
-constexpr size_t kVariantsKept = 6;    // of one part: a search comes back to its last few
+// Of one part: a search comes back to its last few, and to more of them where they are small.
+constexpr int64_t kVariantsKept = 6, kSmallVariantsKept = 64, kElementsKept = int64_t{1} << 26;
 constexpr int64_t kSmallestPart = 16;  // fewer elements stay as they are: no gain, and they may be sizes or bounds
 
 constexpr double kDamping = 0.06;     // six times GPTQ's: moments of weighted places are less sure
@@ -134,15 +135,14 @@ void Compressor::choose_units() {
   for (const Part& part : parts_) elements += part.elements();
   const double harm = 24 * kDivergence / static_cast<double>(std::max<int64_t>(elements, 1));
   std::vector<double> relative;
-  std::vector<float> references;
   for (size_t i = 0; i < parts_.size(); ++i) {
     const double deviation = deviation_of(weights_of(parts_[i]));
-    references.push_back(deviation > 0 ? static_cast<float>(deviation / 8) : 1.0f);  // all zero: any step will do
-    unit_steps_.push_back(references.back());
+    equal_steps_.push_back(deviation > 0 ? static_cast<float>(deviation / 8) : 1.0f);  // all zero: any step will do
+    unit_steps_.push_back(equal_steps_.back());
     if (!fisher || !curvature_[i].measured()) continue;
-    const double step = std::sqrt(harm * std::exp2(-mean_log2_weight(curvature_[i], parts_[i].rows)));
+    const double step = std::sqrt(harm * std::exp2(-mean_log2_weight(curvature_[i])));
     unit_steps_.back() = static_cast<float>(std::min(step, 8 * deviation));
-    relative.push_back(static_cast<double>(unit_steps_.back() / references.back()));
+    relative.push_back(static_cast<double>(unit_steps_.back() / equal_steps_.back()));
   }
   // Parts of unknown weight: half as coarse as the middle of the others.
   std::nth_element(relative.begin(), relative.begin() + static_cast<std::ptrdiff_t>(relative.size() / 2),
@@ -150,7 +150,7 @@ void Compressor::choose_units() {
   if (!relative.empty())
     for (size_t i = 0; i < parts_.size(); ++i)
       if (!curvature_[i].measured())
-        unit_steps_[i] = references[i] * 0.5f * static_cast<float>(relative[relative.size() / 2]);
+        unit_steps_[i] = equal_steps_[i] * 0.5f * static_cast<float>(relative[relative.size() / 2]);
 
   std::map<std::string, double> bias_weight;
   for (const Part& part : parts_) {
@@ -180,10 +180,12 @@ std::vector<float> Compressor::weights_of(const Part& part) const {
   return part.transposed ? transposed(elements, part.columns, part.rows) : elements;
 }
 
-Settings Compressor::settings(double strength) const {
+Settings Compressor::settings(double strength, Allocation allocation) const {
   Settings settings;
   const auto factor = static_cast<float>(strength);
-  for (float unit : unit_steps_) settings.parts.push_back({.step = unit * factor});
+  const bool fisher = allocation == Allocation::fisher;
+  for (float unit : fisher ? unit_steps_ : equal_steps_)
+    settings.parts.push_back({.step = unit * factor, .own_steps = fisher});
   for (float unit : vector_units_) settings.vector_steps.push_back(unit * factor);
   return settings;
 }
@@ -207,7 +209,9 @@ std::shared_ptr<const CodedPart> Compressor::code_part(size_t i, const PartSetti
   options.threads = current_threads();
   coded->bytes = static_cast<int64_t>(codec::encode(coded->matrix.levels, shape, options).size()) +
                  size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class);
-  if (known.size() >= kVariantsKept) known.clear();
+  const int64_t variants =
+      std::clamp(kElementsKept / std::max<int64_t>(model_.parameters(), 1), kVariantsKept, kSmallVariantsKept);
+  if (static_cast<int64_t>(known.size()) >= variants) known.clear();
   known[settings] = coded;
   return coded;
 }

@@ -38,6 +38,12 @@ struct PartSettings {
   auto operator<=>(const PartSettings&) const = default;
 };
 
+/// How errors are shared out between parts.
+enum class Allocation {
+  equal,   ///< every part's step is the same part of its deviation
+  fisher,  ///< an added bit is worth the same everywhere, inside a part too
+};
+
 /// A candidate: the settings of every part, and the step of every vector.
 struct Settings {
   std::vector<PartSettings> parts;
@@ -78,7 +84,7 @@ class Compressor {
 
   /// Steps for all parts and vectors that `strength` scales together. With Fisher information, strength 1 is where the
   /// divergence of the answers should be about 0.01, and an added bit is worth the same in every part.
-  Settings settings(double strength) const;
+  Settings settings(double strength, Allocation allocation = Allocation::fisher) const;
   /// "Fisher information", "input moments", "nothing".
   const std::string& weighed_by() const { return weighed_by_; }
   const std::vector<std::string>& notes() const { return notes_; }
@@ -110,6 +116,7 @@ class Compressor {
   std::vector<std::string> vectors_;
   std::vector<Curvature> curvature_;        // one a part
   std::map<std::string, Moments> moments_;  // of weights; only what curvature_ does not hold
+  std::vector<float> equal_steps_;          // one a part: an eighth of its deviation
   std::vector<float> unit_steps_;           // one a part: at strength 1
   std::vector<float> vector_units_;         // one a vector
   std::string weighed_by_ = "nothing";

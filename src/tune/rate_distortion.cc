@@ -1,0 +1,194 @@
+#include "tune/rate_distortion.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/check.h"
+
+namespace tercel {
+namespace {
+
+constexpr double kOctaves = 1.5;  // either way
+constexpr double kGrid = 8;       // of an octave
+constexpr double kLeastKl = 1e-9;
+constexpr size_t kFewestPictures = 8;
+
+double on_grid(double octaves) { return std::exp2(std::round(octaves * kGrid) / kGrid); }
+
+Box box_of(size_t genes) { return {std::vector<double>(genes, -kOctaves), std::vector<double>(genes, kOctaves)}; }
+
+/// One step of successive halving: this part of the evaluations on this part of the pictures.
+struct Stage {
+  double evaluations, pictures, spread;
+};
+constexpr Stage kStages[] = {{0.5, 0.125, 0.1}, {0.3, 0.5, 0.05}, {0.2, 1, 0.03}};
+
+/// What both ways to polish begin and end with.
+class Polishing {
+ public:
+  Polishing(RateDistortion& problem, double strength, const PolishOptions& options)
+      : problem_(problem), strength_(strength), options_(options), first_(problem.evaluations()) {
+    rate_ = problem.exchange_rate(strength);
+    result_.before = result_.after = problem.measure(strength, {});
+    least_ = rate_.merit(result_.before);
+  }
+
+  int left() const { return options_.evaluations - used(); }
+  bool stopped() const { return result_.stopped; }
+  double merit(const Genome& genome, size_t pictures) {
+    return rate_.merit(problem_.measure(strength_, genome, pictures));
+  }
+
+  /// Keeps the genome if it is the best yet, on all pictures.
+  bool offer(const Genome& genome) {
+    const RatePoint point = problem_.measure(strength_, genome);
+    const bool better = rate_.merit(point) < least_;
+    if (better) {
+      least_ = rate_.merit(point);
+      result_.genome = genome;
+      result_.after = point;
+    }
+    return better;
+  }
+
+  /// Tells how far the work is; false: stop.
+  bool tell() {
+    if (options_.progress && !options_.progress("polish steps", std::min(1.0, used() / (1.0 * options_.evaluations))))
+      result_.stopped = true;
+    return !result_.stopped;
+  }
+
+  Polished result() {
+    result_.gain = rate_.merit(result_.before) - least_;
+    result_.evaluations = used();
+    return result_;
+  }
+
+ private:
+  int used() const { return problem_.evaluations() - first_; }
+
+  RateDistortion& problem_;
+  double strength_;
+  const PolishOptions& options_;
+  int first_;
+  ExchangeRate rate_;
+  Polished result_;
+  double least_ = 0;
+};
+
+}  // namespace
+
+double ExchangeRate::merit(const RatePoint& point) const {
+  return std::log(static_cast<double>(std::max<int64_t>(point.bytes, 1))) +
+         std::log(std::max(point.kl, kLeastKl)) / slope;
+}
+
+RateDistortion::RateDistortion(Compressor& compressor, const std::vector<Array>& pictures, const Answers& reference,
+                               Allocation allocation, int threads)
+    : compressor_(compressor), pictures_(pictures), reference_(reference), allocation_(allocation), threads_(threads) {}
+
+Settings RateDistortion::settings(double strength, const Genome& genome) const {
+  Settings settings = compressor_.settings(strength, allocation_);
+  if (genome.empty()) return settings;
+  TERCEL_CHECK(genome.size() >= genes());
+  const auto lambda_factor = static_cast<float>(on_grid(genome[genes() - 1]));
+  for (size_t i = 0; i < settings.parts.size(); ++i) {
+    settings.parts[i].step *= static_cast<float>(on_grid(genome[i]));
+    settings.parts[i].lambda *= lambda_factor;
+  }
+  return settings;
+}
+
+RatePoint RateDistortion::measure(double strength, const Genome& genome, size_t count) {
+  TERCEL_CHECK(count > 0 && count <= pictures());
+  ++evaluations_;
+  const Coded coded = code(strength, genome);
+  if (some_.size() != count) some_.assign(pictures_.begin(), pictures_.begin() + static_cast<std::ptrdiff_t>(count));
+  SessionOptions options;
+  options.threads = threads_;
+  Session session(compressor_.with(coded), options);
+  const Answers wanted(reference_.begin(), reference_.begin() + static_cast<std::ptrdiff_t>(count));
+  return {coded.bytes(), judge(wanted, answers_of(session, some_)).kl};
+}
+
+ExchangeRate RateDistortion::exchange_rate(double strength) {
+  const RatePoint fine = measure(strength / std::exp2(0.25), {}), coarse = measure(strength * std::exp2(0.25), {});
+  const double bytes =
+      std::log(static_cast<double>(fine.bytes) / static_cast<double>(std::max<int64_t>(coarse.bytes, 1)));
+  const double kl = std::log(std::max(coarse.kl, kLeastKl) / std::max(fine.kl, kLeastKl));
+  ExchangeRate rate;
+  // Where the answers hardly change, or change by chance, bytes must not seem to be free.
+  if (bytes > 0) rate.slope = std::clamp(kl / bytes, 1.0, 32.0);
+  return rate;
+}
+
+Polished polish(RateDistortion& problem, double strength, const PolishOptions& options) {
+  Polishing work(problem, strength, options);
+  const int budget = work.left();
+  Genome best(problem.genes(), 0.0);
+  for (const Stage& stage : kStages) {
+    const auto share = static_cast<size_t>(std::ceil(stage.pictures * static_cast<double>(problem.pictures())));
+    const size_t pictures = std::min(problem.pictures(), std::max(share, kFewestPictures));
+    EvolveOptions search;
+    // One of each stage's is spent on all pictures, to see whether its best is better indeed.
+    search.evaluations = std::min(static_cast<int>(stage.evaluations * budget), work.left()) - 1;
+    if (search.evaluations < 2) continue;
+    search.start = {best};
+    search.spread = stage.spread;
+    search.seed = options.seed;
+    search.progress = [&](std::string_view, double) { return work.tell(); };
+    const Evolved found =
+        evolve_one([&](const Genome& g) { return Objectives{work.merit(g, pictures)}; }, box_of(best.size()), search);
+    if (work.offer(found.best.at(0).genes)) best = found.best[0].genes;
+    if (work.stopped()) break;
+  }
+  return work.result();
+}
+
+Polished polish_greedily(RateDistortion& problem, double strength, const PolishOptions& options) {
+  Polishing work(problem, strength, options);
+  const std::vector<Part>& parts = problem.compressor().parts();
+  std::vector<size_t> order(parts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return parts[a].elements() > parts[b].elements(); });
+  Genome best(problem.genes(), 0.0);
+  for (bool better = true; better && work.left() > 0 && !work.stopped();) {
+    better = false;
+    for (size_t part : order) {
+      const Genome around = best;
+      for (int quarter = -4; quarter <= 4 && work.left() > 0; ++quarter) {
+        if (quarter == 0) continue;
+        Genome trial = around;
+        trial[part] = std::clamp(trial[part] + quarter / 4.0, -kOctaves, kOctaves);
+        if (work.offer(trial)) best = trial, better = true;
+        if (!work.tell()) return work.result();
+      }
+    }
+  }
+  return work.result();
+}
+
+Evolved evolve_rate_front(RateDistortion& problem, double strength, const PolishOptions& options) {
+  Box box = box_of(problem.genes() + 1);
+  box.low.back() = -1;
+  box.high.back() = 1;
+  EvolveOptions search;
+  search.evaluations = options.evaluations;
+  search.seed = options.seed;
+  search.progress = options.progress;
+  search.stage = "evolve a front";
+  for (double octaves : {0.0, -1.0, -0.5, 0.5, 1.0}) {
+    search.start.emplace_back(problem.genes() + 1, 0.0);
+    search.start.back().back() = octaves;
+  }
+  return evolve_front(
+      [&](const Genome& genome) {
+        const RatePoint point = problem.measure(strength * on_grid(genome.back()), genome);
+        return Objectives{static_cast<double>(point.bytes), point.kl};
+      },
+      box, search);
+}
+
+}  // namespace tercel
