@@ -83,6 +83,8 @@ std::string why_not(const Problem& p) {
   if (!p.src[kWeights].constant || (p.input(kBias) && !p.src[kBias].constant))
     return "weights or bias are not constant";
   if (p.input(kResidual).constant) return "the residual is a constant";
+  // Its AVX2 product by gemm (oneDNN 2.6) adds the first group's residual to every group.
+  if (p.input(kResidual) && p.attrs->get_int("group") > 1) return "groups and a residual";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
   return refuse_activation(p);
 }
