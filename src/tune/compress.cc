@@ -25,6 +25,8 @@ codec::Profile coding(CodingProfile profile) {
   return codec::Profile::fast;
 }
 
+constexpr double kSizeTolerance = 2e-3;  // of the size asked for, below it
+
 /// Networks that a search may measure, by effort; below that the closed form decides alone.
 int polish_evaluations(int effort) {
   switch (effort) {
@@ -128,20 +130,40 @@ class Job {
     return low;
   }
 
-  double strength_for_ratio(double ratio, int steps) {
-    return solve([&](double s) { return ratio_at(s); }, ratio, steps, "choose sizes");
+  /// Bytes follow strength so evenly (in logarithms) that the secant is there within a few networks; what it has not
+  /// found to a thousandth by then, bisection does.
+  double strength_for_ratio(double ratio) {
+    const double target = std::log(ratio);
+    double low = std::log(1.0 / 64), high = std::log(64.0);
+    double at = 0, value = std::log(ratio_at(1)) - target, best = low;
+    double before = at, value_before = value;
+    constexpr int kSteps = 12;
+    for (int i = 0; i < kSteps && std::fabs(high - low) > 1e-4; ++i) {
+      if (value <= 0) low = best = std::max(low, at);
+      else high = std::min(high, at);
+      if (value <= 0 && value > -kSizeTolerance) break;
+      if (!tell("choose sizes", (i + 1.0) / kSteps)) break;
+      const double slope = at == before ? 0.5 : (value - value_before) / (at - before);
+      double next = at - (value + kSizeTolerance / 2) / slope;
+      if (!(slope > 0) || !(next > low && next < high)) next = (low + high) / 2;
+      before = at;
+      value_before = value;
+      at = next;
+      value = std::log(ratio_at(std::exp(at))) - target;
+    }
+    return std::exp(best);
   }
 
   /// The strength that keeps what was promised, by the closed form first; then, where effort allows, by better shares.
   double strength_for_options() {
     const bool by_ratio = options_.target_ratio > 0;
     const double strength = by_ratio
-                                ? strength_for_ratio(options_.target_ratio, 14)
+                                ? strength_for_ratio(options_.target_ratio)
                                 : solve([&](double s) { return drop_at(s); }, options_.max_drop, 10, "choose steps");
     if (stopped_ || !polish(strength)) return strength;
     // The closed form's answers are the measure: within the same ratio or drop, its divergence must not be passed.
     const RatePoint before = search_->measure(strength, {});
-    const double again = by_ratio ? strength_for_ratio(options_.target_ratio, 14)
+    const double again = by_ratio ? strength_for_ratio(options_.target_ratio)
                                   : solve(
                                         [&](double s) {
                                           const double kl = search_->measure(s, shares_).kl;
@@ -319,9 +341,9 @@ std::vector<CompressPoint> compression_front(const Model& model, const std::vect
                     quiet.progress = {};
                     Job job(model, quiet);
                     std::vector<CompressPoint> front;
-                    if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2], 12));
+                    if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2]));
                     for (double ratio : ratios) {
-                      front.push_back(job.point_at(job.strength_for_ratio(ratio, 12)));
+                      front.push_back(job.point_at(job.strength_for_ratio(ratio)));
                       if (options.progress &&
                           !options.progress("trade size against answers",
                                             static_cast<double>(front.size()) / static_cast<double>(ratios.size())))
