@@ -101,4 +101,8 @@ void InputRows::gather(const float* input, int64_t group, int64_t first, int64_t
   }
 }
 
+OutputRows::OutputRows(const LinearSite& site, const Array& output) : data_(output.floats().data()), rows_(site.rows) {
+  if (site.conv) pixels_ = output.dims().at(2) * output.dims().at(3);
+}
+
 }  // namespace tercel

@@ -6,6 +6,7 @@
 
 #include "graph/graph.h"
 #include "tensor/window.h"
+#include "tercel/array.h"
 
 namespace tercel {
 
@@ -44,6 +45,20 @@ class InputRows {
   int64_t channels_ = 0;
   std::vector<Window> windows_;  ///< of convolutions: height, width
   int64_t places_ = 0, count_ = 0;
+};
+
+/// A layer's output (or its gradient, or a value of the same shape made from it), by place and row.
+class OutputRows {
+ public:
+  OutputRows(const LinearSite& site, const Array& output);
+  float at(int64_t place, int64_t row) const {
+    if (pixels_ == 0) return data_[place * rows_ + row];
+    return data_[(place / pixels_ * rows_ + row) * pixels_ + place % pixels_];
+  }
+
+ private:
+  const float* data_;
+  int64_t rows_, pixels_ = 0;
 };
 
 }  // namespace tercel

@@ -22,23 +22,6 @@ namespace {
 constexpr float kPlain = 1;
 constexpr float kTemperature = 3;
 
-/// The gradient at a layer's output, by place and row.
-class OutputGradient {
- public:
-  OutputGradient(const LinearSite& site, const Array& gradient) : data_(gradient.floats().data()), rows_(site.rows) {
-    if (!site.conv) return;
-    pixels_ = gradient.dims().at(2) * gradient.dims().at(3);
-  }
-  float at(int64_t place, int64_t row) const {
-    if (pixels_ == 0) return data_[place * rows_ + row];
-    return data_[(place / pixels_ * rows_ + row) * pixels_ + place % pixels_];
-  }
-
- private:
-  const float* data_;
-  int64_t rows_, pixels_ = 0;
-};
-
 class Accumulator {
  public:
   Accumulator(const LinearSite& site, const MomentOptions& options) : rows_(site.rows) {
@@ -59,16 +42,24 @@ class Accumulator {
     if (options.samples > 0) moments_.bias_weight.resize(static_cast<size_t>(rows_));
   }
 
-  /// `gradient`: nullptr for plain moments.
-  void add(const LinearSite& site, const Array& input, const Array* gradient, const MomentOptions& options, Isa isa) {
+  /// Of input `k`. `gradient`: nullptr for plain moments.
+  void add(const LinearSite& site, size_t k, const Array& input, const Array* gradient, const MomentOptions& options,
+           Isa isa) {
     const InputRows rows(site, input.dims(), options.places);
     const float* data = input.floats().data();
     const auto groups = static_cast<int64_t>(moments_.groups.size());
     std::vector<float> weights(static_cast<size_t>(rows.count()), 1.0f);
     for (int64_t g = 0; g < groups; ++g) {
-      if (gradient != nullptr) weigh(rows, OutputGradient(site, *gradient), g, groups, weights);
+      if (gradient != nullptr) weigh(rows, OutputRows(site, *gradient), g, groups, weights);
       for (float w : weights) moments_.weight[static_cast<size_t>(g)] += static_cast<double>(w);
       for (MomentBlock& block : moments_.groups[static_cast<size_t>(g)]) add(rows, data, weights, g, block, isa);
+    }
+    if (groups == 1) {
+      auto& all = moments_.place_weight;
+      if (all.size() <= k) all.resize(k + 1);
+      if (all[k].empty()) all[k] = weights;
+      else
+        for (size_t i = 0; i < weights.size(); ++i) all[k][i] += weights[i];
     }
     seen_ += gradient != nullptr ? 1 : rows.count();
   }
@@ -84,13 +75,15 @@ class Accumulator {
       }
       moments_.weight[g] *= static_cast<double>(scale);
     }
+    for (auto& weights : moments_.place_weight)
+      for (float& w : weights) w *= scale;
     for (float& x : moments_.bias_weight) x *= scale;
     return std::move(moments_);
   }
 
  private:
   /// What each place weighs for the rows of one group, on their mean. Places left out are stood in for.
-  void weigh(const InputRows& rows, const OutputGradient& gradient, int64_t group, int64_t groups,
+  void weigh(const InputRows& rows, const OutputRows& gradient, int64_t group, int64_t groups,
              std::vector<float>& weights) {
     const int64_t first = group * rows_ / groups, last = (group + 1) * rows_ / groups;
     const auto scale = static_cast<float>(static_cast<double>(rows.places()) / static_cast<double>(rows.count()));
@@ -180,8 +173,8 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
   if (options.samples == 0) {
     observe(
         model, values, inputs,
-        [&](size_t, const std::vector<Array>& seen) {
-          for (size_t i = 0; i < sites.size(); ++i) accumulator_of(i).add(sites[i], seen[i], nullptr, options, isa);
+        [&](size_t k, const std::vector<Array>& seen) {
+          for (size_t i = 0; i < sites.size(); ++i) accumulator_of(i).add(sites[i], k, seen[i], nullptr, options, isa);
         },
         session, progress);
   } else {
@@ -200,7 +193,7 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
           },
           [&](int, const std::vector<Array>& seen, const std::vector<Array>& gradients) {
             for (size_t i = 0; i < sites.size(); ++i)
-              accumulator_of(i).add(sites[i], seen[i], &gradients[sites.size() + i], options, isa);
+              accumulator_of(i).add(sites[i], k, seen[i], &gradients[sites.size() + i], options, isa);
           });
       if (progress && !progress("measure", static_cast<double>(k + 1) / static_cast<double>(inputs.size())))
         fail(ErrorCode::stopped, "stopped while measuring");

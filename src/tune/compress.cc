@@ -10,6 +10,7 @@
 #include "pack/pack.h"
 #include "quant/pictures.h"
 #include "session/model_impl.h"
+#include "tune/code_in_order.h"
 #include "tune/compressor.h"
 #include "tune/rate_distortion.h"
 
@@ -26,6 +27,8 @@ codec::Profile coding(CodingProfile profile) {
 }
 
 constexpr double kSizeTolerance = 2e-3;  // of the size asked for, below it
+constexpr int kInOrder = 5;              // from this effort on, layers make good what was lost before them
+constexpr int kTries = 3;                // to come nearer to what was asked for that way
 
 /// Networks that a search may measure, by effort; below that the closed form decides alone.
 int polish_evaluations(int effort) {
@@ -111,12 +114,14 @@ class Job {
   double ratio_at(double strength) { return ratio_of(compressor_.code(settings(strength)).bytes() + overhead_); }
 
   /// Points lost on the tuning pictures.
-  double drop_at(double strength) {
+  double drop_at(double strength) { return 100 * try_out(compressor_.code(settings(strength))).top1_drop(); }
+
+  /// On the tuning pictures.
+  Judgement try_out(const Coded& coded) {
     ++drops_;
-    const Model model = compressor_.with(compressor_.code(settings(strength)));
+    const Model model = compressor_.with(coded);
     Session session = session_of(model);
-    const Judgement j = judge(tuning_answers_, answers_of(session, trials_.tuning), trials_.tuning_classes);
-    return 100 * j.top1_drop();
+    return judge(tuning_answers_, answers_of(session, trials_.tuning), trials_.tuning_classes);
   }
 
   /// The strength at which `grows` (an increasing function of it) passes `target`.
@@ -226,13 +231,48 @@ class Job {
   }
 
   CompressPoint point_at(double strength) {
-    const Coded coded = compressor_.code(settings(strength));
+    const Coded coded = code(strength);
     return point(compressor_.with(coded), coded.bytes() + overhead_);
   }
 
-  Coded code(double strength) { return compressor_.code(settings(strength)); }
+  /// As well as the effort allows.
+  Coded code(double strength) {
+    if (!in_order()) return compressor_.code(settings(strength));
+    return code_in_order(compressor_, settings(strength),
+                         [&](std::string_view stage, double done) { return tell(stage, done); });
+  }
+
+  /// The network to be written: within the ratio or the drop, though the closed form has chosen the strength.
+  Coded choose() {
+    double strength = strength_for_options();
+    Coded coded = code(strength);
+    if (!in_order() || stopped_) return coded;
+    if (options_.target_ratio > 0) {
+      for (int i = 0; i < kTries && !stopped_; ++i) {
+        const double lacking = std::log(options_.target_ratio / ratio_of(coded.bytes() + overhead_));
+        if (lacking <= 0) break;
+        strength *= std::exp(2 * lacking + kSizeTolerance);
+        coded = code(strength);
+      }
+      return coded;
+    }
+    // Layers that make good leave room: as much divergence as the closed form's network had, and no more drop.
+    const double allowed = try_out(compressor_.code(settings(strength))).kl;
+    for (int i = 0; i < kTries && !stopped_; ++i) {
+      const double bolder = strength * std::sqrt(allowed / std::max(try_out(coded).kl, 1e-9));
+      if (!(bolder > 1.01 * strength)) break;
+      Coded trial = code(bolder);
+      const Judgement j = try_out(trial);
+      if (stopped_ || j.kl > allowed || 100 * j.top1_drop() > options_.max_drop) break;
+      strength = bolder;
+      coded = std::move(trial);
+    }
+    return coded;
+  }
 
  private:
+  bool in_order() const { return options_.effort >= kInOrder && !trials_.calibration.empty(); }
+
   /// Once told to stop, a search ends with its best, and what is left to be done is done.
   bool tell(std::string_view stage, double done) {
     stopped_ = stopped_ || (options_.progress && !options_.progress(stage, done));
@@ -327,7 +367,7 @@ Compressed compress(const Model& model, const CompressOptions& options) {
                   [&] {
                     Job job(model, options);
                     if (options.lossless) return job.lossless();
-                    return job.finish(job.code(job.strength_for_options()));
+                    return job.finish(job.choose());
                   });
 }
 

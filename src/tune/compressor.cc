@@ -72,13 +72,13 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
                        const Progress& progress)
     : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), threads_(threads) {
   const Graph& graph = model_.impl().graph;
-  const std::vector<LinearSite> found = find_linear_sites(graph);
+  sites_ = find_linear_sites(graph);
   std::map<std::string, const LinearSite*> sites;
   std::set<std::string> shared;  // weights that something else reads too
-  for (const LinearSite& site : found) {
+  for (const LinearSite& site : sites_) {
     sites[site.weights] = &site;
     for (const Node* user : graph.find_value(site.weights)->users)
-      if (std::none_of(found.begin(), found.end(), [&](const LinearSite& s) { return s.node == user; }))
+      if (std::none_of(sites_.begin(), sites_.end(), [&](const LinearSite& s) { return s.node == user; }))
         shared.insert(site.weights);
   }
   for (const auto& value : graph.values()) {
@@ -94,11 +94,7 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
   cache_.resize(parts_.size());
 
   if (!inputs_.empty()) {
-    measure(found, progress);
-    SessionOptions session_options;
-    session_options.threads = threads_;
-    Session session(model_, session_options);
-    answers_ = answers_of(session, inputs_, progress);
+    measure(progress);
   }
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
   for (const Part& part : parts_) {
@@ -111,11 +107,11 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
   choose_units();
 }
 
-void Compressor::measure(const std::vector<LinearSite>& sites, const Progress& progress) {
+void Compressor::measure(const Progress& progress) {
   MomentOptions options;
   options.threads = threads_;
   try {
-    moments_ = measure_moments(model_, sites, inputs_, options, progress);
+    moments_ = measure_moments(model_, sites_, inputs_, options, progress);
     weighed_by_ = "Fisher information";
     return;
   } catch (const Error& error) {
@@ -123,7 +119,7 @@ void Compressor::measure(const std::vector<LinearSite>& sites, const Progress& p
     notes_.push_back(fmt::format("no Fisher information: {}", error.what()));
   }
   options.samples = 0;
-  moments_ = measure_moments(model_, sites, inputs_, options, progress);
+  moments_ = measure_moments(model_, sites_, inputs_, options, progress);
   weighed_by_ = "input moments";
 }
 
@@ -136,7 +132,7 @@ void Compressor::choose_units() {
   const double harm = 24 * kDivergence / static_cast<double>(std::max<int64_t>(elements, 1));
   std::vector<double> relative;
   for (size_t i = 0; i < parts_.size(); ++i) {
-    const double deviation = deviation_of(weights_of(parts_[i]));
+    const double deviation = deviation_of(weights_of(i));
     equal_steps_.push_back(deviation > 0 ? static_cast<float>(deviation / 8) : 1.0f);  // all zero: any step will do
     unit_steps_.push_back(equal_steps_.back());
     if (!fisher || !curvature_[i].measured()) continue;
@@ -175,7 +171,8 @@ std::vector<float> Compressor::elements_of(const std::string& constant) const {
   return elements;
 }
 
-std::vector<float> Compressor::weights_of(const Part& part) const {
+std::vector<float> Compressor::weights_of(size_t i) const {
+  const Part& part = parts_[i];
   const std::vector<float> elements = elements_of(part.name);
   return part.transposed ? transposed(elements, part.columns, part.rows) : elements;
 }
@@ -190,11 +187,9 @@ Settings Compressor::settings(double strength, Allocation allocation) const {
   return settings;
 }
 
-std::shared_ptr<const CodedPart> Compressor::code_part(size_t i, const PartSettings& settings) {
-  auto& known = cache_[i];
-  if (const auto at = known.find(settings); at != known.end()) return at->second;
+std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& settings,
+                                                 const std::vector<float>& weights) const {
   const Part& part = parts_[i];
-  const std::vector<float> weights = weights_of(part);
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
   QuantiseResult result = quantise(weights, part.rows, part.columns, part.kernel_height, part.kernel_width,
                                    curvature_[i], {settings.step, settings.lambda, settings.own_steps});
@@ -209,6 +204,13 @@ std::shared_ptr<const CodedPart> Compressor::code_part(size_t i, const PartSetti
   options.threads = current_threads();
   coded->bytes = static_cast<int64_t>(codec::encode(coded->matrix.levels, shape, options).size()) +
                  size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class);
+  return coded;
+}
+
+std::shared_ptr<const CodedPart> Compressor::code_part(size_t i, const PartSettings& settings) {
+  auto& known = cache_[i];
+  if (const auto at = known.find(settings); at != known.end()) return at->second;
+  std::shared_ptr<const CodedPart> coded = make_part(i, settings, weights_of(i));
   const int64_t variants =
       std::clamp(kElementsKept / std::max<int64_t>(model_.parameters(), 1), kVariantsKept, kSmallVariantsKept);
   if (static_cast<int64_t>(known.size()) >= variants) known.clear();
@@ -270,15 +272,6 @@ Model Compressor::with(const Coded& coded) const {
     put(vectors_[v], values);
   }
   return Model(std::move(impl));
-}
-
-Judgement Compressor::judge_on_inputs(const Model& model, size_t count) const {
-  count = std::min(count, inputs_.size());
-  SessionOptions options;
-  options.threads = threads_;
-  Session session(model, options);
-  const std::vector<Array> some(inputs_.begin(), inputs_.begin() + static_cast<std::ptrdiff_t>(count));
-  return judge({answers_.begin(), answers_.begin() + static_cast<std::ptrdiff_t>(count)}, answers_of(session, some));
 }
 
 int64_t Coded::bytes() const {

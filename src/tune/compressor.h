@@ -80,7 +80,15 @@ class Compressor {
   const std::vector<Part>& parts() const { return parts_; }
   const std::vector<std::string>& vectors() const { return vectors_; }
   const std::vector<Array>& inputs() const { return inputs_; }
-  const Answers& answers() const { return answers_; }  ///< of the network as it was, to the inputs
+  const std::vector<LinearSite>& sites() const { return sites_; }
+  int threads() const { return threads_; }
+  const Curvature& curvature(size_t part) const { return curvature_[part]; }
+  /// What is known of a part besides its curvature; nullptr without inputs.
+  const Moments* moments(size_t part) const {
+    const auto at = moments_.find(parts_[part].name);
+    return at == moments_.end() ? nullptr : &at->second;
+  }
+  std::vector<float> weights_of(size_t part) const;  ///< rows x columns
 
   /// Steps for all parts and vectors that `strength` scales together. With Fisher information, strength 1 is where the
   /// divergence of the answers should be about 0.01, and an added bit is worth the same in every part.
@@ -95,23 +103,22 @@ class Compressor {
   CodedVectors code_vectors(const std::vector<float>& steps,
                             const std::vector<std::shared_ptr<const CodedPart>>& parts) const;
   Coded code(const Settings& settings);
-
+  /// The part with other weights (rows x columns) than its own; not remembered.
+  std::shared_ptr<CodedPart> make_part(size_t part, const PartSettings& settings,
+                                       const std::vector<float>& weights) const;
   /// The network as it will be read back.
   Model with(const Coded& coded) const;
 
-  /// How the model answers the first `count` inputs, against the network as it was.
-  Judgement judge_on_inputs(const Model& model, size_t count) const;
-
  private:
-  void measure(const std::vector<LinearSite>& sites, const Progress& progress);
+  void measure(const Progress& progress);
   void choose_units();
-  std::vector<float> weights_of(const Part& part) const;
   std::vector<float> elements_of(const std::string& constant) const;
 
   Model model_;
   std::vector<Array> inputs_;
   codec::Profile profile_;
   int threads_;
+  std::vector<LinearSite> sites_;
   std::vector<Part> parts_;
   std::vector<std::string> vectors_;
   std::vector<Curvature> curvature_;        // one a part
@@ -122,7 +129,6 @@ class Compressor {
   std::string weighed_by_ = "nothing";
   std::vector<std::string> notes_;
   std::vector<std::map<PartSettings, std::shared_ptr<const CodedPart>>> cache_;
-  Answers answers_;
 };
 
 }  // namespace tercel

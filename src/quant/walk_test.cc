@@ -1,0 +1,77 @@
+#include "quant/walk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "quant/observe.h"
+#include "session/model_impl.h"
+
+namespace tercel {
+namespace {
+
+Model network() { return optimize(load(TERCEL_SOURCE_DIR "/models/resnet20_cifar10.tercel")); }
+
+std::vector<Array> noise(int count) {
+  Rng rng(1);
+  std::vector<Array> inputs;
+  for (int i = 0; i < count; ++i) {
+    inputs.emplace_back(DType::f32, Dims{1, 3, 32, 32});
+    for (float& x : inputs.back().floats()) x = static_cast<float>(rng.normal());
+  }
+  return inputs;
+}
+
+void expect_same(const Array& got, const Array& wanted) {
+  ASSERT_EQ(got.dims(), wanted.dims());
+  EXPECT_THAT(got.to_floats(), testing::Pointwise(testing::FloatNear(1e-4f), wanted.to_floats()));
+}
+
+/// From convolution to convolution, as the compressor goes: every value on the way is the whole network's.
+TEST(Walk, PiecesMakeWhatTheWholeNetworkMakes) {
+  const Model model = network();
+  const Graph& graph = model.impl().graph;
+  const std::vector<Array> inputs = noise(2);
+  Walk walk(inputs);
+  int stops = 0;
+  for (const auto& node : graph.nodes()) {
+    if (!node->is("Conv")) continue;
+    ++stops;
+    const std::vector<std::string> values{node->output()->name, node->input(0)->name};
+    const auto next = alive_before(graph, node.get(), 1 << 20);
+    ASSERT_TRUE(next.has_value());
+    Walk::Runner runner(walk, model, values, &*next);
+    SessionOptions alone;
+    alone.threads = 1;
+    Session whole(with_outputs(model, values), alone);
+    for (size_t k = 0; k < inputs.size(); ++k) {
+      const std::vector<Array> got = runner.run(k), wanted = whole.run({inputs[k]});
+      ASSERT_EQ(got.size(), 2u);
+      expect_same(got[0], wanted[1]);
+      expect_same(got[1], wanted[2]);
+    }
+    walk.move(*next);
+  }
+  EXPECT_GT(stops, 15);
+}
+
+TEST(Walk, KeepsNoMoreThanItMay) {
+  const Model model = network();
+  const Graph& graph = model.impl().graph;
+  const Node* last = graph.nodes().back().get();
+  EXPECT_TRUE(alive_before(graph, last, 1 << 20).has_value());
+  EXPECT_FALSE(alive_before(graph, last, 8).has_value());
+  const auto nothing = alive_before(graph, graph.nodes().front().get(), 0);
+  ASSERT_TRUE(nothing.has_value());
+  EXPECT_TRUE(nothing->empty());
+}
+
+TEST(Walk, NamesAValueThatIsNotThere) {
+  const Model model = network();
+  EXPECT_THROW(piece_of(model, {}, {"no such value"}), Error);
+  EXPECT_THROW(piece_of(model, {"no such value"}, {model.impl().graph.outputs()[0]->name}), Error);
+}
+
+}  // namespace
+}  // namespace tercel

@@ -1,0 +1,139 @@
+#include "tune/code_in_order.h"
+
+#include <algorithm>
+
+#include "base/isa.h"
+#include "base/threads.h"
+#include "quant/correction.h"
+#include "quant/walk.h"
+#include "session/model_impl.h"
+
+namespace tercel {
+namespace {
+
+constexpr int64_t kShares = 4;  // of the inputs, summed apart: the same sums with any number of threads
+constexpr int64_t kKeptBytes = int64_t{1} << 30;  // of all inputs, between two layers
+
+/// A layer whose loss is being measured, over each share of the inputs.
+struct Fitted {
+  size_t part;
+  std::vector<CorrectionFit> shares;
+};
+
+class InOrder {
+ public:
+  InOrder(Compressor& compressor, const Settings& settings)
+      : compressor_(compressor),
+        settings_(settings),
+        graph_(compressor.model().impl().graph),
+        unspoilt_(compressor.inputs()),
+        spoilt_(compressor.inputs()) {
+    const std::vector<Part>& parts = compressor.parts();
+    coded_.parts.resize(parts.size());
+    for (size_t i = 0; i < parts.size(); ++i) {
+      part_of_[parts[i].name] = i;
+      if (parts[i].kind != Part::Kind::linear) coded_.parts[i] = plain(i);
+    }
+    for (const LinearSite& site : compressor.sites()) ++readers_[site.weights];
+  }
+
+  /// Layers that read the same value, first .. last - 1 of the sites.
+  void layers(size_t first, size_t last) {
+    const std::vector<LinearSite>& sites = compressor_.sites();
+    std::vector<Fitted> fits;
+    std::vector<std::string> values;
+    for (size_t s = first; s < last; ++s) {
+      if (!correctable(sites[s])) continue;
+      const size_t part = part_of_.at(sites[s].weights);
+      fits.push_back({part, std::vector<CorrectionFit>(kShares, {sites[s], *compressor_.moments(part)})});
+      values.push_back(target_of(sites[s], graph_));
+    }
+    if (fits.empty()) return;
+    values.push_back(sites[first].input);
+    measure(fits, values, sites[first].node);
+    for (const Fitted& fitted : fits) {
+      const Correction correction = CorrectionFit::fit(fitted.shares, compressor_.curvature(fitted.part));
+      std::vector<float> weights = compressor_.weights_of(fitted.part);
+      for (size_t j = 0; j < weights.size(); ++j) weights[j] += correction.weights[j];
+      const std::shared_ptr<CodedPart> part = compressor_.make_part(fitted.part, settings_.parts[fitted.part], weights);
+      for (size_t r = 0; r < correction.bias.size(); ++r) part->mean_error[r] += correction.bias[r];
+      coded_.parts[fitted.part] = part;
+    }
+  }
+
+  /// Parts that no layer has decided on, as they are.
+  void rest(size_t first, size_t last) {
+    for (size_t s = first; s < last; ++s) {
+      const auto part = part_of_.find(compressor_.sites()[s].weights);
+      if (part != part_of_.end() && coded_.parts[part->second] == nullptr)
+        coded_.parts[part->second] = plain(part->second);
+    }
+  }
+
+  Coded finish() {
+    rest(0, compressor_.sites().size());
+    coded_.vectors = compressor_.code_vectors(settings_.vector_steps, coded_.parts);
+    return std::move(coded_);
+  }
+
+ private:
+  std::shared_ptr<const CodedPart> plain(size_t part) { return compressor_.code_part(part, settings_.parts[part]); }
+
+  bool correctable(const LinearSite& site) const {
+    const auto part = part_of_.find(site.weights);
+    if (part == part_of_.end() || readers_.at(site.weights) != 1) return false;
+    const Moments* moments = compressor_.moments(part->second);
+    return compressor_.parts()[part->second].kind == Part::Kind::linear && moments != nullptr &&
+           CorrectionFit::can(site, *moments, compressor_.curvature(part->second));
+  }
+
+  /// `values`: the target of each fit, then what all of them read.
+  void measure(std::vector<Fitted>& fits, const std::vector<std::string>& values, const Node* node) {
+    coded_.vectors = compressor_.code_vectors(settings_.vector_steps, coded_.parts);
+    const Model now = compressor_.with(coded_);
+    const std::vector<Array>& inputs = compressor_.inputs();
+    const auto next = alive_before(graph_, node, kKeptBytes / (2 * static_cast<int64_t>(inputs.size())));
+    const std::vector<std::string>* stand = next ? &*next : nullptr;
+    const Isa isa = chosen_isa();
+    const ThreadScope scope(compressor_.threads() == 0 ? hardware_threads() : compressor_.threads());
+    // Threads share out inputs, not layers: nobody waits for anybody.
+    parallel_for(kShares, 1, [&](int64_t begin, int64_t end) {
+      const ThreadScope alone(1);
+      Walk::Runner before(unspoilt_, compressor_.model(), values, stand), after(spoilt_, now, values, stand);
+      Workspace workspace;
+      for (auto share = static_cast<size_t>(begin); share < static_cast<size_t>(end); ++share)
+        for (size_t k = share; k < inputs.size(); k += kShares) {
+          const std::vector<Array> wanted = before.run(k), got = after.run(k);
+          for (size_t f = 0; f < fits.size(); ++f)
+            fits[f].shares[share].add(k, got.back(), wanted[f], got[f], isa, workspace);
+        }
+    });
+    if (!next) return;
+    unspoilt_.move(*next);
+    spoilt_.move(*next);
+  }
+
+  Compressor& compressor_;
+  const Settings& settings_;
+  const Graph& graph_;
+  std::map<std::string, size_t> part_of_;
+  std::map<std::string, int> readers_;  // sites by weights
+  Walk unspoilt_, spoilt_;              // the network as it was, and as it is so far
+  Coded coded_;
+};
+
+}  // namespace
+
+Coded code_in_order(Compressor& compressor, const Settings& settings, const Progress& progress) {
+  InOrder work(compressor, settings);
+  const std::vector<LinearSite>& sites = compressor.sites();
+  for (size_t first = 0, last = 0; first < sites.size(); first = last) {
+    while (last < sites.size() && sites[last].input == sites[first].input) ++last;
+    work.layers(first, last);
+    work.rest(first, last);
+    if (progress && !progress("layer by layer", static_cast<double>(last) / static_cast<double>(sites.size()))) break;
+  }
+  return work.finish();
+}
+
+}  // namespace tercel

@@ -1,0 +1,14 @@
+// Quantising a network layer by layer, each one making good what those before it have lost.
+#pragma once
+
+#include "tune/compressor.h"
+
+namespace tercel {
+
+/// As Compressor::code, but in running order: before a layer is quantised, its weights and bias move to where they
+/// bring the network so far nearest to the network as it was (quant/correction.h). Layers that cannot (several groups,
+/// more columns than one block of moments, weights that several nodes read, too few places) are coded as they are. Once
+/// told to stop, all further layers are. The same answer with any number of threads.
+Coded code_in_order(Compressor& compressor, const Settings& settings, const Progress& progress = {});
+
+}  // namespace tercel
