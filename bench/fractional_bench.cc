@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdio>
@@ -314,7 +315,7 @@ struct Components {
     const Eigen::VectorXd c = basis.transpose() * v;
     return {c.begin(), c.end()};
   }
-  double bits() const { return 16 * static_cast<double>(basis.size()); }
+  double bits() const { return 16 * static_cast<double>(basis.size()); }  ///< of the basis
 };
 
 enum Way { plain, fractional, product, zero, kWays };
@@ -460,7 +461,7 @@ Tally measure(const Layer& layer, double multiple, Sigmas sigmas) {
   for (size_t k = 0; k < layer.kernels(); ++k)
     for (double c : turned.coefficients(layer.at(k))) coefficients.push_back(static_cast<float>(c));
   const Quantised by_component = quantise_kernels(std::move(coefficients), layer.kernel(), 1, 1, layer.kernel(), step);
-  keep(components, by_component.cost + turned.bits());
+  keep(components, by_component.cost + layer.part * turned.bits());
 
   tally.saved[predicted] = -kNever;
   for (int finer : {1, 2, 4}) {
@@ -481,7 +482,7 @@ Tally measure(const Layer& layer, double multiple, Sigmas sigmas) {
       kernel = turned.coefficients(kernel);
     }
     keep(predicted, quantise_weights(layer, std::move(rest), step).cost + parameters + counts.all_bits());
-    keep(filters_after_components, mix(by_component, step, {&f, nullptr, false}).cost + turned.bits());
+    keep(filters_after_components, mix(by_component, step, {&f, nullptr, false}).cost + layer.part * turned.bits());
   }
   for (Road r : {filters, products, zeros}) tally.saved[all_three] = std::max(tally.saved[all_three], tally.saved[r]);
   tally.saved[filters_after_components] = std::max(tally.saved[filters_after_components], tally.saved[components]);

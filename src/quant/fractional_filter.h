@@ -43,8 +43,8 @@ std::vector<double> evaluate_jacobian(const FractionalFilter& filter, int64_t he
 enum class Sigmas { one, two };
 
 /// Least squares fit to a row-major kernel: Levenberg-Marquardt inside the box of FractionalGrid, from the best of a
-/// grid of profiles for each of six widths (and, for two sigmas, of all of them). The same answer every time. Kernels of
-/// zeros give gain 0. Throws Error for elements that are not finite.
+/// grid of profiles for each of six widths (and, for two sigmas, of all of them). The same answer every time. Kernels
+/// of zeros give gain 0. Throws Error for elements that are not finite.
 FractionalFilter fit_fractional(std::span<const float> kernel, int64_t height, int64_t width,
                                 Sigmas sigmas = Sigmas::one);
 

@@ -187,6 +187,15 @@ TEST(QuantiseFractional, KeepsTheGainInItsBounds) {
   EXPECT_EQ(quantise_fractional(fit, kernel, grid, 0.25, 4, 7).gain, -7);
 }
 
+TEST(FractionalFilter, FitsKernelsThatAreNotSquare) {
+  const FractionalFilter made{1.5, {0.8, 0.9, 0.4}, {2.6, 0.9, 1.3}};
+  const std::vector<float> kernel = floats(evaluate(made, 3, 6));
+  const FractionalFilter fit = fit_fractional(kernel, 3, 6);
+  EXPECT_LT(unexplained(kernel, evaluate(fit, 3, 6)), 1e-6);
+  const FractionalGrid grid{3, 6, 128};
+  EXPECT_LT(unexplained(kernel, evaluate(quantise_fractional(fit, kernel, grid, 1e-3), grid, 1e-3)), 1e-3);
+}
+
 TEST(BestRankOne, IsExactForProducts) {
   const RankOne r = best_rank_one(std::vector<float>{2, 4, 6, -1, -2, -3}, 2, 3);
   EXPECT_THAT(product(r), ElementsAre(DoubleNear(2, 1e-6), DoubleNear(4, 1e-6), DoubleNear(6, 1e-6),
