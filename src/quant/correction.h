@@ -39,11 +39,11 @@ class CorrectionFit {
   static Correction fit(const std::vector<CorrectionFit>& shares, const Curvature& curvature);
 
  private:
-  const LinearSite* site_;
-  const Moments* moments_;
   void add(const CorrectionFit& other);
   std::vector<float> covariance() const;
 
+  const LinearSite* site_;
+  const Moments* moments_;
   double weight_ = 0;
   std::vector<float> product_;               // sum of w delta x', rows x columns
   std::vector<double> delta_mean_, x_mean_;  // sums of w delta, w x

@@ -4,24 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/rng.h"
+#include "quant/cifar_testing.h"
 #include "quant/observe.h"
 #include "session/model_impl.h"
 
 namespace tercel {
 namespace {
-
-Model network() { return optimize(load(TERCEL_SOURCE_DIR "/models/resnet20_cifar10.tercel")); }
-
-std::vector<Array> noise(int count) {
-  Rng rng(1);
-  std::vector<Array> inputs;
-  for (int i = 0; i < count; ++i) {
-    inputs.emplace_back(DType::f32, Dims{1, 3, 32, 32});
-    for (float& x : inputs.back().floats()) x = static_cast<float>(rng.normal());
-  }
-  return inputs;
-}
 
 void expect_same(const Array& got, const Array& wanted) {
   ASSERT_EQ(got.dims(), wanted.dims());
@@ -30,9 +18,9 @@ void expect_same(const Array& got, const Array& wanted) {
 
 /// From convolution to convolution, as the compressor goes: every value on the way is the whole network's.
 TEST(Walk, PiecesMakeWhatTheWholeNetworkMakes) {
-  const Model model = network();
+  const Model model = cifar_network();
   const Graph& graph = model.impl().graph;
-  const std::vector<Array> inputs = noise(2);
+  const std::vector<Array> inputs = cifar_noise(2, 1);
   Walk walk(inputs);
   int stops = 0;
   for (const auto& node : graph.nodes()) {
@@ -57,7 +45,7 @@ TEST(Walk, PiecesMakeWhatTheWholeNetworkMakes) {
 }
 
 TEST(Walk, KeepsNoMoreThanItMay) {
-  const Model model = network();
+  const Model model = cifar_network();
   const Graph& graph = model.impl().graph;
   const Node* last = graph.nodes().back().get();
   EXPECT_TRUE(alive_before(graph, last, 1 << 20).has_value());
@@ -68,7 +56,7 @@ TEST(Walk, KeepsNoMoreThanItMay) {
 }
 
 TEST(Walk, NamesAValueThatIsNotThere) {
-  const Model model = network();
+  const Model model = cifar_network();
   EXPECT_THROW(piece_of(model, {}, {"no such value"}), Error);
   EXPECT_THROW(piece_of(model, {"no such value"}, {model.impl().graph.outputs()[0]->name}), Error);
 }

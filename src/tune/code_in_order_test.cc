@@ -3,22 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
+#include "quant/cifar_testing.h"
 #include "tercel/image.h"
 
 namespace tercel {
 namespace {
-
-std::vector<Array> noise(int count, uint64_t seed) {
-  Rng rng(seed);
-  std::vector<Array> inputs;
-  for (int i = 0; i < count; ++i) {
-    inputs.emplace_back(DType::f32, Dims{1, 3, 32, 32});
-    for (float& x : inputs.back().floats()) x = static_cast<float>(rng.normal());
-  }
-  return inputs;
-}
-
-Model network() { return optimize(load(TERCEL_SOURCE_DIR "/models/resnet20_cifar10.tercel")); }
 
 bool same(const Coded& a, const Coded& b) {
   for (size_t i = 0; i < a.parts.size(); ++i)
@@ -56,7 +45,7 @@ TEST(CodeInOrder, ComesNearerToTheNetworkAsItWas) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "many inputs, and nothing that the other tests do not run";
 #endif
-  const Model model = network();
+  const Model model = cifar_network();
   Compressor compressor(model, pieces("bird.jpg", 128, 1), codec::Profile::fast, 0, {});
   const Settings settings = compressor.settings(1);
   const Coded plain = compressor.code(settings), in_order = code_in_order(compressor, settings);
@@ -74,13 +63,14 @@ TEST(CodeInOrder, ComesNearerToTheNetworkAsItWas) {
 }
 
 TEST(CodeInOrder, IsTheSameWithAnyNumberOfThreads) {
-  const Model model = network();
-  Compressor one(model, noise(8, 1), codec::Profile::fast, 1, {}), two(model, noise(8, 1), codec::Profile::fast, 2, {});
+  const Model model = cifar_network();
+  Compressor one(model, cifar_noise(8, 1), codec::Profile::fast, 1, {}),
+      two(model, cifar_noise(8, 1), codec::Profile::fast, 2, {});
   EXPECT_TRUE(same(code_in_order(one, one.settings(3)), code_in_order(two, two.settings(3))));
 }
 
 TEST(CodeInOrder, ToldToStopCodesTheRestAsItIs) {
-  Compressor compressor(network(), noise(8, 1), codec::Profile::fast, 1, {});
+  Compressor compressor(cifar_network(), cifar_noise(8, 1), codec::Profile::fast, 1, {});
   const Settings settings = compressor.settings(3);
   const Coded stopped = code_in_order(compressor, settings, [](std::string_view, double) { return false; });
   const Coded plain = compressor.code(settings);
@@ -94,7 +84,7 @@ TEST(CodeInOrder, ToldToStopCodesTheRestAsItIs) {
 }
 
 TEST(CodeInOrder, WithoutInputsIsPlain) {
-  Compressor compressor(network(), {}, codec::Profile::fast, 1, {});
+  Compressor compressor(cifar_network(), {}, codec::Profile::fast, 1, {});
   const Settings settings = compressor.settings(1);
   EXPECT_TRUE(same(code_in_order(compressor, settings), compressor.code(settings)));
 }

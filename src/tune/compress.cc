@@ -258,13 +258,15 @@ class Job {
     }
     // Layers that make good leave room: as much divergence as the closed form's network had, and no more drop.
     const double allowed = try_out(compressor_.code(settings(strength))).kl;
+    double kl = try_out(coded).kl;
     for (int i = 0; i < kTries && !stopped_; ++i) {
-      const double bolder = strength * std::sqrt(allowed / std::max(try_out(coded).kl, 1e-9));
+      const double bolder = strength * std::sqrt(allowed / std::max(kl, 1e-9));
       if (!(bolder > 1.01 * strength)) break;
       Coded trial = code(bolder);
       const Judgement j = try_out(trial);
       if (stopped_ || j.kl > allowed || 100 * j.top1_drop() > options_.max_drop) break;
       strength = bolder;
+      kl = j.kl;
       coded = std::move(trial);
     }
     return coded;

@@ -4,29 +4,19 @@
 
 #include <cmath>
 
-#include "base/rng.h"
+#include "quant/cifar_testing.h"
 
 namespace tercel {
 namespace {
 
-/// A trained network with inputs that look like anything: pictures' statistics do not matter to what is tested.
+/// A trained network, inputs, and what it answers to them.
 struct Fixture {
   Compressor compressor;
   std::vector<Array> inputs;
   Answers answers;
 
-  static std::vector<Array> noise(int count, uint64_t seed) {
-    Rng rng(seed);
-    std::vector<Array> inputs;
-    for (int i = 0; i < count; ++i) {
-      inputs.emplace_back(DType::f32, Dims{1, 3, 32, 32});
-      for (float& x : inputs.back().floats()) x = static_cast<float>(rng.normal());
-    }
-    return inputs;
-  }
-
-  explicit Fixture(const Model& model = optimize(load(TERCEL_SOURCE_DIR "/models/resnet20_cifar10.tercel")))
-      : compressor(model, noise(8, 1), codec::Profile::fast, 1, {}), inputs(noise(16, 2)) {
+  explicit Fixture(const Model& model = cifar_network())
+      : compressor(model, cifar_noise(8, 1), codec::Profile::fast, 1, {}), inputs(cifar_noise(16, 2)) {
     SessionOptions options;
     options.threads = 1;
     Session session(model, options);
