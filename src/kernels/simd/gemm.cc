@@ -28,9 +28,35 @@ constexpr int kVectors = 2;
 constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 12 : 6;
 constexpr int kColumns = kVectors * kLanes;
 
+constexpr int64_t kAheadDepth = 32, kLineFloats = 16;
+
+/// What a tile calls in for those that come after it: `lines` cache lines every kAheadDepth steps of its sum.
+struct Ahead {
+  const float* from;
+  int64_t lines;
+};
+
+/// acc += a b over steps begin .. end - 1 of the sum; gives where b goes on.
+template <int R, int NV>
+HWY_INLINE const float* AddProducts(const float* const (&a)[R], const float* HWY_RESTRICT b, int64_t begin, int64_t end,
+                                    V (&acc)[R][NV]) {
+  const D d;
+  for (int64_t k = begin; k < end; ++k) {
+    V bv[NV];
+    for (int v = 0; v < NV; ++v) bv[v] = hn::Load(d, b + v * kLanes);
+    b += kColumns;
+    HWY_UNROLL(12)
+    for (int r = 0; r < R; ++r) {
+      const V av = hn::Set(d, a[r][k]);
+      for (int v = 0; v < NV; ++v) acc[r][v] = hn::MulAdd(av, bv[v], acc[r][v]);
+    }
+  }
+  return b;
+}
+
 /// One register tile: R rows, `vectors` vectors of columns.
 template <int R, int NV>
-HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b,
+HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b, Ahead ahead,
                      int64_t row0, int64_t column0, int64_t columns) {
   const D d;
   V acc[R][NV];
@@ -39,18 +65,16 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
     for (int v = 0; v < NV; ++v) acc[r][v] = hn::Zero(d);
   const int64_t depth = job.depth;
   for (int t = 0; t < job.taps; ++t) {
-    const float* HWY_RESTRICT a[R];
+    const float* a[R];
     for (int r = 0; r < R; ++r) a[r] = rows[t * stride + r];
-    for (int64_t k = 0; k < depth; ++k) {
-      V bv[NV];
-      for (int v = 0; v < NV; ++v) bv[v] = hn::Load(d, b + v * kLanes);
-      b += kColumns;
-      HWY_UNROLL(12)
-      for (int r = 0; r < R; ++r) {
-        const V av = hn::Set(d, a[r][k]);
-        for (int v = 0; v < NV; ++v) acc[r][v] = hn::MulAdd(av, bv[v], acc[r][v]);
+    int64_t k = 0;
+    if (ahead.lines > 0)
+      for (; k + kAheadDepth <= depth; k += kAheadDepth) {
+        for (int64_t line = 0; line < ahead.lines; ++line, ahead.from += kLineFloats)
+          __builtin_prefetch(ahead.from, 0, 2);
+        b = AddProducts<R, NV>(a, b, k, k + kAheadDepth, acc);
       }
-    }
+    b = AddProducts<R, NV>(a, b, k, depth, acc);
   }
   // Results leave through registers where whole vectors fit, else through a small buffer.
   const bool whole = columns == NV * kLanes;
@@ -84,12 +108,12 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
   }
 }
 
-using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, int64_t, int64_t, int64_t);
+using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, Ahead, int64_t, int64_t, int64_t);
 
 template <int R, int NV>
-HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const float* b, int64_t row0,
-                            int64_t column0, int64_t columns) {
-  Tile<R, NV>(job, rows, stride, b, row0, column0, columns);
+HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const float* b, Ahead ahead,
+                            int64_t row0, int64_t column0, int64_t columns) {
+  Tile<R, NV>(job, rows, stride, b, ahead, row0, column0, columns);
 }
 
 template <int NV>
@@ -115,6 +139,7 @@ TileFn PickTile(int rows) {
 
 // Tiles whose rows are looked up together: their rows of a stay in the second cache while all panels of b pass by.
 constexpr int kBlockTiles = 8;
+constexpr int64_t kNearBytes = int64_t{1} << 19;  // a b of this size is found in the second cache again
 
 /// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end).
 void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
@@ -122,8 +147,12 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
   const int taps = job.taps;
   const float* rows[kBlockTiles][kMaxTaps * kRows];
   const int64_t panel_floats = taps * job.depth * kColumns;
-  for (int64_t block = tile_begin; block < tile_end; block += kBlockTiles) {
-    const int count = static_cast<int>(std::min<int64_t>(kBlockTiles, tile_end - block));
+  const bool near = (panel_end - panel_begin) * panel_floats * static_cast<int64_t>(sizeof(float)) <= kNearBytes;
+  const int64_t blocks = div_up<int64_t>(tile_end - tile_begin, kBlockTiles);
+  for (int64_t part = 0; part < blocks; ++part) {
+    // Tiles are dealt out evenly over the blocks: each reads all of b.
+    const int64_t block = tile_begin + (tile_end - tile_begin) * part / blocks;
+    const int count = static_cast<int>(tile_begin + (tile_end - tile_begin) * (part + 1) / blocks - block);
     // Rows are dealt out evenly over the tiles, so that no thin tile is left at the end.
     const auto first_row = [&](int64_t tile) { return job.m * tile / tiles; };
     for (int i = 0; i < count; ++i) {
@@ -137,11 +166,19 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
       const int64_t column0 = panel * kColumns;
       const int64_t columns = std::min<int64_t>(kColumns, job.n - column0);
       const bool narrow = columns <= kLanes;
+      // Where b is too large for the second cache, the tiles that work on a panel each call in their part of the next:
+      // else the first tile of each panel waits for memory. A single tile is about to read the next one itself.
+      const float* next = panel + 1 < panel_end ? job.b + (panel + 1) * panel_floats
+                          : part + 1 < blocks   ? job.b + panel_begin * panel_floats
+                                                : nullptr;
+      const int64_t lines =
+          next == nullptr || count == 1 || near ? 0 : div_up<int64_t>(kAheadDepth * kColumns / kLineFloats, count);
       for (int i = 0; i < count; ++i) {
         const int64_t first = first_row(block + i);
         const int height = static_cast<int>(first_row(block + i + 1) - first);
         const TileFn tile = narrow ? PickTile<1>(height) : PickTile<kVectors>(height);
-        tile(job, rows[i], kRows, job.b + panel * panel_floats, first, column0, columns);
+        const Ahead ahead{lines == 0 ? nullptr : next + panel_floats * i / count, lines};
+        tile(job, rows[i], kRows, job.b + panel * panel_floats, ahead, first, column0, columns);
       }
     }
   }
