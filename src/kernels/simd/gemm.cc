@@ -32,30 +32,13 @@ constexpr int64_t kAheadDepth = 32, kLineFloats = 16;
 
 /// What a tile calls in for those that come after it: `lines` cache lines every kAheadDepth steps of its sum.
 struct Ahead {
-  const float* from;
-  int64_t lines;
+  const float* from = nullptr;
+  int64_t lines = 0;
 };
 
-/// acc += a b over steps begin .. end - 1 of the sum; gives where b goes on.
-template <int R, int NV>
-HWY_INLINE const float* AddProducts(const float* const (&a)[R], const float* HWY_RESTRICT b, int64_t begin, int64_t end,
-                                    V (&acc)[R][NV]) {
-  const D d;
-  for (int64_t k = begin; k < end; ++k) {
-    V bv[NV];
-    for (int v = 0; v < NV; ++v) bv[v] = hn::Load(d, b + v * kLanes);
-    b += kColumns;
-    HWY_UNROLL(12)
-    for (int r = 0; r < R; ++r) {
-      const V av = hn::Set(d, a[r][k]);
-      for (int v = 0; v < NV; ++v) acc[r][v] = hn::MulAdd(av, bv[v], acc[r][v]);
-    }
-  }
-  return b;
-}
-
-/// One register tile: R rows, `vectors` vectors of columns.
-template <int R, int NV>
+/// One register tile: R rows, `vectors` vectors of columns. Without kAhead nothing is called in: short sums would feel
+/// a loop in the loop.
+template <int R, int NV, bool kAhead>
 HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b, Ahead ahead,
                      int64_t row0, int64_t column0, int64_t columns) {
   const D d;
@@ -65,16 +48,24 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
     for (int v = 0; v < NV; ++v) acc[r][v] = hn::Zero(d);
   const int64_t depth = job.depth;
   for (int t = 0; t < job.taps; ++t) {
-    const float* a[R];
+    const float* HWY_RESTRICT a[R];
     for (int r = 0; r < R; ++r) a[r] = rows[t * stride + r];
-    int64_t k = 0;
-    if (ahead.lines > 0)
-      for (; k + kAheadDepth <= depth; k += kAheadDepth) {
+    for (int64_t k = 0; k < depth;) {
+      const int64_t end = kAhead ? std::min(depth, k + kAheadDepth) : depth;
+      if constexpr (kAhead)
         for (int64_t line = 0; line < ahead.lines; ++line, ahead.from += kLineFloats)
           __builtin_prefetch(ahead.from, 0, 2);
-        b = AddProducts<R, NV>(a, b, k, k + kAheadDepth, acc);
+      for (; k < end; ++k) {
+        V bv[NV];
+        for (int v = 0; v < NV; ++v) bv[v] = hn::Load(d, b + v * kLanes);
+        b += kColumns;
+        HWY_UNROLL(12)
+        for (int r = 0; r < R; ++r) {
+          const V av = hn::Set(d, a[r][k]);
+          for (int v = 0; v < NV; ++v) acc[r][v] = hn::MulAdd(av, bv[v], acc[r][v]);
+        }
       }
-    b = AddProducts<R, NV>(a, b, k, depth, acc);
+    }
   }
   // Results leave through registers where whole vectors fit, else through a small buffer.
   const bool whole = columns == NV * kLanes;
@@ -110,28 +101,28 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
 
 using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, Ahead, int64_t, int64_t, int64_t);
 
-template <int R, int NV>
+template <int R, int NV, bool kAhead>
 HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const float* b, Ahead ahead,
                             int64_t row0, int64_t column0, int64_t columns) {
-  Tile<R, NV>(job, rows, stride, b, ahead, row0, column0, columns);
+  Tile<R, NV, kAhead>(job, rows, stride, b, ahead, row0, column0, columns);
 }
 
-template <int NV>
+template <int NV, bool kAhead>
 TileFn PickTile(int rows) {
   switch (rows) {
-    case 1: return TileEntry<1, NV>;
-    case 2: return TileEntry<2, NV>;
-    case 3: return TileEntry<3, NV>;
-    case 4: return TileEntry<4, NV>;
-    case 5: return TileEntry<5, NV>;
-    case 6: return TileEntry<6, NV>;
+    case 1: return TileEntry<1, NV, kAhead>;
+    case 2: return TileEntry<2, NV, kAhead>;
+    case 3: return TileEntry<3, NV, kAhead>;
+    case 4: return TileEntry<4, NV, kAhead>;
+    case 5: return TileEntry<5, NV, kAhead>;
+    case 6: return TileEntry<6, NV, kAhead>;
 #if HWY_TARGET == HWY_AVX3
-    case 7: return TileEntry<7, NV>;
-    case 8: return TileEntry<8, NV>;
-    case 9: return TileEntry<9, NV>;
-    case 10: return TileEntry<10, NV>;
-    case 11: return TileEntry<11, NV>;
-    case 12: return TileEntry<12, NV>;
+    case 7: return TileEntry<7, NV, kAhead>;
+    case 8: return TileEntry<8, NV, kAhead>;
+    case 9: return TileEntry<9, NV, kAhead>;
+    case 10: return TileEntry<10, NV, kAhead>;
+    case 11: return TileEntry<11, NV, kAhead>;
+    case 12: return TileEntry<12, NV, kAhead>;
 #endif
   }
   return nullptr;
@@ -176,8 +167,10 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
       for (int i = 0; i < count; ++i) {
         const int64_t first = first_row(block + i);
         const int height = static_cast<int>(first_row(block + i + 1) - first);
-        const TileFn tile = narrow ? PickTile<1>(height) : PickTile<kVectors>(height);
-        const Ahead ahead{lines == 0 ? nullptr : next + panel_floats * i / count, lines};
+        const TileFn tile = narrow       ? PickTile<1, false>(height)
+                            : lines == 0 ? PickTile<kVectors, false>(height)
+                                         : PickTile<kVectors, true>(height);
+        const Ahead ahead = lines == 0 ? Ahead{} : Ahead{next + panel_floats * i / count, lines};
         tile(job, rows[i], kRows, job.b + panel * panel_floats, ahead, first, column0, columns);
       }
     }
