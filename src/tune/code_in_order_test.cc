@@ -15,13 +15,16 @@ bool same(const Coded& a, const Coded& b) {
   return a.vectors.levels == b.vectors.levels;
 }
 
-/// Pieces of a photo at a quarter of its size, as the network saw while it was trained.
-std::vector<Array> pieces(const char* photo, int count, uint64_t seed) {
+/// Pieces of all photos in turn at a quarter of their size, as the network saw while it was trained.
+std::vector<Array> pieces(int count, uint64_t seed) {
   constexpr int kSide = 32, kShrink = 4;
-  const Image picture = Image::open(std::string(TERCEL_SOURCE_DIR "/models/photos/") + photo);
+  std::vector<Image> photos;
+  for (const char* name : {"bird.jpg", "cat.jpg", "grace_hopper.jpg"})
+    photos.push_back(Image::open(std::string(TERCEL_SOURCE_DIR "/models/photos/") + name));
   Rng rng(seed);
   std::vector<Array> inputs;
   for (int i = 0; i < count; ++i) {
+    const Image& picture = photos[static_cast<size_t>(i) % photos.size()];
     const auto left = static_cast<int>(rng.uniform() * (picture.width() - kSide * kShrink));
     const auto top = static_cast<int>(rng.uniform() * (picture.height() - kSide * kShrink));
     inputs.emplace_back(DType::f32, Dims{1, 3, kSide, kSide});
@@ -46,12 +49,13 @@ TEST(CodeInOrder, ComesNearerToTheNetworkAsItWas) {
   GTEST_SKIP() << "many inputs, and nothing that the other tests do not run";
 #endif
   const Model model = cifar_network();
-  Compressor compressor(model, pieces("bird.jpg", 128, 1), codec::Profile::fast, 0, {});
+  // From some hundred inputs of one photo what is learnt is as often wrong as right on others of it.
+  Compressor compressor(model, pieces(576, 1), codec::Profile::fast, 0, {});
   const Settings settings = compressor.settings(1);
   const Coded plain = compressor.code(settings), in_order = code_in_order(compressor, settings);
   // What it costs in bytes is next to nothing; what it gains shows on inputs that it has not seen.
   EXPECT_LT(static_cast<double>(in_order.bytes()), 1.02 * static_cast<double>(plain.bytes()));
-  const std::vector<Array> others = pieces("bird.jpg", 128, 2);
+  const std::vector<Array> others = pieces(384, 2);
   SessionOptions options;
   options.threads = 1;
   Session before(model, options), plainly(compressor.with(plain), options), nearer(compressor.with(in_order), options);
