@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tercel beside its peers, interleaved in one run. Called through ./dev peers [NETS...].
+# Tercel beside its peers, interleaved in one run. Called through ./dev peers [--turns N] [NETS...].
 # Makes a private Python environment under build/ with ONNX Runtime in it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +8,8 @@ if [ ! -x "$venv/bin/python" ]; then
   /usr/bin/python3 -m venv --system-site-packages "$venv"
   "$venv/bin/pip" install --quiet onnxruntime
 fi
+turns=()
+[ "${1:-}" != --turns ] || { turns=(--turns "$2") && shift 2; }
 nets=("$@")
 if [ ${#nets[@]} -eq 0 ]; then
   /usr/bin/python3 bench/make_nets.py build/nets resnet50 vgg16
@@ -16,4 +18,4 @@ if [ ${#nets[@]} -eq 0 ]; then
     nets+=("$TERCEL_DATA/models/mobilenet_v2/model.onnx" "$TERCEL_DATA/models/vit_tiny_patch16_224/model.onnx")
   fi
 fi
-"$venv/bin/python" bench/peers.py "${nets[@]}"
+"$venv/bin/python" bench/peers.py "${turns[@]}" "${nets[@]}"
