@@ -14,31 +14,45 @@ uint8_t step_code(float step) {
   return static_cast<uint8_t>(std::lrintf(std::clamp(code, 0.0f, 255.0f)));
 }
 
+int QuantisedMatrix::step_class(int64_t row, int64_t column) const {
+  return (row_class.empty() ? 0 : row_class[static_cast<size_t>(row)]) +
+         (column_class.empty() ? 0 : column_class[static_cast<size_t>(column)]) +
+         (basis == nullptr ? 0 : coefficients[static_cast<size_t>(column % basis->size)].step);
+}
+
 MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& classes) {
   MatrixShape shape{matrix.rows, matrix.columns, matrix.kernel_height, matrix.kernel_width, matrix.column_class};
-  if (matrix.row_class.empty()) return shape;
+  if (matrix.basis != nullptr) shape.kernel_height = shape.kernel_width = 1;  // coefficients are no neighbours
+  else if (matrix.row_class.empty()) return shape;
+  if (!matrix.row_class.empty()) {
+    shape.rows = 1;
+    shape.columns = matrix.rows * matrix.columns;
+  }
   classes.clear();
-  for (int64_t r = 0; r < matrix.rows; ++r)
-    for (int64_t c = 0; c < matrix.columns; ++c) {
-      const int both = matrix.row_class[static_cast<size_t>(r)] +
-                       (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(c)]);
-      classes.push_back(static_cast<uint8_t>(std::min(both, kColumnClasses - 1)));
-    }
-  shape.rows = 1;
-  shape.columns = matrix.rows * matrix.columns;
+  for (int64_t i = 0; i < shape.columns; ++i) {
+    const auto r = static_cast<size_t>(i / matrix.columns), c = static_cast<size_t>(i % matrix.columns);
+    int sum = matrix.row_class.empty() ? 0 : matrix.row_class[r];
+    if (!matrix.column_class.empty()) sum += matrix.column_class[c];
+    if (matrix.basis != nullptr) sum += matrix.coefficients[c % matrix.coefficients.size()].magnitude;
+    classes.push_back(static_cast<uint8_t>(std::min(sum, kColumnClasses - 1)));
+  }
   shape.column_class = classes;
   return shape;
 }
 
-std::vector<float> dequantise(const QuantisedMatrix& matrix) {
-  std::vector<float> weights(matrix.levels.size());
+std::vector<float> scaled_levels(const QuantisedMatrix& matrix) {
+  std::vector<float> scaled(matrix.levels.size());
   for (int64_t r = 0; r < matrix.rows; ++r)
     for (int64_t c = 0; c < matrix.columns; ++c) {
       const auto i = static_cast<size_t>(r * matrix.columns + c);
-      const int both = (matrix.row_class.empty() ? 0 : matrix.row_class[static_cast<size_t>(r)]) +
-                       (matrix.column_class.empty() ? 0 : matrix.column_class[static_cast<size_t>(c)]);
-      weights[i] = static_cast<float>(matrix.levels[i]) * (matrix.step * class_scale(both));
+      scaled[i] = static_cast<float>(matrix.levels[i]) * (matrix.step * class_scale(matrix.step_class(r, c)));
     }
+  return scaled;
+}
+
+std::vector<float> dequantise(const QuantisedMatrix& matrix) {
+  std::vector<float> weights = scaled_levels(matrix);
+  if (matrix.basis != nullptr) to_weights(*matrix.basis, weights);
   return weights;
 }
 

@@ -3,19 +3,24 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "base/error.h"
 #include "codec/codec.h"
+#include "codec/quantised_matrix.h"
 
 namespace tercel::pack {
 
 /// Tells a text-mode copy and a seven-bit road from a whole file, as PNG's signature does.
 inline constexpr unsigned char kMagic[8] = {0x89, 'T', 'R', 'C', 'L', '\r', '\n', 0x1A};
-inline constexpr uint8_t kVersion = 1;
+/// 1 had no bases.
+inline constexpr uint8_t kVersion = 2;
 
 inline constexpr int64_t kMaxGraphBytes = int64_t{256} << 20;
 inline constexpr int64_t kMaxFileBytes = int64_t{1} << 46;
 /// A chunk of 65,536 equal levels takes a dozen bytes; more levels a byte than this no honest stream holds.
 inline constexpr int64_t kMaxLevelsPerByte = 16384;
+inline constexpr int64_t kMaxBases = int64_t{1} << 20;
 
 /// After the magic and the version byte. `checksum` is a CRC-32 of all head fields before it, the graph and the
 /// directory; streams of the payload carry their own.
@@ -41,13 +46,22 @@ struct DirectoryHead {
   int64_t records = 0;
   int64_t vector_levels = 0;  ///< of all vectors
   int64_t vector_bytes = 0;   ///< their stream, first in the payload
+  int64_t bases = 0;          ///< that matrices share; they follow these fields
 };
 
 template <typename Visitor>
-void visit_directory_head(Visitor& visit, DirectoryHead& head) {
+void visit_directory_head(Visitor& visit, DirectoryHead& head, uint8_t version) {
   visit.number("number of records", head.records, kMaxGraphBytes);
   visit.number("number of vector elements", head.vector_levels, kMaxFileBytes);
   visit.number("size of the vector stream", head.vector_bytes, kMaxFileBytes);
+  if (version >= 2) visit.number("number of bases", head.bases, kMaxBases);
+}
+
+template <typename Visitor>
+void visit_basis(Visitor& visit, codec::KernelBasis& basis) {
+  visit.number("size of a basis", basis.size, codec::KernelBasis::kMostSize);
+  basis.entries.resize(static_cast<size_t>(basis.size * basis.size));
+  for (int8_t& entry : basis.entries) visit.byte("entry of a basis", entry, 255);
 }
 
 enum class RecordKind : uint8_t {
@@ -66,6 +80,8 @@ struct Record {
   int64_t rows = 0, kernel_height = 1, kernel_width = 1;
   uint32_t step = 0;                                    ///< bits of an f32
   int64_t row_class_bytes = 0, column_class_bytes = 0;  ///< 0: all classes are 0
+  int64_t basis = 0;                                    ///< 0: none; else 1 + its index
+  std::vector<codec::Coefficient> coefficients;         ///< with a basis: one a place of the kernel
   // vector
   uint8_t step_code = 0;
   // matrix, bytes, floats
@@ -73,7 +89,7 @@ struct Record {
 };
 
 template <typename Visitor>
-void visit_record(Visitor& visit, Record& record) {
+void visit_record(Visitor& visit, Record& record, uint8_t version) {
   visit.byte("kind of record", record.kind, static_cast<uint8_t>(RecordKind::floats));
   if (record.kind == RecordKind::vector) {
     visit.byte("step of a vector", record.step_code, 255);
@@ -87,6 +103,16 @@ void visit_record(Visitor& visit, Record& record) {
     visit.word("step", record.step);
     visit.number("size of the row classes", record.row_class_bytes, kMaxFileBytes);
     visit.number("size of the column classes", record.column_class_bytes, kMaxFileBytes);
+    if (version >= 2) visit.number("basis", record.basis, kMaxBases);
+    if (record.basis != 0) {
+      if (record.kernel_height > codec::KernelBasis::kMostSize || record.kernel_width > codec::KernelBasis::kMostSize)
+        fail_input("kernels of {}x{} have no basis", record.kernel_height, record.kernel_width);
+      record.coefficients.resize(static_cast<size_t>(record.kernel_height * record.kernel_width));
+      for (codec::Coefficient& of : record.coefficients) {
+        visit.byte("step of a coefficient", of.step, codec::kColumnClasses - 1);
+        visit.byte("magnitude of a coefficient", of.magnitude, codec::kColumnClasses - 1);
+      }
+    }
   }
   visit.number("size of the stream", record.stream_bytes, kMaxFileBytes);
 }

@@ -30,17 +30,22 @@ Tensor as_tensor(const codec::QuantisedMatrix& matrix, Dims dims) {
   return Tensor::of<float>(std::move(dims), dequantise(matrix));
 }
 
+Tensor as_transposed_tensor(const codec::QuantisedMatrix& matrix) {
+  const std::vector<float> rows = dequantise(matrix);
+  std::vector<float> turned(rows.size());
+  for (int64_t r = 0; r < matrix.rows; ++r)
+    for (int64_t c = 0; c < matrix.columns; ++c)
+      turned[static_cast<size_t>(c * matrix.rows + r)] = rows[static_cast<size_t>(r * matrix.columns + c)];
+  return Tensor::of<float>({matrix.columns, matrix.rows}, turned);
+}
+
 /// A network with a constant of every kind of coding.
 struct Example {
   Example() {
     Value* x = graph.add_input("x", {DType::f32, true, {2, 6}});
     auto product = random_matrix(5, 6, 1, 1);  // stored transposed
     product->column_class = {0, 1, 2, 3, 4, 15};
-    std::vector<float> turned(30);
-    const std::vector<float> rows = dequantise(*product);
-    for (size_t r = 0; r < 5; ++r)
-      for (size_t c = 0; c < 6; ++c) turned[c * 5 + r] = rows[r * 6 + c];
-    Value* w = graph.add_constant("w", Tensor::of<float>({6, 5}, turned));
+    Value* w = graph.add_constant("w", as_transposed_tensor(*product));
     codings["w"] = CodedMatrix{product, true};
     auto scaled = random_matrix(5, 4, 1, 2);
     scaled->row_class = {9, 0, 3, 2, 15};
@@ -50,6 +55,21 @@ struct Example {
     std::vector<float> bias;
     const std::vector<int32_t> levels{3, -2, 0, 100};
     for (int32_t level : levels) bias.push_back(static_cast<float>(level) * codec::step_of(170));
+    auto kernels = random_matrix(4, 12, 3, 3);
+    kernels->kernel_width = 2;
+    kernels->row_class = {0, 3, 1, 0};
+    codec::KernelBasis basis{6, {}};
+    for (int i = 0; i < 36; ++i) basis.entries.push_back(static_cast<int8_t>(i % 7 == 0 ? -128 : 3 * i - 60));
+    kernels->basis = std::make_shared<const codec::KernelBasis>(basis);
+    kernels->coefficients = {{0, 15}, {3, 2}, {1, 1}, {15, 0}, {2, 2}, {0, 0}};
+    Value* k = graph.add_constant("k", as_tensor(*kernels, {4, 12}));
+    codings["k"] = CodedMatrix{kernels, false};
+    auto others = random_matrix(5, 12, 2, 4);  // with the same basis and no classes of rows
+    others->kernel_width = 3;
+    others->basis = kernels->basis;
+    others->coefficients = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}};
+    Value* o = graph.add_constant("o", as_transposed_tensor(*others));
+    codings["o"] = CodedMatrix{others, true};
     Value* b = graph.add_constant("b", Tensor::of<float>({4}, bias));
     codings["b"] = CodedVector{170, levels};
     const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -69,6 +89,8 @@ struct Example {
     y = next("Add", y, exact, "y4");
     y = next("Mul", y, inside, "y5");
     y = next("Gather", y, indices, "y6");
+    y = next("MatMul", y, k, "y7");
+    y = next("MatMul", y, o, "y8");
     graph.add_output(y);
     graph.metadata["key"] = "value";
     infer_types(graph);
@@ -100,7 +122,7 @@ TEST(Pack, EveryConstantComesBackAsItWasCoded) {
     const onnx::ReadResult result = read_text(file);
     EXPECT_EQ(result.graph.metadata.at("key"), "value");
     EXPECT_EQ(result.graph.nodes().size(), example.graph.nodes().size());
-    for (const char* name : {"w", "v", "b", "exact", "inside", "indices"})
+    for (const char* name : {"w", "v", "k", "o", "b", "exact", "inside", "indices"})
       EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant) << name;
   }
 }
@@ -132,20 +154,47 @@ TEST(Pack, DamageIsNamed) {
 TEST(Pack, ANewerVersionIsRefusedInWords) {
   const Example example;
   std::string file = write(example.graph, example.codings);
-  file[8] = 2;
-  EXPECT_THAT(error_of(file), HasSubstr("version 2; this Tercel reads up to 1"));
+  file[8] = 3;
+  EXPECT_THAT(error_of(file), HasSubstr("version 3; this Tercel reads up to 2"));
 }
 
-/// Files of version 1 stay readable. (Made by write(); a change of the format adds a file and leaves these alone.)
+/// Files of all versions stay readable. (Made by write(); a change of the format adds files and leaves these alone.)
 TEST(Pack, GoldenFilesAreReadAsEver) {
-  for (codec::Profile profile : {codec::Profile::max, codec::Profile::balanced, codec::Profile::fast}) {
-    const std::string path = fmt::format(TERCEL_SOURCE_DIR "/tests/golden/pack_1_{}.tercel", codec::to_string(profile));
-    const auto file = MappedFile::open(path);
-    const onnx::ReadResult result = read(file->bytes());
-    const Example example;
-    for (const char* name : {"w", "v", "b", "exact", "inside", "indices"})
-      EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant) << path << name;
-  }
+  const std::vector<std::string> of_version_1{"w", "v", "b", "exact", "inside", "indices"};
+  std::vector<std::string> of_version_2 = of_version_1;
+  of_version_2.insert(of_version_2.end(), {"k", "o"});
+  const Example example;
+  for (int version : {1, 2})
+    for (codec::Profile profile : {codec::Profile::max, codec::Profile::balanced, codec::Profile::fast}) {
+      const std::string path =
+          fmt::format(TERCEL_SOURCE_DIR "/tests/golden/pack_{}_{}.tercel", version, codec::to_string(profile));
+      const auto file = MappedFile::open(path);
+      const onnx::ReadResult result = read(file->bytes());
+      for (const std::string& name : version == 1 ? of_version_1 : of_version_2)
+        EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant)
+            << path << name;
+    }
+}
+
+/// A basis that does not fit what it is for, or is not there.
+TEST(Pack, AWrongBasisIsRefusedInWords) {
+  const auto error_with = [](auto&& change) {
+    Example example;
+    auto matrix = std::make_shared<codec::QuantisedMatrix>(*std::get<CodedMatrix>(example.codings["k"]).matrix);
+    change(*matrix);
+    example.codings["k"] = CodedMatrix{matrix, false};
+    return error_of(write(example.graph, example.codings));
+  };
+  EXPECT_EQ(error_with([](codec::QuantisedMatrix&) {}), "");
+  EXPECT_THAT(error_with([](codec::QuantisedMatrix& m) {
+                m.kernel_width = 4;
+                m.coefficients.resize(12);
+              }),
+              HasSubstr("a basis of 6 for kernels of 3x4"));
+  EXPECT_THAT(error_with([](codec::QuantisedMatrix& m) { m.coefficients[0].step = 16; }),
+              HasSubstr("step of a coefficient"));
+  EXPECT_THAT(error_with([](codec::QuantisedMatrix& m) { m.basis = std::make_shared<const codec::KernelBasis>(); }),
+              HasSubstr("a basis of size 0"));
 }
 
 TEST(Pack, SizesAddUp) {

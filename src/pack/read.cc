@@ -26,6 +26,7 @@ struct Entry {
 struct Parts {
   std::string graph;
   DirectoryHead directory;
+  std::vector<std::shared_ptr<const codec::KernelBasis>> bases;
   Bytes vectors;
   int64_t packed_directory_bytes = 0, packed_graph_bytes = 0;
   std::vector<Entry> entries;
@@ -65,11 +66,17 @@ Parts take_apart(Bytes file) {
   parts.graph = unsqueeze(graph, head.graph_size);
   const std::string records = unsqueeze(directory, head.directory_size);
   codec::FieldReader reader(std::as_bytes(std::span(records)));
-  visit_directory_head(reader, parts.directory);
+  visit_directory_head(reader, parts.directory, version);
+  for (int64_t i = 0; i < parts.directory.bases; ++i) {
+    codec::KernelBasis basis;
+    visit_basis(reader, basis);
+    if (basis.size == 0) fail_input("a basis of size 0");
+    parts.bases.push_back(std::make_shared<const codec::KernelBasis>(std::move(basis)));
+  }
   parts.vectors = take(rest, parts.directory.vector_bytes, "the vectors");
   for (int64_t i = 0; i < parts.directory.records; ++i) {
     Entry entry;
-    visit_record(reader, entry.record);
+    visit_record(reader, entry.record, version);
     if (entry.record.kind != RecordKind::vector) {
       entry.row_classes = take(rest, entry.record.row_class_bytes, "row classes");
       entry.column_classes = take(rest, entry.record.column_class_bytes, "column classes");
@@ -147,10 +154,13 @@ class Decoder {
   }
 
  private:
-  static Tensor matrix(const Entry& entry, const Dims& dims, int64_t elements) {
+  Tensor matrix(const Entry& entry, const Dims& dims, int64_t elements) const {
     const Record& record = entry.record;
     const int64_t rows = record.rows, columns = rows > 0 ? elements / rows : 0;
     if (rows * columns != elements || rows < 0) fail_input("{} rows do not divide {} elements", rows, elements);
+    const auto basis = basis_of(record);
+    if (basis != nullptr && columns % basis->size != 0)
+      fail_input("kernels of {} do not divide {} columns", basis->size, columns);
     check_expansion(elements, entry.stream);
     codec::QuantisedMatrix head{rows,
                                 columns,
@@ -159,32 +169,49 @@ class Decoder {
                                 std::bit_cast<float>(record.step),
                                 read_classes(entry.row_classes, rows),
                                 read_classes(entry.column_classes, columns),
-                                {}};
+                                {},
+                                basis,
+                                record.coefficients};
     if (!std::isfinite(head.step) || head.step <= 0) fail_input("a step of {}", head.step);
     std::vector<uint8_t> classes;
     const codec::MatrixShape shape = coding_shape(head, classes);
     // Scales of what the stream calls rows and columns.
     std::vector<float> column_scale(static_cast<size_t>(shape.columns), head.step);
     for (size_t c = 0; c < shape.column_class.size(); ++c)
-      column_scale[c] = head.step * codec::class_scale(exact_class(head, static_cast<int64_t>(c)));
+      column_scale[c] = head.step * codec::class_scale(head.step_class(static_cast<int64_t>(c) / columns,
+                                                                       static_cast<int64_t>(c) % columns));
     Tensor tensor(DType::f32, dims);
     auto* out = reinterpret_cast<float*>(tensor.mutable_data());
     const auto count = static_cast<size_t>(elements);
     if (record.transposed == 0) {
       codec::decode(entry.stream, shape, {}, column_scale, std::span(out, count), current_threads());
+      make_weights(head, std::span(out, count));
     } else {
       std::vector<float> decoded(count);
       codec::decode(entry.stream, shape, {}, column_scale, decoded, current_threads());
+      make_weights(head, decoded);
       transpose(decoded.data(), rows, columns, out);
     }
     return tensor;
   }
 
-  /// Of place c of the coding shape; its own classes stop at the largest context.
-  static int exact_class(const codec::QuantisedMatrix& head, int64_t c) {
-    if (head.row_class.empty()) return head.column_class[static_cast<size_t>(c)];
-    const int of_row = head.row_class[static_cast<size_t>(c / head.columns)];
-    return of_row + (head.column_class.empty() ? 0 : head.column_class[static_cast<size_t>(c % head.columns)]);
+  std::shared_ptr<const codec::KernelBasis> basis_of(const Record& record) const {
+    if (record.basis == 0) return nullptr;
+    if (record.basis > static_cast<int64_t>(parts_.bases.size()))
+      fail_input("basis {}, there are {}", record.basis, parts_.bases.size());
+    const auto& basis = parts_.bases[static_cast<size_t>(record.basis - 1)];
+    if (record.kernel_height * record.kernel_width != basis->size)
+      fail_input("a basis of {} for kernels of {}x{}", basis->size, record.kernel_height, record.kernel_width);
+    return basis;
+  }
+
+  static void make_weights(const codec::QuantisedMatrix& head, std::span<float> coefficients) {
+    if (head.basis == nullptr) return;
+    const auto size = static_cast<size_t>(head.basis->size);
+    parallel_for(static_cast<int64_t>(coefficients.size() / size), 4096, [&](int64_t begin, int64_t end) {
+      codec::to_weights(*head.basis, coefficients.subspan(static_cast<size_t>(begin) * size,
+                                                          static_cast<size_t>(end - begin) * size));
+    });
   }
 
   Tensor vector(const Entry& entry, const Dims& dims, int64_t elements) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 
 #include "base/check.h"
@@ -28,6 +29,7 @@ std::string planes_of(const Tensor& tensor) {
 struct Writer {
   const codec::EncodeOptions& options;
   std::vector<Record> records;
+  std::vector<codec::KernelBasis> bases;
   std::vector<int32_t> vector_levels;
   std::string payload;
 
@@ -52,6 +54,12 @@ struct Writer {
     record.step = std::bit_cast<uint32_t>(matrix.step);
     record.row_class_bytes = append_classes(matrix.row_class);
     record.column_class_bytes = append_classes(matrix.column_class);
+    if (matrix.basis != nullptr) {
+      const auto at = std::find(bases.begin(), bases.end(), *matrix.basis);
+      record.basis = 1 + (at - bases.begin());
+      if (at == bases.end()) bases.push_back(*matrix.basis);
+      record.coefficients = matrix.coefficients;
+    }
     std::vector<uint8_t> classes;
     record.stream_bytes = append(codec::encode(matrix.levels, coding_shape(matrix, classes), options));
     records.push_back(record);
@@ -85,7 +93,7 @@ struct Writer {
 
 std::string write(const Graph& graph, const std::map<std::string, Coding>& codings,
                   const codec::EncodeOptions& options) {
-  Writer writer{options, {}, {}, {}};
+  Writer writer{options, {}, {}, {}, {}};
   std::map<std::string, size_t> places;
   for (const auto& value : graph.values()) {
     const auto coding = codings.find(value->name);
@@ -106,9 +114,11 @@ std::string write(const Graph& graph, const std::map<std::string, Coding>& codin
   std::string directory;
   codec::FieldWriter fields(directory);
   DirectoryHead directory_head{static_cast<int64_t>(writer.records.size()),
-                               static_cast<int64_t>(writer.vector_levels.size()), static_cast<int64_t>(vectors.size())};
-  visit_directory_head(fields, directory_head);
-  for (Record& record : writer.records) visit_record(fields, record);
+                               static_cast<int64_t>(writer.vector_levels.size()), static_cast<int64_t>(vectors.size()),
+                               static_cast<int64_t>(writer.bases.size())};
+  visit_directory_head(fields, directory_head, kVersion);
+  for (codec::KernelBasis& basis : writer.bases) visit_basis(fields, basis);
+  for (Record& record : writer.records) visit_record(fields, record, kVersion);
 
   const std::string packed_graph = squeeze(graph_message), packed_directory = squeeze(directory);
   if (static_cast<int64_t>(graph_message.size()) > kMaxGraphBytes)

@@ -23,6 +23,7 @@ struct Curvature {
   std::vector<std::vector<float>> mean;  ///< E[x] of each group's columns; empty without data
 
   bool measured() const { return !mean.empty(); }
+  int64_t columns() const { return groups[0].back().first + groups[0].back().columns; }
 };
 
 /// `centred`: H is the covariance, because a bias takes up the error of the mean (add_mean_error). `damping` times the

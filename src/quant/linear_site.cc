@@ -17,6 +17,22 @@ std::string name_of_constant(const Value* value) {
   return value != nullptr && value->is_constant() && value->type.dtype == DType::f32 ? value->name : "";
 }
 
+/// x[i] = sum_j entries[i, j] x[j], kernel by kernel in place.
+void to_basis(const codec::KernelBasis& basis, std::span<float> kernels) {
+  const auto size = static_cast<size_t>(basis.size);
+  TERCEL_CHECK(size > 0 && kernels.size() % size == 0);
+  std::vector<float> turned(basis.entries.size()), sums(size);  // turned: entries by column
+  for (size_t i = 0; i < size; ++i)
+    for (size_t j = 0; j < size; ++j)
+      turned[j * size + i] = static_cast<float>(basis.entries[i * size + j]) / codec::KernelBasis::kOne;
+  for (size_t at = 0; at < kernels.size(); at += size) {
+    std::fill(sums.begin(), sums.end(), 0.0f);
+    for (size_t j = 0; j < size; ++j)
+      for (size_t i = 0; i < size; ++i) sums[i] += kernels[at + j] * turned[j * size + i];
+    std::copy(sums.begin(), sums.end(), &kernels[at]);
+  }
+}
+
 }  // namespace
 
 std::vector<LinearSite> find_linear_sites(const Graph& graph) {
@@ -99,6 +115,7 @@ void InputRows::gather(const float* input, int64_t group, int64_t first, int64_t
       row[k] = inside ? input[(c * down.input + iy) * across.input + ix] : 0.0f;
     }
   }
+  if (site_.basis != nullptr) to_basis(*site_.basis, {dst, static_cast<size_t>(count_ * number)});
 }
 
 OutputRows::OutputRows(const LinearSite& site, const Array& output) : data_(output.floats().data()), rows_(site.rows) {

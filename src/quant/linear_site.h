@@ -1,9 +1,11 @@
 // The linear layers of a network, seen as matrices: rows are output channels, columns are what one output sums over.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "codec/kernel_basis.h"
 #include "graph/graph.h"
 #include "tensor/window.h"
 #include "tercel/array.h"
@@ -21,6 +23,9 @@ struct LinearSite {
   // Convolutions: columns are ic / groups x kh x kw. Products: kernel 1x1.
   bool conv = false;
   int64_t kernel_height = 1, kernel_width = 1;
+  /// Of convolutions whose weights are coefficients: what a kernel reads is then taken in the basis too, so that
+  /// products stay what they are.
+  std::shared_ptr<const codec::KernelBasis> basis;
 };
 
 /// Conv (two spatial axes), Gemm and MatMul with constant f32 weights, in running order. Weights that several nodes
@@ -37,7 +42,8 @@ class InputRows {
   int64_t places() const { return places_; }  ///< of the node's output: pixels of all pictures, or rows
   /// The place that row i of gather() belongs to.
   int64_t place(int64_t i) const { return count_ == places_ ? i : (2 * i + 1) * places_ / (2 * count_); }
-  /// Writes columns first .. first + number - 1 of every place: dst[place * number + column - first].
+  /// Writes columns first .. first + number - 1 of every place (whole kernels where the site has a basis):
+  /// dst[place * number + column - first].
   void gather(const float* input, int64_t group, int64_t first, int64_t number, float* dst) const;
 
  private:

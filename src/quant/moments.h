@@ -30,8 +30,9 @@ struct MomentBlock {
 struct Moments {
   std::vector<double> weight;                    ///< of all places together, one a group
   std::vector<std::vector<MomentBlock>> groups;  ///< blocks of each group, in order of columns
-  std::vector<std::vector<float>> place_weight;  ///< of each input's places (InputRows), as `second` sums them; one group
-  std::vector<float> bias_weight;                ///< Fisher information of a bias, one a row; empty: plain
+  std::vector<std::vector<float>>
+      place_weight;                ///< of each input's places (InputRows), as `second` sums them; one group
+  std::vector<float> bias_weight;  ///< Fisher information of a bias, one a row; empty: plain
 };
 
 struct MomentOptions {

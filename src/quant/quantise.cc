@@ -72,6 +72,34 @@ float mean_class(const std::vector<uint8_t>& classes) {
   return classes.empty() ? 0 : static_cast<float>(sum / static_cast<double>(classes.size()));
 }
 
+/// One class of steps a place of the kernels: coefficients of one basis differ alike in all of them.
+std::vector<uint8_t> place_classes(const Curvature& curvature, int64_t kernel) {
+  std::vector<double> log_weight(static_cast<size_t>(kernel));
+  for (const auto& blocks : curvature.groups)
+    for (const CurvatureBlock& block : blocks)
+      for (size_t j = 0; j < block.weight.size(); ++j)
+        log_weight[(static_cast<size_t>(block.first) + j) % log_weight.size()] += log2_or_low(block.weight[j]);
+  const double places =
+      static_cast<double>(curvature.groups.size()) * static_cast<double>(curvature.columns() / kernel);
+  for (double& sum : log_weight) sum /= places;
+  return classes_of(log_weight);
+}
+
+/// How large the levels of each coefficient will be, by its mean square, in half octaves above the least.
+std::vector<codec::Coefficient> coefficients_of(std::span<const float> weights, const std::vector<uint8_t>& steps) {
+  std::vector<double> square(steps.size());
+  for (size_t i = 0; i < weights.size(); ++i)
+    square[i % steps.size()] += static_cast<double>(weights[i]) * static_cast<double>(weights[i]);
+  std::vector<double> size;  // of levels, in half octaves
+  for (size_t i = 0; i < steps.size(); ++i) size.push_back(std::log2(std::max(square[i], 1e-30)) - steps[i]);
+  const double largest = *std::max_element(size.begin(), size.end());
+  const double least = std::max(*std::min_element(size.begin(), size.end()), largest - (kClasses - 1));
+  std::vector<codec::Coefficient> coefficients;
+  for (size_t i = 0; i < steps.size(); ++i)
+    coefficients.push_back({steps[i], static_cast<uint8_t>(std::lround(std::max(size[i] - least, 0.0)))});
+  return coefficients;
+}
+
 int32_t nearest(float x) {
   const float bound = 1e9f;
   return static_cast<int32_t>(std::lrintf(std::clamp(x, -bound, bound)));
@@ -170,6 +198,7 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   matrix.kernel_height = kernel_height;
   matrix.kernel_width = kernel_width;
   matrix.step = options.step;
+  matrix.basis = options.basis;
   matrix.levels.resize(weights.size());
   if (weights.empty()) return result;
   if (options.own_steps && curvature.measured()) {
@@ -180,9 +209,16 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
     if (all_alike(matrix.row_class)) matrix.row_class.clear();
     matrix.step *= std::exp2(-0.5f * (mean_class(matrix.row_class) + mean_class(matrix.column_class)));
   }
+  if (options.basis != nullptr) {
+    const std::vector<uint8_t> places = place_classes(curvature, options.basis->size);
+    matrix.step *= std::exp2(-0.5f * mean_class(places));
+    matrix.coefficients = coefficients_of(weights, places);
+  }
 
   Decider decider{matrix, curvature, weights, 0, std::vector<float>(static_cast<size_t>(columns), 1.0f)};
-  for (size_t c = 0; c < matrix.column_class.size(); ++c) decider.column_scale[c] = class_scale(matrix.column_class[c]);
+  for (int64_t c = 0; c < columns; ++c)
+    decider.column_scale[static_cast<size_t>(c)] =
+        class_scale(matrix.step_class(0, c) - (matrix.row_class.empty() ? 0 : matrix.row_class[0]));
   // The price of a bit is stated for the geometric mean of all weighted squared steps.
   decider.price = static_cast<double>(options.lambda) * static_cast<double>(options.step) *
                   static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature));
@@ -223,7 +259,7 @@ std::vector<float> mean_error(std::span<const float> weights, const QuantisedMat
                               const Curvature& curvature) {
   std::vector<float> change(static_cast<size_t>(matrix.rows));
   if (!curvature.measured()) return change;
-  const std::vector<float> quantised = codec::dequantise(matrix);
+  const std::vector<float> quantised = codec::scaled_levels(matrix);
   for (int64_t r = 0; r < matrix.rows; ++r) {
     const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.mean.size()) / matrix.rows);
     double sum = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct QuantiseOptions {
   float step = 0;         ///< of the finest column, > 0
   float lambda = 0.15f;   ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantisation
   bool own_steps = true;  ///< coarser steps for columns (of grouped convolutions: rows) that hurt less
+  std::shared_ptr<const codec::KernelBasis> basis;  ///< that the weights are coefficients in
 };
 
 /// What quantising did to the layer, in units of the curvature: mean square of the output's error summed over rows.
@@ -32,7 +34,8 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
 /// Mean of log2(weight) over all columns: what turns a step into the harm it does.
 double mean_log2_weight(const Curvature& curvature);
 
-/// What must be added to each row's bias so that the mean of its output stays: (weights - quantised) E[x].
+/// What must be added to each row's bias so that the mean of its output stays: (weights - quantised) E[x]. With a
+/// basis, `weights` are coefficients, and the curvature is of inputs in it.
 std::vector<float> mean_error(std::span<const float> weights, const codec::QuantisedMatrix& matrix,
                               const Curvature& curvature);
 

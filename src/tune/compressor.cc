@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "quant/choose_basis.h"
 #include "session/model_impl.h"
 
 namespace tercel {
@@ -73,6 +74,7 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
     : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), threads_(threads) {
   const Graph& graph = model_.impl().graph;
   sites_ = find_linear_sites(graph);
+  const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
   std::map<std::string, const LinearSite*> sites;
   std::set<std::string> shared;  // weights that something else reads too
   for (const LinearSite& site : sites_) {
@@ -96,7 +98,7 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
   if (!inputs_.empty()) {
     measure(progress);
   }
-  const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
+  choose_kernel_bases();
   for (const Part& part : parts_) {
     const auto m = moments_.find(part.name);
     if (part.kind == Part::Kind::linear && m != moments_.end())
@@ -121,6 +123,22 @@ void Compressor::measure(const Progress& progress) {
   options.samples = 0;
   moments_ = measure_moments(model_, sites_, inputs_, options, progress);
   weighed_by_ = "input moments";
+}
+
+void Compressor::choose_kernel_bases() {
+  std::vector<LinearSite> sites;
+  for (const LinearSite& site : sites_)
+    if (std::any_of(parts_.begin(), parts_.end(),
+                    [&](const Part& part) { return part.kind == Part::Kind::linear && part.name == site.weights; }))
+      sites.push_back(site);
+  const std::map<std::string, BasisPtr> bases = choose_bases(model_.impl().graph, sites, moments_, kDamping);
+  for (Part& part : parts_)
+    if (const auto at = bases.find(part.name); at != bases.end()) {
+      part.basis = at->second;
+      if (const auto m = moments_.find(part.name); m != moments_.end()) turn(m->second, *part.basis);
+    }
+  for (LinearSite& site : sites_)
+    if (const auto at = bases.find(site.weights); at != bases.end()) site.basis = at->second;
 }
 
 void Compressor::choose_units() {
@@ -173,7 +191,8 @@ std::vector<float> Compressor::elements_of(const std::string& constant) const {
 
 std::vector<float> Compressor::weights_of(size_t i) const {
   const Part& part = parts_[i];
-  const std::vector<float> elements = elements_of(part.name);
+  std::vector<float> elements = elements_of(part.name);
+  if (part.basis != nullptr) to_coefficients(*part.basis, elements);
   return part.transposed ? transposed(elements, part.columns, part.rows) : elements;
 }
 
@@ -192,7 +211,7 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
   const Part& part = parts_[i];
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
   QuantiseResult result = quantise(weights, part.rows, part.columns, part.kernel_height, part.kernel_width,
-                                   curvature_[i], {settings.step, settings.lambda, settings.own_steps});
+                                   curvature_[i], {settings.step, settings.lambda, settings.own_steps, part.basis});
   auto coded = std::make_shared<CodedPart>();
   if (!part.bias.empty()) coded->mean_error = mean_error(weights, result.matrix, curvature_[i]);
   coded->matrix = std::move(result.matrix);
@@ -203,7 +222,8 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
   options.profile = profile_;
   options.threads = current_threads();
   coded->bytes = static_cast<int64_t>(codec::encode(coded->matrix.levels, shape, options).size()) +
-                 size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class);
+                 size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class) +
+                 static_cast<int64_t>(2 * coded->matrix.coefficients.size());
   return coded;
 }
 

@@ -25,8 +25,9 @@ struct Part {
   std::string name;   ///< of the constant
   std::string layer;  ///< for people: the node that reads it
   int64_t rows = 0, columns = 0, kernel_height = 1, kernel_width = 1;
-  bool transposed = false;  ///< the constant holds columns x rows
-  std::string bias;         ///< of linear parts: the constant that takes up the error of the mean
+  std::shared_ptr<const codec::KernelBasis> basis;  ///< of linear parts: nullptr for weights as they are
+  bool transposed = false;                          ///< the constant holds columns x rows
+  std::string bias;  ///< of linear parts: the constant that takes up the error of the mean
   int64_t elements() const { return rows * columns; }
 };
 
@@ -88,7 +89,7 @@ class Compressor {
     const auto at = moments_.find(parts_[part].name);
     return at == moments_.end() ? nullptr : &at->second;
   }
-  std::vector<float> weights_of(size_t part) const;  ///< rows x columns
+  std::vector<float> weights_of(size_t part) const;  ///< rows x columns; coefficients where the part has a basis
 
   /// Steps for all parts and vectors that `strength` scales together. With Fisher information, strength 1 is where the
   /// divergence of the answers should be about 0.01, and an added bit is worth the same in every part.
@@ -111,6 +112,7 @@ class Compressor {
 
  private:
   void measure(const Progress& progress);
+  void choose_kernel_bases();
   void choose_units();
   std::vector<float> elements_of(const std::string& constant) const;
 

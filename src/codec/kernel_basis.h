@@ -1,0 +1,24 @@
+// Kernels as coefficients in a basis of their own: neighbouring weights of trained kernels resemble each other.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tercel::codec {
+
+/// A kernel of `size` weights w is made of as many coefficients c:  w[j] = sum_i c[i] * entries[i * size + j] / kOne.
+struct KernelBasis {
+  static constexpr int64_t kMostSize = 49;
+  static constexpr float kOne = 128;
+
+  int64_t size = 0;
+  std::vector<int8_t> entries;  ///< size x size, row i is what coefficient i adds
+
+  bool operator==(const KernelBasis&) const = default;
+};
+
+/// Coefficients -> weights, kernel by kernel in place. Sums run in the order of i, in f32: the same bits everywhere.
+void to_weights(const KernelBasis& basis, std::span<float> kernels);
+
+}  // namespace tercel::codec

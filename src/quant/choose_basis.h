@@ -1,0 +1,38 @@
+// Which kernels are cheaper to code as coefficients in a basis of their own.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codec/kernel_basis.h"
+#include "graph/graph.h"
+#include "quant/linear_site.h"
+#include "quant/moments.h"
+
+namespace tercel {
+
+using BasisPtr = std::shared_ptr<const codec::KernelBasis>;
+
+/// Principal components of kernels with second moments `kernels`, where an error e costs e' `harm` e (both size x size,
+/// row-major): coefficients are uncorrelated, and their errors cost each on its own. With S and H for the two, rows are
+/// U' H^-1/2 scaled to length 1, U the eigenvectors of H^1/2 S H^1/2, the strongest first (Karhunen-Loeve transform
+/// where H is the identity).
+codec::KernelBasis principal_components(const std::vector<double>& kernels, const std::vector<double>& harm,
+                                        int64_t size);
+
+/// Weights -> coefficients, kernel by kernel in place: the inverse of codec::to_weights but for rounding.
+void to_coefficients(const codec::KernelBasis& basis, std::vector<float>& kernels);
+
+/// Moments of what is read, as coefficients see it: x[i] = sum_j entries[i, j] x[j].
+void turn(Moments& moments, const codec::KernelBasis& basis);
+
+/// By name of the weights; those that are not named do without. A layer has the choice of its own components and those
+/// of all layers with kernels of the same extents: it takes what a trial by the coder's rate model finds cheapest, the
+/// bytes of the basis included. Layers without moments count all errors the same. `damping`: of factorise(). The same
+/// answer with any number of threads.
+std::map<std::string, BasisPtr> choose_bases(const Graph& graph, const std::vector<LinearSite>& sites,
+                                             const std::map<std::string, Moments>& moments, double damping);
+
+}  // namespace tercel
