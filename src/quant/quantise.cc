@@ -79,9 +79,8 @@ std::vector<uint8_t> place_classes(const Curvature& curvature, int64_t kernel) {
     for (const CurvatureBlock& block : blocks)
       for (size_t j = 0; j < block.weight.size(); ++j)
         log_weight[(static_cast<size_t>(block.first) + j) % log_weight.size()] += log2_or_low(block.weight[j]);
-  const double places =
-      static_cast<double>(curvature.groups.size()) * static_cast<double>(curvature.columns() / kernel);
-  for (double& sum : log_weight) sum /= places;
+  const int64_t kernels = static_cast<int64_t>(curvature.groups.size()) * (curvature.columns() / kernel);
+  for (double& sum : log_weight) sum /= static_cast<double>(kernels);
   return classes_of(log_weight);
 }
 
