@@ -63,7 +63,7 @@ NETS = {net.name: net for net in (
     Net("efficientnet_lite0", "efficientnet_lite0.onnx", "imagenet500", Input(224, 256, _BICUBIC, (127,) * 3, (128,) * 3),
         (4.2, 5, 6, 7.4)),
     Net("vgg16", "vgg16.onnx", "imagenet500", Input(240, 0, _BICUBIC, (0,) * 3, (255,) * 3, channels_last=True), (10, 16, 24, 36),
-        calibration=16, judged=100, note="four classes of brain scans, judged on photographs: agreement only"),
+        calibration=32, judged=100, note="four classes of brain scans, judged on photographs: agreement only"),
 )}
 
 

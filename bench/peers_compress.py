@@ -95,7 +95,7 @@ class Bench:
             with tempfile.TemporaryDirectory() as scratch:
                 file, back = f"{scratch}/a.tercel", f"{scratch}/a.onnx"
                 report, encode = self._run("compress", str(self.path), "--calibrate", str(self.pictures.calibration), *self.net.input.flags,
-                                           "--calibration-pictures", str(self.net.calibration), "--tuning-pictures", "1",
+                                           "--calibration-pictures", str(self.net.calibration), "--tuning-pictures", "32",
                                            "--judging-pictures", "1", "--threads", "1", "--target-ratio", str(ratio), "--json", "-o", file)
                 _, decode = self._run("decompress", file, "-o", back, "--json")
                 size = os.path.getsize(file)
