@@ -24,7 +24,8 @@ except ImportError as missing:
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from tercel.torch import (Affine, GateSchedule, MovingLayerNorm, calibrate, convert, distillation_loss, export,  # noqa: E402
-                          fold, set_gate)
+                          fold, reconstruct, set_gate)
+from tercel.torch.reconstruct import relative_error  # noqa: E402
 
 try:
     from torchvision.models import VisionTransformer
@@ -476,6 +477,184 @@ class FoldTest(TorchTest):
             folded = fold(model)
             self.assert_close(folded(x), model(x))
             self.assertFalse([m for m in folded.modules() if isinstance(m, MovingLayerNorm)])
+
+
+class ReconstructTest(TorchTest):
+    BLOCKS = ["blocks.0", "blocks.1"]
+
+    def setUp(self):
+        super().setUp()
+        self.teacher = shake(Vit()).eval()
+        self.x, self.others = pictures(96), pictures(96, seed=7)
+
+    def student(self, kind="affine", **options):
+        return convert(copy.deepcopy(self.teacher), kind, skip=["norm"], **options)
+
+    @torch.no_grad()
+    def errors(self, model, x):
+        """Of the last block's output, and the mean divergence of the scores."""
+        streams = [net.blocks((torch.cat([net.class_token.expand(len(x), -1, -1), net.patches(x)], 1) + net.position))
+                   for net in (model.eval(), self.teacher)]
+        scores, wanted = model(x), self.teacher(x)
+        divergence = distillation_loss(scores, wanted.argmax(1), wanted, weight=1)
+        return float(relative_error(*streams)), float(divergence)
+
+    def test_relative_error(self):
+        wanted = torch.tensor([[[3.0, -3.0], [30.0, 10.0]]])  # energies 18 and 200
+        got = wanted + torch.tensor([[[3.0, 0.0], [0.0, 20.0]]])  # squares 9 and 400
+        self.assertAlmostEqual(float(relative_error(got, wanted)), (0.5 + 2) / 2, places=5)
+        self.assertAlmostEqual(float(relative_error(got, wanted, 3)), (3 * 0.5 + 2) / 4, places=5)
+        self.assertAlmostEqual(float(relative_error(got[:, 1], wanted[:, 1], 3)), 2, places=5)
+        self.assertEqual(float(relative_error(wanted * 0, wanted * 0)), 0)
+
+    def test_comes_nearer_to_the_teacher(self):
+        for kind in KINDS:
+            plain = fixed(copy.deepcopy(self.teacher), kind, [self.x], skip=["norm"], example=self.x)
+            model = self.student(kind, example=self.x)
+            told = reconstruct(model, self.teacher, self.x, self.BLOCKS, epochs=10, rate=5e-3)
+            self.assertEqual([tuned.name for tuned in told], self.BLOCKS)
+            for x in (self.x, self.others):
+                before, after = self.errors(plain, x), self.errors(model, x)
+                self.assertLess(after[0], 0.8 * before[0], kind)
+                self.assertLess(after[1], before[1], kind)
+            divergence = self.errors(model, self.others)[1]
+            end, = reconstruct(model, self.teacher, self.x, self.BLOCKS, epochs=0, final_epochs=10, final_rate=3e-3)
+            self.assertEqual(end.name, "scores")
+            self.assertLess(end.after, end.before)
+            self.assertLess(self.errors(model, self.others)[1], divergence, kind)
+            folded = fold(model)
+            self.assertFalse([m for m in folded.modules() if isinstance(m, MovingLayerNorm)])
+            with torch.no_grad():
+                self.assert_close(folded(self.others), model(self.others))
+
+    def test_exported_as_it_was_tuned(self):
+        model = self.student("position", example=self.x)
+        reconstruct(model, self.teacher, self.x, self.BLOCKS, epochs=2, final_epochs=1)
+        with tempfile.TemporaryDirectory() as name, torch.no_grad():
+            path = pathlib.Path(name) / "model.onnx"
+            self.assert_close(export(model, self.x[:2], path)(self.others), model(self.others))
+            operators = [node.op_type for node in onnx.load(str(path)).graph.node]
+        self.assertEqual(operators.count("LayerNormalization"), 1)  # the last norm, left out of it
+
+    def test_same_seed_same_weights(self):
+        def tuned(seed):
+            model = self.student()
+            noise = []
+
+            def shaken(chosen, generator):
+                noise.append(torch.randn(self.x[chosen].shape, generator=generator))
+                return self.x[chosen] + 0.1 * noise[-1]
+
+            reconstruct(model, self.teacher, self.x, self.BLOCKS, epochs=2, final_epochs=2, views=2, augment=shaken, seed=seed)
+            self.assertTrue(noise)
+            return model.state_dict()
+
+        first, torch_state = tuned(3), torch.random.get_rng_state()
+        torch.randn(5)  # what the caller draws makes no difference, nor does reconstruct change what he draws
+        again = tuned(3)
+        self.assertTrue(all(torch.equal(value, again[name]) for name, value in first.items()))
+        self.assertFalse(torch.equal(tuned(4)["blocks.0.qkv.weight"], first["blocks.0.qkv.weight"]))
+        torch.random.set_rng_state(torch_state)
+        tuned(3)
+        self.assertTrue(torch.equal(torch.random.get_rng_state(), torch_state))
+
+    def test_only_what_was_named_moves(self):
+        parts = {"weights": ["fc1.weight", "proj.bias"], "norms": ["norm1.weight", "norm2.bias"], "moments": ["norm1.moments.ratio"]}
+        for tune in parts:
+            model = self.student("position", example=self.x)
+            model.blocks[0].fc2.requires_grad_(False)
+            calibrate(model, [self.x])
+            set_gate(model, 0)
+            before = copy.deepcopy(model.state_dict())
+            taught = copy.deepcopy(self.teacher.state_dict())
+            asked = {name: p.requires_grad for name, p in model.named_parameters()}
+            told, = reconstruct(model.train(), self.teacher, self.x, [model.blocks[0]], epochs=4, rate=1e-2, tune=[tune],
+                                held_out=0.3)
+            self.assertGreater(told.epochs, 0)
+            moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+            self.assertTrue(all(name.startswith("blocks.0.") and "fc2" not in name for name in moved))
+            for kind, names in parts.items():
+                for name in names:
+                    self.assertEqual("blocks.0." + name in moved, kind == tune, name)
+            self.assertTrue(all(torch.equal(value, taught[name]) for name, value in self.teacher.state_dict().items()))
+            self.assertEqual({name: p.requires_grad for name, p in model.named_parameters()}, asked)
+            self.assertFalse(any(buffer.requires_grad for buffer in model.buffers()))
+            self.assertTrue(model.training)
+
+    def test_a_hurtful_rate_changes_nothing(self):
+        model = self.student()
+        calibrate(model, [self.x])
+        set_gate(model, 0)
+        before = copy.deepcopy(model.state_dict())
+        told = reconstruct(model, self.teacher, self.x, self.BLOCKS, epochs=2, rate=1.0)
+        self.assertEqual([(tuned.epochs, tuned.before == tuned.after) for tuned in told], [(0, True), (0, True)])
+        self.assertTrue(all(torch.equal(value, before[name]) for name, value in model.state_dict().items()))
+
+    def test_blocks_in_any_order_and_apart(self):
+        """Blocks with something between them, named backwards, are walked in running order."""
+        names = ["blocks.1.fc1", "blocks.0.norm2", "blocks.0.norm1", "blocks.1.norm1", "blocks.1.norm2", "blocks.0.qkv"]
+        model, seen = self.student(), []
+        told = reconstruct(model, self.teacher, self.x, names, epochs=1,
+                           progress=lambda what, part: seen.append((what, part)))
+        order = ["blocks.0.norm1", "blocks.0.qkv", "blocks.0.norm2", "blocks.1.norm1", "blocks.1.norm2", "blocks.1.fc1"]
+        self.assertEqual([tuned.name for tuned in told], order)
+        self.assertEqual(list(dict.fromkeys(what for what, _ in seen)), ["teacher", *order])
+        self.assertTrue(all(0 < part <= 1 for _, part in seen))
+        self.assertEqual(seen[-1], ("blocks.1.fc1", 1.0))
+        # The last block was judged on what the network before it, tuned, gives: so a second look starts where the first ended.
+        again = reconstruct(model, self.teacher, self.x, names[:1], epochs=1)
+        self.assertAlmostEqual(again[0].before, told[-1].after, places=5)
+
+    def test_refusals(self):
+        def refuses(words, model=None, teacher=None, x=self.x, blocks=self.BLOCKS, **options):
+            with self.assertRaisesRegex(ValueError, words):
+                reconstruct(model or self.student(), teacher or self.teacher, x, blocks, **options)
+
+        refuses("two or more", x=self.x[:1])
+        refuses("two or more", x=[self.x])
+        refuses("one or more", blocks=[])
+        refuses("one or more", blocks="blocks.0")
+        refuses("no block 'blocks.9'", blocks=["blocks.9"])
+        refuses("no block Linear", blocks=[nn.Linear(2, 2)])
+        refuses("'blocks.0' is named twice", blocks=["blocks.0", "blocks.0"])
+        refuses("'blocks.0.fc1' is a part", blocks=["blocks.0.fc1", "blocks.0"])
+        refuses("gate of 'blocks.0.norm1' is open", blocks=["blocks.1"])
+        refuses("tune is some of weights, norms, moments", tune=["biases"])
+        refuses("tune is some of", tune=[])
+        for option, value in (("epochs", -1), ("final_epochs", -1), ("hidden_weight", -1), ("batch", 0), ("views", 0), ("rate", 0),
+                              ("final_rate", -1), ("first_weight", 0), ("held_out", 0), ("held_out", 1)):
+            refuses(option, **{option: value})
+        refuses("need augment", views=2)
+        refuses("no longer a number", x=self.x * float("inf"))
+        model = self.student()
+        refuses("share parameters", model=model, teacher=model)
+        refuses("nothing to tune of weights", model=self.student().requires_grad_(False), tune=["weights"])
+
+        class Pair(nn.Module):
+            def forward(self, x):
+                return x, x
+
+        class Odd(Vit):
+            def __init__(self, how):
+                super().__init__()
+                self.how, self.pair, self.norms = how, Pair(), nn.LayerNorm(WIDTH)
+
+            def forward(self, x):
+                if self.how == "pair":
+                    self.pair(x)
+                elif self.how == "twice":
+                    self.norms(self.norms(self.patches(x)))
+                elif self.how == "keyword":
+                    self.norms(input=self.patches(x))
+                return super().forward(x)
+
+        for how, block, words in (("pair", "pair", "gives something other than one tensor"), ("twice", "norms", "more than once"),
+                                  ("keyword", "norms", "reads something other"), ("aside", "pair", "did not run")):
+            odd = Odd(how)
+            refuses(words, model=copy.deepcopy(odd), teacher=odd, blocks=[block])
+        narrow = self.student()
+        narrow.blocks[1].forward = lambda x: x[..., :4]
+        refuses(r"'blocks.1' gives \(5, 4\) a picture, the teacher's \(5, 16\)", model=narrow)
 
 
 class ExportTest(TorchTest):

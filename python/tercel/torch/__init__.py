@@ -19,5 +19,7 @@ from .export import export
 from .fold import Affine, fold
 from .gate import GateSchedule, set_gate
 from .norm import MovingLayerNorm, calibrate, convert
+from .reconstruct import Tuned, reconstruct
 
-__all__ = ["Affine", "GateSchedule", "MovingLayerNorm", "calibrate", "convert", "distillation_loss", "export", "fold", "set_gate"]
+__all__ = ["Affine", "GateSchedule", "MovingLayerNorm", "Tuned", "calibrate", "convert", "distillation_loss", "export", "fold",
+           "reconstruct", "set_gate"]

@@ -33,6 +33,7 @@ class Moments(nn.Module):
     """
 
     names = {}
+    free = ()  # of names, those that may be tuned: any value of them makes a map
     uses_batch = False  # whether training normalises with the batch's own moments, as BatchNorm does
 
     def __init__(self, width: int, rows: int, tokens: Optional[int]):
@@ -57,6 +58,9 @@ class Moments(nn.Module):
         if self.rows == self.tokens:
             return values
         return torch.cat([values[:1], values[1:].expand(self.tokens - 1, -1)])
+
+    def tunable(self) -> list:
+        return [getattr(self, name) for name in self.free]
 
     def kept(self) -> tuple:
         return tuple(getattr(self, name) for name in self.names)
@@ -93,6 +97,7 @@ class RowMoments(Moments):
     """
 
     names = {"power": 1.0, "ratio": 1.0}  # E[v], E[v / sigma]
+    free = ("ratio",)
 
     def __init__(self, width: int, rows: int, tokens: Optional[int]):
         super().__init__(1, rows, tokens)
@@ -115,6 +120,7 @@ class ChannelMoments(Moments):
     """
 
     names = {"mean": 0.0, "var": 1.0}
+    free = ("mean",)
     uses_batch = True
 
     def measure(self, x: Tensor, eps: float) -> tuple:
@@ -136,6 +142,7 @@ class AffineMoments(Moments):
     """
 
     names = {"mean": 0.0, "var": 1.0, "mean_hat": 0.0, "cov": 1.0}
+    free = ("mean_hat", "cov")
 
     def measure(self, x: Tensor, eps: float) -> tuple:
         xhat = nn.functional.layer_norm(x, x.shape[-1:], eps=eps)
