@@ -32,6 +32,9 @@ inline std::optional<int64_t> checked_add(int64_t a, int64_t b) {
   return sum;
 }
 
+/// Index of the highest bit of x, which is not 0. (std::bit_width asks about 0, which costs a branch.)
+inline int highest_bit(uint32_t x) { return 31 ^ __builtin_clz(x); }
+
 /// Reads a T from an address of any alignment.
 template <typename T>
 T load_unaligned(const void* address) {

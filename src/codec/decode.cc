@@ -14,6 +14,14 @@
 namespace tercel::codec {
 namespace {
 
+/// Where a chunk's levels go; `own` holds those of a chunk that is wanted in part only.
+template <typename T>
+struct Room {
+  T* dst = nullptr;
+  int64_t stride = 0;
+  std::vector<T> own{};
+};
+
 /// A stream whose frame has been read and whose lengths add up; its chunks are checked one by one.
 class Stream {
  public:
@@ -51,20 +59,40 @@ class Stream {
 
   const ChunkGrid& grid() const { return grid_; }
 
-  /// body(decoder, chunk, bytes) for chunks [first, last), checksums compared first. The first chunk that fails is
-  /// reported.
-  template <typename Body>
-  void for_chunks(int64_t first, int64_t last, int threads, Body&& body) const {
+  /// Decodes chunks [first, last) to where room_of(chunk) tells, then calls done(chunk, room). Of chunks that fail the
+  /// first is reported.
+  template <typename T, typename RoomOf, typename Done>
+  void decode(int64_t first, int64_t last, int threads, RoomOf&& room_of, Done&& done) const {
     std::vector<std::exception_ptr> failures(static_cast<size_t>(last - first));
+    const auto pass = [&](int64_t index, auto&& step) {
+      try {
+        at_place([&] { return place(index); }, step);
+        return true;
+      } catch (...) {
+        failures[static_cast<size_t>(index - first)] = std::current_exception();
+        return false;
+      }
+    };
     const ThreadScope scope(threads);
     parallel_for(last - first, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        try {
-          at_place([&] { return place(first + i); },
-                   [&] { body(*decoder_, grid_[first + i], checked_bytes(first + i)); });
-        } catch (...) {
-          failures[static_cast<size_t>(i)] = std::current_exception();
-        }
+      for (int64_t i = first + begin; i < first + end; i += 2) {
+        const auto count = static_cast<size_t>(std::min<int64_t>(2, first + end - i));
+        std::array<Room<T>, 2> rooms;
+        std::array<CodedChunk<T>, 2> coded{};
+        std::array good{true, true};
+        const auto pass_each = [&](auto&& step) {
+          for (size_t k = 0; k < count; ++k) good[k] = good[k] && pass(i + static_cast<int64_t>(k), [&] { step(k); });
+        };
+        pass_each([&](size_t k) {
+          const int64_t index = i + static_cast<int64_t>(k);
+          const std::span<const std::byte> bytes = checked_bytes(index);
+          rooms[k] = room_of(grid_[index]);
+          coded[k] = {bytes, grid_[index], rooms[k].dst, rooms[k].stride};
+        });
+        bool paired = false;
+        if (count == 2 && good[0] && good[1]) good[0] = pass(i, [&] { paired = decoder_->decode_pair(coded); });
+        if (!paired) pass_each([&](size_t k) { decoder_->decode(coded[k]); });
+        pass_each([&](size_t k) { done(coded[k].chunk, rooms[k]); });
       }
     });
     for (const std::exception_ptr& failure : failures)
@@ -116,20 +144,23 @@ void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int
   check_size(levels.size(), count, shape.columns);
   if (levels.empty()) return;
   const ChunkGrid& grid = stream.grid();
-  stream.for_chunks(grid.first_of_row(first), grid.end_of_row(first + count - 1), threads,
-                    [&](const LevelDecoder& decoder, const Chunk& chunk, std::span<const std::byte> coded) {
-                      if (chunk.row >= first && chunk.row + chunk.rows <= first + count) {
-                        int32_t* dst = levels.data() + (chunk.row - first) * shape.columns + chunk.column;
-                        return decoder.decode(coded, chunk, dst, shape.columns);
-                      }
-                      // Some of the chunk's rows are not wanted.
-                      std::vector<int32_t> own(static_cast<size_t>(chunk.rows * chunk.columns));
-                      decoder.decode(coded, chunk, own.data(), chunk.columns);
-                      for (int64_t r = std::max(first, chunk.row); r < std::min(first + count, chunk.row + chunk.rows);
-                           ++r)
-                        std::copy_n(own.data() + (r - chunk.row) * chunk.columns, chunk.columns,
-                                    levels.data() + (r - first) * shape.columns + chunk.column);
-                    });
+  const auto place = [&](int64_t row, int64_t column) {
+    return levels.data() + (row - first) * shape.columns + column;
+  };
+  stream.decode<int32_t>(
+      grid.first_of_row(first), grid.end_of_row(first + count - 1), threads,
+      [&](const Chunk& chunk) -> Room<int32_t> {
+        if (chunk.row >= first && chunk.row + chunk.rows <= first + count)
+          return {place(chunk.row, chunk.column), shape.columns};
+        std::vector<int32_t> own(static_cast<size_t>(chunk.rows * chunk.columns));
+        int32_t* dst = own.data();
+        return {dst, chunk.columns, std::move(own)};
+      },
+      [&](const Chunk& chunk, const Room<int32_t>& room) {
+        if (room.own.empty()) return;
+        for (int64_t r = std::max(first, chunk.row); r < std::min(first + count, chunk.row + chunk.rows); ++r)
+          std::copy_n(room.dst + (r - chunk.row) * room.stride, chunk.columns, place(r, chunk.column));
+      });
 }
 
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
@@ -141,28 +172,52 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
   if (!column_scale.empty() && static_cast<int64_t>(column_scale.size()) != shape.columns)
     fail_input("{} column scales for {} columns", column_scale.size(), shape.columns);
   if (dst.empty()) return;
-  stream.for_chunks(0, stream.grid().count(), threads,
-                    [&](const LevelDecoder& decoder, const Chunk& chunk, std::span<const std::byte> coded) {
-                      float* first = dst.data() + chunk.row * shape.columns + chunk.column;
-                      decoder.decode(coded, chunk, first, shape.columns);
-                      if (row_scale.empty() && column_scale.empty()) return;
-                      // The chunk is still in the cache.
-                      const auto columns = column_scale.empty()
-                                               ? column_scale
-                                               : column_scale.subspan(static_cast<size_t>(chunk.column),
-                                                                      static_cast<size_t>(chunk.columns));
-                      for (int64_t r = 0; r < chunk.rows; ++r)
-                        scale_row(std::span(first + r * shape.columns, static_cast<size_t>(chunk.columns)),
-                                  row_scale.empty() ? 1.0f : row_scale[static_cast<size_t>(chunk.row + r)], columns);
-                    });
+  stream.decode<float>(
+      0, stream.grid().count(), threads,
+      [&](const Chunk& chunk) -> Room<float> {
+        return {dst.data() + chunk.row * shape.columns + chunk.column, shape.columns};
+      },
+      [&](const Chunk& chunk, const Room<float>& room) {
+        if (row_scale.empty() && column_scale.empty()) return;
+        // The chunk is still in the cache.
+        const auto columns = column_scale.empty() ? column_scale
+                                                  : column_scale.subspan(static_cast<size_t>(chunk.column),
+                                                                         static_cast<size_t>(chunk.columns));
+        for (int64_t r = 0; r < chunk.rows; ++r)
+          scale_row(std::span(room.dst + r * room.stride, static_cast<size_t>(chunk.columns)),
+                    row_scale.empty() ? 1.0f : row_scale[static_cast<size_t>(chunk.row + r)], columns);
+      });
 }
 
-void LevelDecoder::decode(std::span<const std::byte> bytes, const Chunk& chunk, float* dst, int64_t stride) const {
-  std::vector<int32_t> levels(static_cast<size_t>(chunk.rows * chunk.columns));
-  decode(bytes, chunk, levels.data(), chunk.columns);
-  for (int64_t r = 0; r < chunk.rows; ++r)
-    for (int64_t c = 0; c < chunk.columns; ++c)
-      dst[r * stride + c] = static_cast<float>(levels[static_cast<size_t>(r * chunk.columns + c)]);
+namespace {
+
+/// The chunk again, its levels to go to `own`.
+CodedChunk<int32_t> as_integers(const CodedChunk<float>& coded, std::vector<int32_t>& own) {
+  own.resize(static_cast<size_t>(coded.chunk.rows * coded.chunk.columns));
+  return {coded.bytes, coded.chunk, own.data(), coded.chunk.columns};
+}
+
+void to_floats(const CodedChunk<int32_t>& from, const CodedChunk<float>& to) {
+  for (int64_t r = 0; r < from.chunk.rows; ++r)
+    for (int64_t c = 0; c < from.chunk.columns; ++c)
+      to.dst[r * to.stride + c] = static_cast<float>(from.dst[r * from.stride + c]);
+}
+
+}  // namespace
+
+void LevelDecoder::decode(const CodedChunk<float>& coded) const {
+  std::vector<int32_t> levels;
+  const CodedChunk<int32_t> integers = as_integers(coded, levels);
+  decode(integers);
+  to_floats(integers, coded);
+}
+
+bool LevelDecoder::decode_pair(const std::array<CodedChunk<float>, 2>& pair) const {
+  std::array<std::vector<int32_t>, 2> levels;
+  const std::array integers{as_integers(pair[0], levels[0]), as_integers(pair[1], levels[1])};
+  if (!decode_pair(integers)) return false;
+  for (size_t i = 0; i < 2; ++i) to_floats(integers[i], pair[i]);
+  return true;
 }
 
 }  // namespace tercel::codec

@@ -1,6 +1,7 @@
 // What a profile's decoder does for the frame.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 
@@ -10,15 +11,26 @@
 
 namespace tercel::codec {
 
+/// A chunk whose checksum has been compared, and where its levels go: to dst[r * stride + c].
+template <typename T>
+struct CodedChunk {
+  std::span<const std::byte> bytes;
+  Chunk chunk;
+  T* dst;
+  int64_t stride;
+};
+
 /// Has read its fields; the shape outlives it.
 class LevelDecoder {
  public:
   virtual ~LevelDecoder() = default;
-  /// A chunk's levels to dst[r * stride + c], from bytes whose checksum has been compared. Throws Error where they are
-  /// no chunk all the same. Called from several threads.
-  virtual void decode(std::span<const std::byte> bytes, const Chunk& chunk, int32_t* dst, int64_t stride) const = 0;
+  /// Throws Error where the bytes are no chunk all the same. Called from several threads.
+  virtual void decode(const CodedChunk<int32_t>& coded) const = 0;
   /// The same as floats, unless a profile knows better by way of integers.
-  virtual void decode(std::span<const std::byte> bytes, const Chunk& chunk, float* dst, int64_t stride) const;
+  virtual void decode(const CodedChunk<float>& coded) const;
+  /// Two at once, for profiles that are quicker so and whose chunks cannot fail; false: nothing was done.
+  virtual bool decode_pair(const std::array<CodedChunk<int32_t>, 2>&) const { return false; }
+  bool decode_pair(const std::array<CodedChunk<float>, 2>& pair) const;
 };
 
 std::unique_ptr<LevelDecoder> max_decoder(FieldReader& read, const MatrixShape& shape);

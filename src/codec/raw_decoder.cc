@@ -13,7 +13,8 @@ class RawDecoder final : public LevelDecoder {
   }
 
   using LevelDecoder::decode;
-  void decode(std::span<const std::byte> bytes, const Chunk& chunk, int32_t* dst, int64_t stride) const override {
+  void decode(const CodedChunk<int32_t>& coded) const override {
+    const auto& [bytes, chunk, dst, stride] = coded;
     const auto levels = static_cast<size_t>(chunk.rows * chunk.columns);
     if (bytes.size() != levels * width_) fail_input("{} bytes for {} levels of {}", bytes.size(), levels, width_);
     const std::byte* next = bytes.data();

@@ -15,16 +15,32 @@ class AdaptiveDecoder final : public LevelDecoder {
   }
 
   using LevelDecoder::decode;
-  void decode(std::span<const std::byte> bytes, const Chunk& chunk, int32_t* dst, int64_t stride) const override {
-    RangeDecoder bins(bytes);
-    typename Coding::Contexts contexts;
-    visit_chunk(
-        shape_, chunk, start_, [&](int64_t r) { return dst + r * stride; },
-        [](int32_t& place, int32_t level) { place = level; },
-        [&](const Expected& expected, int32_t) { return Coding::visit(bins, contexts, expected, 0); });
+  using LevelDecoder::decode_pair;
+  void decode(const CodedChunk<int32_t>& coded) const override { decode_together(std::array{coded}); }
+  bool decode_pair(const std::array<CodedChunk<int32_t>, 2>& pair) const override {
+    if constexpr (Coding::kPairs) {
+      if (pair[0].chunk.columns != pair[1].chunk.columns) return false;
+      decode_together(pair);
+    }
+    return Coding::kPairs;
   }
 
  private:
+  template <size_t kChunks>
+  void decode_together(const std::array<CodedChunk<int32_t>, kChunks>& coded) const {
+    decode_together(coded, std::make_index_sequence<kChunks>());
+  }
+  template <size_t kChunks, size_t... i>
+  void decode_together(const std::array<CodedChunk<int32_t>, kChunks>& coded, std::index_sequence<i...>) const {
+    std::array bins{RangeDecoder(coded[i].bytes)...};
+    std::array<typename Coding::Contexts, kChunks> contexts;
+    visit_chunks(
+        shape_, std::array{coded[i].chunk...}, start_,
+        [&](size_t k, int64_t r) { return coded[k].dst + r * coded[k].stride; },
+        [](int32_t& place, int32_t level) { place = level; },
+        [&](size_t k, const Expected& expected, int32_t) { return Coding::visit(bins[k], contexts[k], expected, 0); });
+  }
+
   const MatrixShape& shape_;
   LevelStart start_;
 };

@@ -22,11 +22,13 @@ class AdaptiveEncoder final : public LevelEncoder {
   void chunk(const Chunk& chunk, std::string& out) const override {
     RangeEncoder bins(out);
     typename Coding::Contexts contexts;
-    visit_chunk(
-        shape_, chunk, start_,
-        [&](int64_t r) { return levels_.data() + (chunk.row + r) * shape_.columns + chunk.column; },
+    visit_chunks(
+        shape_, std::array{chunk}, start_,
+        [&](size_t, int64_t r) { return levels_.data() + (chunk.row + r) * shape_.columns + chunk.column; },
         [](const int32_t&, int32_t) {},
-        [&](const Expected& expected, int32_t level) { return Coding::visit(bins, contexts, expected, level); });
+        [&](size_t, const Expected& expected, int32_t level) {
+          return Coding::visit(bins, contexts, expected, level);
+        });
     bins.finish();
   }
 

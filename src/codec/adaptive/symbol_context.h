@@ -1,6 +1,11 @@
 // The adaptive probabilities of 16 symbols.
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -26,58 +31,73 @@ class SymbolContext {
     uint32_t above = start.positive;
     for (size_t s = 0; s < kTokens; ++s) {
       const auto floor = static_cast<uint32_t>(s) * kLeast;
-      below_[s] = static_cast<int16_t>(s == 0 ? 0 : ((kRest * (65536 - above)) >> 16) + floor);
+      below_[s] = static_cast<uint16_t>(s == 0 ? 0 : ((kRest * (65536 - above)) >> 16) + floor);
       if (s > 0) above = above * start.above >> 16;
     }
+    below_[kTokens] = kOne;
   }
 
-  uint32_t below(uint32_t symbol) const { return symbol == kTokens ? kOne : static_cast<uint32_t>(below_[symbol]); }
+  uint32_t below(uint32_t symbol) const { return below_[symbol]; }
 
-  /// The symbol whose share holds `place`, below kOne.
+  /// The symbol whose share holds `place`; the last one past all of them.
   uint32_t find(uint32_t place) const {
-    const Lanes at = all(place);
-    // A comparison that holds is -1 in its lane; the values ascend, the first is 0.
-    const Lanes count = -((half(0) <= at) + (half(1) <= at));
-    const auto quarters = std::bit_cast<std::array<uint64_t, 2>>(count);
-    return static_cast<uint32_t>((quarters[0] + quarters[1]) * 0x0001000100010001u >> 48) - 1;
+    const auto at = static_cast<int16_t>(std::min<uint32_t>(place, kOne - 1));
+    const Lanes all = {at, at, at, at, at, at, at, at};
+    // The values ascend from 0: the first above `place` comes right behind its symbol.
+    return first_of(half(0) > all, half(1) > all) - 1;
   }
 
   void update(uint32_t symbol) {
     const int shift = kShift[seen_];
     seen_ = static_cast<uint8_t>(seen_ + (seen_ + 1u < kShift.size()));
-    const Lanes chosen = all(symbol);
     for (size_t h = 0; h < 2; ++h) {
-      const Lanes index = std::bit_cast<Lanes>(h == 0 ? kFirst : kSecond), value = half(h);
-      const Lanes target = index * kLeast + ((index > chosen) & all(kRest));
-      const Lanes moved = value + ((target - value) >> shift);
-      std::memcpy(below_.data() + 8 * h, &moved, sizeof moved);
+      Lanes target;
+      std::memcpy(&target, kTargets[symbol].data() + kLanes * h, sizeof target);
+      const Lanes value = half(h), moved = value + ((target - value) >> shift);
+      std::memcpy(below_.data() + kLanes * h, &moved, sizeof moved);
     }
   }
 
  private:
   // Vectors of 128 bits, which every machine has: there is nothing to choose at run time.
+  static constexpr size_t kLanes = 8;
   using Lanes [[gnu::vector_size(16)]] = int16_t;
-  static constexpr std::array<int16_t, 8> kFirst = {0, 1, 2, 3, 4, 5, 6, 7}, kSecond = {8, 9, 10, 11, 12, 13, 14, 15};
 
-  static Lanes all(uint32_t value) {
-    const auto v = static_cast<int16_t>(value);
-    return Lanes{v, v, v, v, v, v, v, v};
-  }
   Lanes half(size_t h) const {
     Lanes lanes;
-    std::memcpy(&lanes, below_.data() + 8 * h, sizeof lanes);
+    std::memcpy(&lanes, below_.data() + kLanes * h, sizeof lanes);
     return lanes;
   }
 
-  static constexpr int16_t kLeast = 8;  // no symbol falls below 2^-12
-  static constexpr int16_t kRest = kOne - kTokens * kLeast;
+  /// Of sixteen lanes, each 0 or -1, the index of the first that is not 0; 16 if there is none.
+  static uint32_t first_of(Lanes low, Lanes high) {
+#ifdef __SSE2__
+    const __m128i bytes = _mm_packs_epi16(std::bit_cast<__m128i>(low), std::bit_cast<__m128i>(high));
+    return static_cast<uint32_t>(std::countr_zero(static_cast<uint32_t>(_mm_movemask_epi8(bytes)) | 1u << kTokens));
+#else
+    const Lanes count = -(low + high);
+    const auto quarters = std::bit_cast<std::array<uint64_t, 2> >(count);
+    return kTokens - static_cast<uint32_t>((quarters[0] + quarters[1]) * 0x0001000100010001u >> 48);
+#endif
+  }
+
+  static constexpr int kLeast = 8;  // no symbol falls below 2^-12
+  static constexpr int kRest = kOne - static_cast<int>(kTokens) * kLeast;
   static constexpr auto kShift = [] {
     std::array<uint8_t, 96> shift{};
     for (size_t n = 0; n < shift.size(); ++n) shift[n] = n < 6 ? 4 : n < 24 ? 5 : n < 95 ? 6 : 7;
     return shift;
   }();
+  /// Where the values move to when a symbol has come.
+  static constexpr auto kTargets = [] {
+    std::array<std::array<int16_t, kTokens>, kTokens> targets{};
+    for (size_t s = 0; s < kTokens; ++s)
+      for (size_t i = 0; i < kTokens; ++i)
+        targets[s][i] = static_cast<int16_t>(static_cast<int>(i) * kLeast + (i > s ? kRest : 0));
+    return targets;
+  }();
 
-  alignas(16) std::array<int16_t, kTokens> below_;
+  alignas(64) std::array<uint16_t, kTokens + 1> below_;
   uint8_t seen_ = 0;
 };
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,10 +28,8 @@ class RangeDecoder {
     const uint32_t one = (range_ >> 16) * context.one();
     const uint64_t split = uint64_t{one} << 32;
     const bool value = window_ < split;
-    window_ -= value ? 0 : split;
-    range_ = value ? one : range_ - one;
+    move_to(window_ - (value ? 0 : split), value ? one : range_ - one);
     context.update(value);
-    skip(std::countl_zero(range_));
     return value;
   }
 
@@ -47,21 +44,18 @@ class RangeDecoder {
 
   uint32_t symbol(SymbolContext& context, uint32_t = 0) {
     const uint32_t unit = range_ >> SymbolContext::kBits;
-    // What lies past the last symbol's share, from rounding, belongs to no stream of ours.
-    const uint32_t place = std::min<uint32_t>(static_cast<uint32_t>(window_ >> 32) / unit, SymbolContext::kOne - 1);
-    const uint32_t value = context.find(place);
+    const uint32_t value = context.find(static_cast<uint32_t>(window_ >> 32) / unit);
     const uint32_t below = context.below(value);
-    window_ -= uint64_t{unit * below} << 32;
-    range_ = unit * (context.below(value + 1) - below);
+    move_to(window_ - (uint64_t{unit * below} << 32), unit * (context.below(value + 1) - below));
     context.update(value);
-    skip(std::countl_zero(range_));
     return value;
   }
 
  private:
-  void skip(int count) {
-    range_ <<= count;
-    window_ <<= count;
+  void move_to(uint64_t window, uint32_t range) {
+    const int count = 31 - highest_bit(range);
+    window_ = window << count;
+    range_ = range << count;
     spare_ -= count;
     if (spare_ < 0) refill();
   }

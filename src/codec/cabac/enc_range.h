@@ -3,10 +3,10 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <string>
 
+#include "base/bits.h"
 #include "codec/adaptive/symbol_context.h"
 #include "codec/cabac/context.h"
 
@@ -73,7 +73,7 @@ class RangeEncoder {
 
  private:
   void normalize() {
-    const int shift = std::countl_zero(range_);
+    const int shift = 31 - highest_bit(range_);
     range_ <<= shift;
     low_ <<= shift;
     pending_ += shift;

@@ -61,6 +61,7 @@ class LevelPlace {
 /// The `max` profile, for the encoder and decoder that both adaptive profiles share.
 struct LevelCoding {
   using Contexts = LevelContexts;
+  static constexpr bool kPairs = false;  // its branches cost more than waiting does
   template <typename Bins>
   static int32_t visit(Bins& bins, Contexts& contexts, const Expected& expected, int32_t level) {
     return visit_level(bins, LevelPlace(contexts, expected), level);

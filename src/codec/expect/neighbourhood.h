@@ -6,12 +6,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "base/bits.h"
 #include "codec/chunks.h"
 
 namespace tercel::codec {
@@ -113,7 +114,7 @@ class Neighbourhood {
   /// Of twice a mean in 1/256.
   static int magnitude_class(uint64_t twice) {
     const auto sum = static_cast<uint32_t>(twice) | 32;
-    const int top = std::bit_width(sum) - 1;
+    const int top = highest_bit(sum);
     return 2 * top + static_cast<int>(sum >> (top - 1) & 1) - (2 * 9 - kMeanOne);
   }
 
@@ -135,23 +136,44 @@ decltype(auto) with_flags(bool a, bool b, Body&& body) {
   return body(std::false_type(), std::false_type());
 }
 
-/// Every level of a chunk in order: `code(expected, level)` codes one and returns it; readers ignore the level they are
-/// given. `row_of(r)` points to the chunk's first column in its row r, where writers find the levels and `put(place,
-/// level)` of readers leaves them.
-template <typename RowOf, typename Put, typename Code>
-void visit_chunk(const MatrixShape& shape, const Chunk& chunk, const LevelStart& start, RowOf&& row_of, Put&& put,
-                 Code&& code) {
-  Neighbourhood neighbourhood(shape, chunk, start);
-  with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto classes) {
-    for (int64_t r = 0; r < chunk.rows; ++r) {
-      auto* row = row_of(r);
-      neighbourhood.start_row();
-      for (int64_t c = 0; c < chunk.columns; ++c) {
-        const int32_t level = code(neighbourhood.template expect<kernel.value, classes.value>(row, c), row[c]);
-        put(row[c], level);
-        neighbourhood.template note<kernel.value, classes.value>(c, level);
+/// Every level of some chunks of equal columns, each chunk's in its order, the chunks in turn: what one level depends
+/// on is a long chain of steps, and the processor works on several at once. `code(i, expected, level)` codes one level
+/// of chunk i and returns it; readers ignore the level they are given. `row_of(i, r)` points to the chunk's first
+/// column in its row r, where writers find the levels and `put(place, level)` of readers leaves them.
+template <size_t kChunks, typename RowOf, typename Put, typename Code>
+void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& chunks, const LevelStart& start,
+                  RowOf&& row_of, Put&& put, Code&& code) {
+  const auto at_once = std::make_index_sequence<kChunks>();
+  const auto neighbourhoods_of = [&]<size_t... i>(std::index_sequence<i...>) {
+    return std::array{Neighbourhood(shape, chunks[i], start)...};
+  };
+  std::array neighbourhoods = neighbourhoods_of(at_once);
+  const int64_t columns = chunks[0].columns;
+  const int64_t rows = std::min_element(chunks.begin(), chunks.end(), [](const Chunk& a, const Chunk& b) {
+                         return a.rows < b.rows;
+                       })->rows;
+  with_flags(neighbourhoods[0].has_kernel(), neighbourhoods[0].has_classes(), [&](auto kernel, auto classes) {
+    const auto visit = [&](size_t i, auto* row, int64_t c) [[gnu::always_inline]] {
+      Neighbourhood& neighbourhood = neighbourhoods[i];
+      const int32_t level = code(i, neighbourhood.template expect<kernel.value, classes.value>(row, c), row[c]);
+      put(row[c], level);
+      neighbourhood.template note<kernel.value, classes.value>(c, level);
+    };
+    const auto visit_together = [&]<size_t... i>(std::index_sequence<i...>) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const std::array row{row_of(i, r)...};
+        (neighbourhoods[i].start_row(), ...);
+        for (int64_t c = 0; c < columns; ++c) (visit(i, row[i], c), ...);
       }
-    }
+    };
+    visit_together(at_once);
+    if constexpr (kChunks > 1)
+      for (size_t i = 0; i < kChunks; ++i)  // a last band may be shorter than the others
+        for (int64_t r = rows; r < chunks[i].rows; ++r) {
+          auto* row = row_of(i, r);
+          neighbourhoods[i].start_row();
+          for (int64_t c = 0; c < columns; ++c) visit(i, row, c);
+        }
   });
 }
 

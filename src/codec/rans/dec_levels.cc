@@ -33,12 +33,8 @@ class FastDecoder final : public LevelDecoder {
     one_table_ = tables.count == 1;
   }
 
-  void decode(std::span<const std::byte> bytes, const Chunk& chunk, int32_t* dst, int64_t stride) const override {
-    decode_flat(bytes, chunk, int_groups(isa_), dst, stride);
-  }
-  void decode(std::span<const std::byte> bytes, const Chunk& chunk, float* dst, int64_t stride) const override {
-    decode_flat(bytes, chunk, float_groups(isa_), dst, stride);
-  }
+  void decode(const CodedChunk<int32_t>& coded) const override { decode_flat(coded, int_groups(isa_)); }
+  void decode(const CodedChunk<float>& coded) const override { decode_flat(coded, float_groups(isa_)); }
 
  private:
   bool has_classes() const { return !shape_.column_class.empty(); }
@@ -56,8 +52,8 @@ class FastDecoder final : public LevelDecoder {
 
   /// A chunk is whole rows or a piece of one: its levels lie in a line, unless the caller wants other strides.
   template <typename T>
-  void decode_flat(std::span<const std::byte> bytes, const Chunk& chunk, DecodeGroups<T> decode_groups, T* dst,
-                   int64_t stride) const {
+  void decode_flat(const CodedChunk<T>& coded, DecodeGroups<T> decode_groups) const {
+    const auto& [bytes, chunk, dst, stride] = coded;
     const int64_t count = chunk.rows * chunk.columns;
     TERCEL_CHECK(chunk.rows == 1 || stride == chunk.columns);
     FieldReader read(bytes);
