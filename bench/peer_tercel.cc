@@ -1,6 +1,6 @@
-// peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy: loads, prints the load time in ms and the most memory so far in MiB,
-// writes the answer, then answers every line on stdin with the time of one run in ms. bench/peers.py runs it in turns
-// with its peers.
+// peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy [PASS...]: loads, leaving these passes out, prints the load time in ms
+// and the most memory so far in MiB, writes the answer, then answers every line on stdin with the time of one run in ms.
+// bench/peers.py runs it in turns with its peers, tools/layernorm_fold.py with itself.
 
 #include <fmt/format.h>
 
@@ -31,11 +31,12 @@ double peak_mib() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) return 2;
+  if (argc < 5) return 2;
   try {
     const double start = now_ms();
     tercel::SessionOptions options;
     options.threads = std::atoi(argv[2]);
+    options.without.assign(argv + 5, argv + argc);
     tercel::Session session(tercel::load(argv[1]), options);
     const std::vector<tercel::Array> input{tercel::Array::open(argv[3])};
     session.prepare({{session.model().inputs()[0].name, input[0].dims()}});

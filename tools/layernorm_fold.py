@@ -4,9 +4,9 @@
     python3 tools/layernorm_fold.py [--tercel PROGRAM] [--turns N] [--threads 1,2] MODEL.onnx...
 
 Answers: the same seeded noise through the plan with and without the fold, and through ONNX Runtime (where Python has it)
-before and after `tercel optimize`. Time: `tercel bench` with and without the fold in turn; the ratio is the median over the
-turns of the fastest run with to the fastest run without. Share: steps of LayerNormalization and tercel.RowScale in the sum of
-all steps, the least over the turns.
+before and after `tercel optimize`. Time: one run with the fold and one without in turn, first one, then the other first, in two processes
+that stay (`cmake --build build/release --target peer_tercel`); the ratio is the median over the turns, behind it its quartiles.
+Share: steps of LayerNormalization and tercel.RowScale in the sum of all steps of `tercel bench`, the least of three.
 """
 import argparse
 import json
@@ -22,7 +22,8 @@ try:
 except ImportError:
     onnxruntime = None
 
-WITHOUT = [word for name in ("lift_pick", "fold_layernorm", "defer_layernorm") for word in ("--without", name)]
+PASSES = ("lift_pick", "fold_layernorm", "defer_layernorm")
+WITHOUT = [word for name in PASSES for word in ("--without", name)]
 NORMS = ("LayerNormalization", "tercel.RowScale")
 
 
@@ -44,6 +45,34 @@ def bench(program: str, model: str, threads: int, *flags: str) -> dict:
     return json.loads(run(program, "bench", model, "--json", "-n", "20", "-t", str(threads), *flags))
 
 
+class Runner:
+    """A process that runs the model whenever it is asked to."""
+
+    def __init__(self, program: str, model: str, threads: int, source: pathlib.Path, *without: str):
+        self.process = subprocess.Popen([program, model, str(threads), str(source), str(source.with_name("runner.npy")), *without],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
+
+    def run_ms(self) -> float:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def pairs_of(runners: list[Runner], turns: int) -> list[tuple]:
+    """Times of the first and the second, run in turn."""
+    pairs = []
+    for turn in range(turns + 3):
+        order = runners if turn % 2 else runners[::-1]
+        times = {runner: runner.run_ms() for runner in order}
+        pairs.append((times[runners[0]], times[runners[1]]))
+    return pairs[3:]
+
+
 def norms(program: str, model: str, *flags: str) -> int:
     plan = json.loads(run(program, "inspect", model, "--why", "--json", *flags))["plan"]
     return sum(step["op"] == "LayerNormalization" for step in plan["steps"])
@@ -53,7 +82,7 @@ def share(report: dict) -> float:
     return sum(s["ms"] for s in report["steps"] if s["op"] in NORMS) / sum(s["ms"] for s in report["steps"])
 
 
-def measure(program: str, model: str, turns: int, threads: list[int]) -> None:
+def measure(program: str, peer: str, model: str, turns: int, threads: list[int]) -> None:
     name = pathlib.Path(model).parent.name + "/" + pathlib.Path(model).name
     shape = json.loads(run(program, "inspect", model, "--json"))["inputs"][0]["dims"]
     with tempfile.TemporaryDirectory() as temporary:
@@ -73,25 +102,28 @@ def measure(program: str, model: str, turns: int, threads: list[int]) -> None:
                 session = onnxruntime.InferenceSession(path, one, providers=["CPUExecutionProvider"])
                 outputs.append(session.run(None, {session.get_inputs()[0].name: noise})[0])
             print(f"; in ONNX Runtime {distance(outputs[1], outputs[0]):.1e}", end="")
-    print()
-    for count in threads:
-        reports = [(bench(program, model, count), bench(program, model, count, *WITHOUT)) for _ in range(turns)]
-        ratios = sorted(a["min_ms"] / b["min_ms"] for a, b in reports)
-        print(f"  {count} threads: share {100 * min(share(b) for _, b in reports):.2f} % -> "
-              f"{100 * min(share(a) for a, _ in reports):.2f} %; fastest {min(b['min_ms'] for _, b in reports):.2f} -> "
-              f"{min(a['min_ms'] for a, _ in reports):.2f} ms; ratio {statistics.median(ratios):.4f} "
-              f"({ratios[0]:.4f} .. {ratios[-1]:.4f}, {turns} turns)")
+        print()
+        for count in threads:
+            shares = [min(share(bench(program, model, count, *flags)) for _ in range(3)) for flags in (WITHOUT, ())]
+            runners = [Runner(peer, model, count, folder / "input.npy", *without) for without in ((), PASSES)]
+            pairs = pairs_of(runners, turns)
+            for runner in runners:
+                runner.close()
+            low, middle, high = statistics.quantiles([a / b for a, b in pairs], n=4)
+            print(f"  {count} threads: share {100 * shares[0]:.2f} % -> {100 * shares[1]:.2f} %; median {statistics.median(b for _, b in pairs):.2f} -> "
+                  f"{statistics.median(a for a, _ in pairs):.2f} ms; ratio {middle:.4f} ({low:.4f} .. {high:.4f}, {turns} turns)")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+")
     parser.add_argument("--tercel", default="build/release/tercel")
-    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--peer", default="build/release/bench/peer_tercel")
+    parser.add_argument("--turns", type=int, default=400)
     parser.add_argument("--threads", default="1,2", help="empty: nothing is timed")
     options = parser.parse_args()
     for model in options.models:
-        measure(options.tercel, model, options.turns, [int(t) for t in options.threads.split(",") if t])
+        measure(options.tercel, options.peer, model, options.turns, [int(t) for t in options.threads.split(",") if t])
 
 
 main()
