@@ -46,7 +46,7 @@ class RangeDecoder {
     const uint32_t unit = range_ >> SymbolContext::kBits;
     const uint32_t value = context.find(static_cast<uint32_t>(window_ >> 32) / unit);
     const uint32_t below = context.below(value);
-    move_to(window_ - (uint64_t{unit * below} << 32), unit * (context.below(value + 1) - below));
+    move_to(window_ - (uint64_t{unit} * below << 32), unit * (context.below(value + 1) - below));
     context.update(value);
     return value;
   }

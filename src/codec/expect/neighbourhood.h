@@ -66,7 +66,7 @@ class Neighbourhood {
       const int32_t before = column >= kernel_ ? remembered(here[-kernel_]) : 0;
       guess = (left * weights_[0] + up * weights_[1] + corner * weights_[2] + before * weights_[3]) *
               (kUnit / LevelStart::kWeightOne);
-      expected += static_cast<uint32_t>(std::abs(left) + std::abs(up)) * kUnit;
+      expected += static_cast<uint64_t>(std::abs(left) + std::abs(up)) * kUnit;
       expected = (expected * at.share) >> 8;
       expected += static_cast<uint32_t>(std::abs(guess));
     }
@@ -74,7 +74,7 @@ class Neighbourhood {
     e.magnitude = magnitude_class(expected);
     if constexpr (kKernel) {
       e.negative = guess < 0;
-      const int guessed = magnitude_class(static_cast<uint32_t>(std::abs(guess)) * 2);
+      const int guessed = magnitude_class(static_cast<uint64_t>(std::abs(guess)) * 2);
       e.surety = guess == 0 ? 0 : std::clamp(guessed - e.magnitude + 7, 0, kSureties - 1);
     }
     return e;
@@ -153,7 +153,7 @@ void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& ch
                          return a.rows < b.rows;
                        })->rows;
   with_flags(neighbourhoods[0].has_kernel(), neighbourhoods[0].has_classes(), [&](auto kernel, auto classes) {
-    const auto visit = [&](size_t i, auto* row, int64_t c) [[gnu::always_inline]] {
+    const auto visit = [&](size_t i, auto* row, int64_t c) __attribute__((always_inline)) {
       Neighbourhood& neighbourhood = neighbourhoods[i];
       const int32_t level = code(i, neighbourhood.template expect<kernel.value, classes.value>(row, c), row[c]);
       put(row[c], level);
