@@ -36,16 +36,16 @@ class Solver {
 
 }  // namespace
 
-std::string target_of(const LinearSite& site, const Graph& graph) {
+Target target_of(const LinearSite& site, const Graph& graph) {
   const Value* value = site.node->output();
   for (;;) {
-    if (value->users.size() != 1 || !value->users[0]->is("Add") || graph.is_output(value)) return value->name;
+    if (value->users.size() != 1 || !value->users[0]->is("Add") || graph.is_output(value)) return {value->name};
     const Node* add = value->users[0];
     const Value* other = add->input(0) == value ? add->input(1) : add->input(0);
     const Value* sum = add->output();
-    if (!sum->type.static_shape() || sum->type != value->type) return value->name;
+    if (!sum->type.static_shape() || sum->type != value->type) return {value->name};
     value = sum;
-    if (!other->is_constant()) return value->name;
+    if (!other->is_constant()) return {value->name, true};
   }
 }
 
@@ -144,6 +144,61 @@ Correction CorrectionFit::fit(const std::vector<CorrectionFit>& shares, const Cu
   const Eigen::VectorXd bias = (delta - c.cast<double>() * x) / all.weight_;
   for (Eigen::Index r = 0; r < m; ++r) correction.bias.push_back(static_cast<float>(bias[r]));
   return correction;
+}
+
+void OutputFit::Row::add(const Row& other) {
+  wanted += other.wanted;
+  got += other.got;
+  wanted_square += other.wanted_square;
+  got_square += other.got_square;
+}
+
+void OutputFit::add(const Array& wanted, const Array& got) {
+  const OutputRows want(*site_, wanted), have(*site_, got);
+  const int64_t places = static_cast<int64_t>(wanted.floats().size()) / site_->rows;
+  for (int64_t r = 0; r < site_->rows; ++r) {
+    Row sums;
+    for (int64_t place = 0; place < places; ++place) {
+      const auto w = static_cast<double>(want.at(place, r)), g = static_cast<double>(have.at(place, r));
+      sums.add({w, g, w * w, g * g});
+    }
+    rows_[static_cast<size_t>(r)].add(sums);
+  }
+  places_ += static_cast<double>(places);
+}
+
+OutputFit::Result OutputFit::fit(const std::vector<OutputFit>& shares, const std::vector<float>& own) {
+  OutputFit all = shares.at(0);
+  for (size_t s = 1; s < shares.size(); ++s) {
+    all.places_ += shares[s].places_;
+    for (size_t r = 0; r < all.rows_.size(); ++r) all.rows_[r].add(shares[s].rows_[r]);
+  }
+  Result result;
+  result.bias.resize(all.rows_.size());
+  if (!(all.places_ > 0)) return result;
+
+  // The mean of all shares but one, of which that one says what it is worth there.
+  double worth = 0, cost = 0, wanted_variance = 0, got_variance = 0;
+  for (const OutputFit& share : shares)
+    for (size_t r = 0; r < all.rows_.size() && share.places_ < all.places_; ++r) {
+      const double lost = share.rows_[r].wanted - share.rows_[r].got;
+      const double others = (all.rows_[r].wanted - all.rows_[r].got - lost) / (all.places_ - share.places_);
+      worth += others * lost;
+      cost += others * others * share.places_;
+    }
+  for (const Row& row : all.rows_) {
+    wanted_variance += row.wanted_square - row.wanted * row.wanted / all.places_;
+    got_variance += row.got_square - row.got * row.got / all.places_;
+  }
+  const double shrink = cost > 0 ? std::clamp(worth / cost, 0.0, 1.0) : 0;
+  if (!own.empty() && wanted_variance > 0 && got_variance > 0)
+    result.factor = std::clamp(std::sqrt(wanted_variance / got_variance), 0.5, 2.0);
+  for (size_t r = 0; r < all.rows_.size(); ++r) {
+    const double got = all.rows_[r].got / all.places_, lost = all.rows_[r].wanted / all.places_ - got;
+    const double of_factor = own.empty() ? 0 : (1 - result.factor) * (got - static_cast<double>(own[r]));
+    result.bias[r] = static_cast<float>(shrink * lost + of_factor);
+  }
+  return result;
 }
 
 }  // namespace tercel

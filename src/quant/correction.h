@@ -19,7 +19,11 @@ struct Correction {
 
 /// The value a layer answers for: its output, with the bias and, where the output only joins a stream, the stream
 /// (so that what writes to a residual stream takes up what the stream has lost).
-std::string target_of(const LinearSite& site, const Graph& graph);
+struct Target {
+  std::string value;
+  bool joins_stream = false;
+};
+Target target_of(const LinearSite& site, const Graph& graph);
 
 /// With the layers before it quantised, a layer reads x and makes `got` of it where the network as it was made
 /// `wanted`. The correction C, c least in  sum_t w_t |wanted_t - got_t - C x_t - c|^2  (+ the curvature's damping):
@@ -48,6 +52,34 @@ class CorrectionFit {
   std::vector<float> product_;               // sum of w delta x', rows x columns
   std::vector<double> delta_mean_, x_mean_;  // sums of w delta, w x
   std::vector<float> x_, delta_;             // of one input
+};
+
+/// For layers that CorrectionFit cannot do: a factor on the whole layer and a bias, so that its outputs have the
+/// deviation and the mean that they had. Over all places alike, and with the layer quantised itself: means under Fisher
+/// weights are of a few places at times, and what is right for these moves all others. (Bias correction: Nagel et al.
+/// 2019, arXiv 1906.04721; here against what the layer reads once all before it are quantised.)
+class OutputFit {
+ public:
+  explicit OutputFit(const LinearSite& site) : site_(&site), rows_(static_cast<size_t>(site.rows)) {}
+  void add(const Array& wanted, const Array& got);
+
+  struct Result {
+    double factor = 1;
+    std::vector<float> bias;  ///< to be added, one a row, once the factor is on what is not bias
+  };
+  /// `own`: the bias that `got` holds, one a row. Empty: `got` is more than the layer's own output, no factor. What
+  /// means have moved by is shrunk as CorrectionFit's.
+  static Result fit(const std::vector<OutputFit>& shares, const std::vector<float>& own);
+
+ private:
+  struct Row {
+    double wanted = 0, got = 0, wanted_square = 0, got_square = 0;  ///< sums over places
+    void add(const Row& other);
+  };
+
+  const LinearSite* site_;
+  double places_ = 0;
+  std::vector<Row> rows_;
 };
 
 }  // namespace tercel

@@ -159,7 +159,9 @@ TEST(Correction, IsShrunkToNothingWhereSharesDisagree) {
 TEST(Correction, AnswersForTheStreamItJoins) {
   for (bool bias : {true, false}) {
     const Layer layer(bias);
-    EXPECT_EQ(target_of(layer.site, layer.model.impl().graph), "joined");
+    const Target target = target_of(layer.site, layer.model.impl().graph);
+    EXPECT_EQ(target.value, "joined");
+    EXPECT_TRUE(target.joins_stream);
   }
 }
 
@@ -171,6 +173,57 @@ TEST(Correction, WantsEnoughPlacesAndOneBlock) {
   EXPECT_FALSE(CorrectionFit::can(layer.site, layer.moments, two));
   layer.moments.place_weight.assign(1, std::vector<float>(4 * kColumns - 1, 1.0f));
   EXPECT_FALSE(CorrectionFit::can(layer.site, layer.moments, layer.curvature));
+}
+
+/// Where a layer's outputs lost `lost(k, row)` on input k, which gave them `factor` times their deviation; a share for
+/// each half of the inputs.
+template <typename Lost>
+OutputFit::Result output_fit(const std::vector<float>& own, float factor, Lost&& lost) {
+  const Layer layer(true);
+  std::vector<OutputFit> halves(2, OutputFit(layer.site));
+  for (size_t k = 0; k < kInputs; ++k) {
+    Array wanted({kPlaces, kRows}, random_floats(kPlaces * kRows, k)), got = wanted;
+    for (size_t i = 0; i < wanted.floats().size(); ++i) {
+      const float bias = own.empty() ? 0 : own[i % kRows];
+      got.floats()[i] = factor * wanted.floats()[i] + bias;
+      wanted.floats()[i] += bias + lost(k, i % kRows);
+    }
+    halves[k % 2].add(wanted, got);
+  }
+  return OutputFit::fit(halves, own);
+}
+
+TEST(OutputFit, FindsTheMeanOfWhatWasLost) {
+  const auto [factor, bias] =
+      output_fit({}, 1, [](size_t k, size_t row) { return static_cast<float>(row) + (k < 2 ? 0.25f : -0.125f); });
+  EXPECT_EQ(factor, 1);
+  ASSERT_EQ(bias.size(), static_cast<size_t>(kRows));
+  for (size_t r = 0; r < bias.size(); ++r) EXPECT_NEAR(bias[r], static_cast<float>(r), 1e-5);
+}
+
+/// A factor on what is not bias, then this bias: as wanted.
+TEST(OutputFit, FindsTheDeviationBesideABias) {
+  const std::vector<float> own = {1, -2, 3, 0.5f, 40};
+  const auto [factor, bias] = output_fit(own, 1.25f, [](size_t, size_t) { return 0.0f; });
+  EXPECT_NEAR(factor, 0.8, 1e-5);
+  for (float b : bias) EXPECT_NEAR(b, 0, 0.03);  // the mean of random numbers
+  for (float b : output_fit({}, 1.25f, [](size_t, size_t) { return 0.0f; }).bias) EXPECT_NEAR(b, 0, 0.03);
+}
+
+TEST(OutputFit, IsShrunkToNothingWhereSharesDisagree) {
+  for (float b : output_fit({}, 1, [](size_t k, size_t) { return k % 2 == 0 ? 1.0f : -1.5f; }).bias) EXPECT_EQ(b, 0);
+}
+
+TEST(OutputFit, ReadsChannelsOfPictures) {
+  LinearSite site;
+  site.conv = true;
+  site.rows = 3;
+  Array wanted(DType::f32, {2, 3, 4, 5});
+  const Array got = wanted;
+  for (size_t i = 0; i < wanted.floats().size(); ++i) wanted.floats()[i] = static_cast<float>(i / 20 % 3);
+  std::vector<OutputFit> shares(2, OutputFit(site));
+  for (OutputFit& share : shares) share.add(wanted, got);
+  EXPECT_EQ(OutputFit::fit(shares, {}).bias, (std::vector<float>{0, 1, 2}));
 }
 
 }  // namespace

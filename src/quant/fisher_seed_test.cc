@@ -25,8 +25,8 @@ TEST(FisherSeed, AveragesToNothingAndItsSquaresToTheFisherInformation) {
   Rng rng(5), same(5);
   std::array<double, 3> mean{}, square{};
   for (int draw = 0; draw < kDraws; ++draw) {
-    const Array seed = fisher_seed(logits, false, rng);
-    const Array of_p = fisher_seed(probabilities, true, same);
+    const Array seed = fisher_seed(logits, false, 1, rng);
+    const Array of_p = fisher_seed(probabilities, true, 1, same);
     const double along = dot(of_p.floats(), probabilities.floats());
     for (size_t i = 0; i < 3; ++i) {
       const auto s = static_cast<double>(seed.floats()[i]);
@@ -39,6 +39,26 @@ TEST(FisherSeed, AveragesToNothingAndItsSquaresToTheFisherInformation) {
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_NEAR(mean[i], 0, 0.02);
     EXPECT_NEAR(square[i], p[i] * (1 - p[i]), 0.02);
+  }
+}
+
+TEST(FisherSeed, IsThatOfSoftenedAnswersThroughASoftmaxToo) {
+  const Array logits({1, 3}, std::vector<float>{4, -30, 1}), colder({1, 3}, std::vector<float>{2, -15, 0.5f});
+  Array probabilities = logits;
+  double sum = 0;
+  for (float z : logits.floats()) sum += std::exp(static_cast<double>(z));
+  for (float& z : probabilities.floats()) z = static_cast<float>(std::exp(static_cast<double>(z)) / sum);
+  Rng rng(5), same(5), again(5);
+  for (int draw = 0; draw < 100; ++draw) {
+    const Array seed = fisher_seed(colder, false, 1, rng);
+    const Array of_z = fisher_seed(logits, false, 2, same);
+    const Array of_p = fisher_seed(probabilities, true, 2, again);
+    const double along = dot(of_p.floats(), probabilities.floats());
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_NEAR(of_z.floats()[i], seed.floats()[i], 1e-6);
+      const auto p = static_cast<double>(probabilities.floats()[i]);
+      EXPECT_NEAR(p * (static_cast<double>(of_p.floats()[i]) - along), static_cast<double>(seed.floats()[i]), 1e-5);
+    }
   }
 }
 

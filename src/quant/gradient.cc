@@ -269,30 +269,30 @@ void Gradient::run(const Array& input, int samples, const Seed& seed, const See&
   impl_->run(input, samples, seed, see);
 }
 
-Array fisher_seed(const Array& output, bool probabilities, Rng& rng) {
+Array fisher_seed(const Array& output, bool probabilities, double temperature, Rng& rng) {
   const std::span<const float> scores = output.floats();
   Array seed(DType::f32, output.dims());
   if (scores.empty()) return seed;
   const size_t rows = output.dims().size() < 2 ? 1 : static_cast<size_t>(output.dims()[0]);
   const size_t classes = scores.size() / rows;
   std::vector<double> p(classes);
+  constexpr double kLeast = 1e-30;  // what a softmax rounds to 0 has no gradient anyway
   for (size_t r = 0; r < rows; ++r) {
     const std::span<const float> row = scores.subspan(r * classes, classes);
     const float most = *std::max_element(row.begin(), row.end());
     double sum = 0;
     for (size_t i = 0; i < classes; ++i) {
-      p[i] = probabilities ? static_cast<double>(row[i]) : std::exp(static_cast<double>(row[i] - most));
+      p[i] = probabilities ? std::pow(std::max<double>(row[i], kLeast), 1 / temperature)
+                           : std::exp(static_cast<double>(row[i] - most) / temperature);
       sum += p[i];
     }
     double left = rng.uniform() * sum;
     size_t y = 0;
     while (y + 1 < classes && left >= p[y]) left -= p[y++];
     float* to = seed.floats().data() + r * classes;
-    if (probabilities) {
-      to[y] = static_cast<float>(-1 / std::max(p[y], 1e-30));
-    } else {
-      for (size_t i = 0; i < classes; ++i) to[i] = static_cast<float>(p[i] / sum);
-      to[y] -= 1;
+    for (size_t i = 0; i < classes; ++i) {
+      const double of_score = p[i] / sum - (i == y ? 1 : 0);
+      to[i] = static_cast<float>(probabilities ? of_score / std::max<double>(row[i], kLeast) : of_score);
     }
   }
   return seed;

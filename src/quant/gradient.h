@@ -38,8 +38,9 @@ class Gradient {
 };
 
 /// d(-log p_y) / d(output) for a class y drawn from the network's own answer p: the score whose outer products average
-/// to the Fisher information. p is the softmax of `output`, or `output` itself (`probabilities`: the model ends in a
-/// softmax). One class is drawn for each index of the first axis; an output of one axis is one answer.
-Array fisher_seed(const Array& output, bool probabilities, Rng& rng);
+/// to the Fisher information, times the temperature that softens p. p is the softmax of `output` / temperature, or what
+/// that would be where `output` is a softmax (`probabilities`). One class is drawn for each index of the first axis; an
+/// output of one axis is one answer.
+Array fisher_seed(const Array& output, bool probabilities, double temperature, Rng& rng);
 
 }  // namespace tercel

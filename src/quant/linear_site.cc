@@ -13,8 +13,12 @@ bool is_weights(const Value* value, size_t rank) {
          value->constant.dims().size() == rank && value->constant.elements() > 0;
 }
 
-std::string name_of_constant(const Value* value) {
-  return value != nullptr && value->is_constant() && value->type.dtype == DType::f32 ? value->name : "";
+/// The name of a constant of one element a row that nothing else reads: only such a bias can take something up.
+std::string name_of_bias(const Value* value, int64_t rows) {
+  const bool is_bias = value != nullptr && value->is_constant() && value->type.dtype == DType::f32 &&
+                       value->users.size() == 1 && value->constant.elements() == rows &&
+                       !value->constant.dims().empty() && value->constant.dims().back() == rows;
+  return is_bias ? value->name : "";
 }
 
 /// x[i] = sum_j entries[i, j] x[j], kernel by kernel in place.
@@ -49,13 +53,13 @@ std::vector<LinearSite> find_linear_sites(const Graph& graph) {
       site.groups = node->attrs.get_int("group");
       site.kernel_height = dims[2];
       site.kernel_width = dims[3];
-      site.bias = name_of_constant(node->input(2));
+      site.bias = name_of_bias(node->input(2), site.rows);
     } else if (node->is("Gemm") && is_weights(weights, 2) && !node->attrs.get_bool("transA")) {
       const Dims& dims = weights->constant.dims();
       site.transposed = !node->attrs.get_bool("transB");
       site.rows = dims[site.transposed ? 1 : 0];
       site.columns = dims[site.transposed ? 0 : 1];
-      site.bias = name_of_constant(node->input(2));
+      site.bias = name_of_bias(node->input(2), site.rows);
     } else if (node->is("MatMul") && is_weights(weights, 2)) {
       const Dims& dims = weights->constant.dims();
       site.transposed = true;
@@ -66,8 +70,7 @@ std::vector<LinearSite> find_linear_sites(const Graph& graph) {
       if (product->users.size() == 1 && product->users[0]->is("Add") && !graph.is_output(product)) {
         const Node* add = product->users[0];
         const Value* other = add->input(0) == product ? add->input(1) : add->input(0);
-        const std::string name = name_of_constant(other);
-        if (!name.empty() && other->constant.dims() == Dims{site.rows} && other->users.size() == 1) site.bias = name;
+        if (other->type.dims.size() == 1) site.bias = name_of_bias(other, site.rows);
       }
     } else {
       continue;

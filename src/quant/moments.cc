@@ -17,10 +17,8 @@ namespace tercel {
 namespace {
 
 // Few inputs say little of most directions, and less where only some places matter (the class token of a last block): a
-// place weighs as much again as the mean of all, and answers are drawn from a softened
-// softmax, because a network that is sure of itself has no gradient. Values by trial on ViT-Ti (docs/compression.md).
+// place weighs as much again as the mean of all. By trial on ViT-Ti (docs/compression.md).
 constexpr float kPlain = 1;
-constexpr float kTemperature = 3;
 
 class Accumulator {
  public:
@@ -149,11 +147,6 @@ class Accumulator {
   std::vector<float> x_, transposed_, packed_;
 };
 
-bool ends_in_softmax(const Model& model) {
-  const Value* output = model.impl().graph.outputs().at(0);
-  return output->producer != nullptr && output->producer->is("Softmax");
-}
-
 }  // namespace
 
 std::map<std::string, Moments> measure_moments(const Model& model, const std::vector<LinearSite>& sites,
@@ -185,12 +178,7 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
     for (size_t k = 0; k < inputs.size(); ++k) {
       gradient.run(
           inputs[k], options.samples,
-          [&](int, const Array& output) {
-            Array soft = output;
-            if (!probabilities)
-              for (float& x : soft.floats()) x /= kTemperature;
-            return fisher_seed(soft, probabilities, rng);
-          },
+          [&](int, const Array& output) { return fisher_seed(output, probabilities, options.temperature, rng); },
           [&](int, const std::vector<Array>& seen, const std::vector<Array>& gradients) {
             for (size_t i = 0; i < sites.size(); ++i)
               accumulator_of(i).add(sites[i], k, seen[i], &gradients[sites.size() + i], options, isa);

@@ -39,6 +39,7 @@ struct MomentOptions {
   int64_t block_columns = 1024;  ///< at most so many columns a block (whole kernels)
   int64_t places = 256;          ///< taken from one input at most
   int samples = 2;               ///< answers drawn for one input; 0: plain moments
+  double temperature = 3;        ///< of the answers drawn: a network that is sure of itself has no gradient
   uint64_t seed = 1;
   int threads = 0;
 };

@@ -10,16 +10,16 @@
 namespace tercel {
 namespace {
 
-bool ends_in_softmax(const Model& model) {
-  const Value* output = model.impl().graph.outputs().at(0);
-  return output->producer != nullptr && output->producer->is("Softmax");
-}
-
 int most_likely(const std::vector<float>& row) {
   return static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
 }  // namespace
+
+bool ends_in_softmax(const Model& model) {
+  const Value* output = model.impl().graph.outputs().at(0);
+  return output->producer != nullptr && output->producer->is("Softmax");
+}
 
 Model with_outputs(const Model& model, const std::vector<std::string>& values) {
   const Model::Impl& from = model.impl();

@@ -20,6 +20,9 @@ void observe(const Model& model, const std::vector<std::string>& values, const s
              const std::function<void(size_t, const std::vector<Array>&)>& see, const SessionOptions& options = {},
              const Progress& progress = {});
 
+/// Whether the first output holds probabilities.
+bool ends_in_softmax(const Model& model);
+
 /// Log probabilities of the classes, one row an input.
 using Answers = std::vector<std::vector<float>>;
 

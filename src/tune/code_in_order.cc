@@ -1,6 +1,7 @@
 #include "tune/code_in_order.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/isa.h"
 #include "base/threads.h"
@@ -17,7 +18,9 @@ constexpr int64_t kKeptBytes = int64_t{1} << 30;  // of all inputs, between two 
 /// A layer whose loss is being measured, over each share of the inputs.
 struct Fitted {
   size_t part;
-  std::vector<CorrectionFit> shares;
+  std::vector<CorrectionFit> whole;  // empty: a factor and the bias
+  std::vector<OutputFit> output;
+  bool alone = false;  // what it answers for is its own output, no stream that this joins
 };
 
 class InOrder {
@@ -43,22 +46,16 @@ class InOrder {
     std::vector<Fitted> fits;
     std::vector<std::string> values;
     for (size_t s = first; s < last; ++s) {
-      if (!correctable(sites[s])) continue;
-      const size_t part = part_of_.at(sites[s].weights);
-      fits.push_back({part, std::vector<CorrectionFit>(kShares, {sites[s], *compressor_.moments(part)})});
-      values.push_back(target_of(sites[s], graph_));
+      std::optional<Fitted> fitted = fit_of(sites[s]);
+      if (!fitted) continue;
+      if (fitted->whole.empty()) coded_.parts[fitted->part] = plain(fitted->part);  // its own loss counts too
+      fits.push_back(std::move(*fitted));
+      values.push_back(target_of(sites[s], graph_).value);
     }
     if (fits.empty()) return;
     values.push_back(sites[first].input);
     measure(fits, values, sites[first].node);
-    for (const Fitted& fitted : fits) {
-      const Correction correction = CorrectionFit::fit(fitted.shares, compressor_.curvature(fitted.part));
-      std::vector<float> weights = compressor_.weights_of(fitted.part);
-      for (size_t j = 0; j < weights.size(); ++j) weights[j] += correction.weights[j];
-      const std::shared_ptr<CodedPart> part = compressor_.make_part(fitted.part, settings_.parts[fitted.part], weights);
-      for (size_t r = 0; r < correction.bias.size(); ++r) part->mean_error[r] += correction.bias[r];
-      coded_.parts[fitted.part] = part;
-    }
+    for (const Fitted& fitted : fits) coded_.parts[fitted.part] = corrected(fitted);
   }
 
   /// Parts that no layer has decided on, as they are.
@@ -79,12 +76,46 @@ class InOrder {
  private:
   std::shared_ptr<const CodedPart> plain(size_t part) { return compressor_.code_part(part, settings_.parts[part]); }
 
-  bool correctable(const LinearSite& site) const {
-    const auto part = part_of_.find(site.weights);
-    if (part == part_of_.end() || readers_.at(site.weights) != 1) return false;
-    const Moments* moments = compressor_.moments(part->second);
-    return compressor_.parts()[part->second].kind == Part::Kind::linear && moments != nullptr &&
-           CorrectionFit::can(site, *moments, compressor_.curvature(part->second));
+  /// What is to be fitted to a layer's loss, if anything.
+  std::optional<Fitted> fit_of(const LinearSite& site) const {
+    const auto at = part_of_.find(site.weights);
+    if (at == part_of_.end() || readers_.at(site.weights) != 1) return std::nullopt;
+    const size_t part = at->second;
+    const Moments* moments = compressor_.moments(part);
+    if (moments == nullptr || compressor_.parts()[part].kind != Part::Kind::linear) return std::nullopt;
+    if (CorrectionFit::can(site, *moments, compressor_.curvature(part)))
+      return Fitted{part, std::vector<CorrectionFit>(kShares, {site, *moments}), {}, false};
+    if (site.bias.empty()) return std::nullopt;
+    return Fitted{part, {}, std::vector<OutputFit>(kShares, OutputFit(site)), !target_of(site, graph_).joins_stream};
+  }
+
+  std::shared_ptr<const CodedPart> corrected(const Fitted& fitted) const {
+    std::shared_ptr<CodedPart> part;
+    std::vector<float> bias;
+    if (fitted.whole.empty()) {
+      part = std::make_shared<CodedPart>(*coded_.parts[fitted.part]);
+      OutputFit::Result fit =
+          OutputFit::fit(fitted.output, fitted.alone ? bias_now(fitted.part) : std::vector<float>());
+      part->matrix.step *= static_cast<float>(fit.factor);
+      bias = std::move(fit.bias);
+    } else {
+      Correction correction = CorrectionFit::fit(fitted.whole, compressor_.curvature(fitted.part));
+      std::vector<float> weights = compressor_.weights_of(fitted.part);
+      for (size_t j = 0; j < weights.size(); ++j) weights[j] += correction.weights[j];
+      part = compressor_.make_part(fitted.part, settings_.parts[fitted.part], weights);
+      bias = std::move(correction.bias);
+    }
+    part->mean_error.resize(std::max(part->mean_error.size(), bias.size()));
+    for (size_t r = 0; r < bias.size(); ++r) part->mean_error[r] += bias[r];
+    return part;
+  }
+
+  std::vector<float> bias_now(size_t part) const {
+    const Tensor& bias = graph_.find_value(compressor_.parts()[part].bias)->constant;
+    std::vector<float> now(coded_.parts[part]->mean_error);
+    now.resize(static_cast<size_t>(bias.elements()));
+    for (size_t r = 0; r < now.size(); ++r) now[r] += bias.at<float>(static_cast<int64_t>(r));
+    return now;
   }
 
   /// `values`: the target of each fit, then what all of them read.
@@ -104,8 +135,10 @@ class InOrder {
       for (auto share = static_cast<size_t>(begin); share < static_cast<size_t>(end); ++share)
         for (size_t k = share; k < inputs.size(); k += kShares) {
           const std::vector<Array> wanted = before.run(k), got = after.run(k);
-          for (size_t f = 0; f < fits.size(); ++f)
-            fits[f].shares[share].add(k, got.back(), wanted[f], got[f], isa, workspace);
+          for (size_t f = 0; f < fits.size(); ++f) {
+            if (fits[f].whole.empty()) fits[f].output[share].add(wanted[f], got[f]);
+            else fits[f].whole[share].add(k, got.back(), wanted[f], got[f], isa, workspace);
+          }
         }
     });
     if (!next) return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -87,13 +88,13 @@ struct Trials {
 
 class Job {
  public:
-  Job(const Model& model, const CompressOptions& options)
+  Job(const Model& model, const CompressOptions& options, double temperature)
       : options_(options),
         parameters_(model.parameters()),
         lean_(optimize(model)),
         trials_(lean_, options),
         compressor_(lean_, options.lossless ? std::vector<Array>() : trials_.calibration, coding(options.profile),
-                    options.threads, options.progress) {
+                    options.threads, options.progress, temperature) {
     search_ =
         std::make_unique<RateDistortion>(compressor_, trials_.tuning, tuning_answers_,
                                          options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);
@@ -192,6 +193,9 @@ class Job {
     return !shares_.empty();
   }
 
+  bool can_try_out() const { return !trials_.tuning.empty(); }
+  bool stopped() const { return stopped_; }
+
   Compressed finish(const Coded& coded) {
     std::string file = file_of(coded);
     const Model model = read_back(file);
@@ -230,10 +234,7 @@ class Job {
     return Compressed(std::move(file), model, std::move(report));
   }
 
-  CompressPoint point_at(double strength) {
-    const Coded coded = code(strength);
-    return point(compressor_.with(coded), coded.bytes() + overhead_);
-  }
+  CompressPoint point_of(const Coded& coded) { return point(compressor_.with(coded), coded.bytes() + overhead_); }
 
   /// As well as the effort allows.
   Coded code(double strength) {
@@ -366,13 +367,45 @@ void Compressed::save(const std::filesystem::path& path) const {
   file.commit();
 }
 
+namespace {
+
+/// Temperatures of the answers that errors are weighed by. A network that ends in a softmax is often sure of itself
+/// altogether: its own answers leave a few pictures to learn from, softened ones weigh what its answers never show.
+/// Neither is always better (VGG-16, docs/compression.md), so both are tried.
+std::vector<double> temperatures(const Model& model, const CompressOptions& options) {
+  const double soft = MomentOptions().temperature;
+  if (options.pictures.empty() || options.lossless || !ends_in_softmax(model)) return {soft};
+  if (options.effort < kInOrder) return {1};
+  return {soft, 1};
+}
+
+}  // namespace
+
 Compressed compress(const Model& model, const CompressOptions& options) {
   check(options);
   return at_place([&] { return model.name(); },
                   [&] {
-                    Job job(model, options);
-                    if (options.lossless) return job.lossless();
-                    return job.finish(job.choose());
+                    std::optional<Compressed> best;
+                    double best_price = 0;
+                    for (double temperature : temperatures(model, options)) {
+                      try {
+                        Job job(model, options, temperature);
+                        if (options.lossless) return job.lossless();
+                        const Coded coded = job.choose();
+                        const double price = options.target_ratio > 0 && job.can_try_out()
+                                                 ? job.try_out(coded).kl
+                                                 : static_cast<double>(coded.bytes());
+                        if (!best || price < best_price) {
+                          best = job.finish(coded);
+                          best_price = price;
+                        }
+                        if (job.stopped()) break;
+                      } catch (const Error& error) {
+                        if (!best || error.code() != ErrorCode::stopped) throw;
+                        break;  // told to stop while measuring again: the first is the best so far
+                      }
+                    }
+                    return *std::move(best);
                   });
 }
 
@@ -384,15 +417,28 @@ std::vector<CompressPoint> compression_front(const Model& model, const std::vect
                   [&] {
                     CompressOptions quiet = options;
                     quiet.progress = {};
-                    Job job(model, quiet);
                     std::vector<CompressPoint> front;
-                    if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2]));
-                    for (double ratio : ratios) {
-                      front.push_back(job.point_at(job.strength_for_ratio(ratio)));
-                      if (options.progress &&
-                          !options.progress("trade size against answers",
-                                            static_cast<double>(front.size()) / static_cast<double>(ratios.size())))
-                        break;
+                    std::vector<double> divergence;  // on the tuning pictures, which choose
+                    const std::vector<double> all = temperatures(model, options);
+                    size_t done = 0;
+                    for (double temperature : all) {
+                      Job job(model, quiet, temperature);
+                      if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2]));
+                      for (size_t i = 0; i < ratios.size(); ++i) {
+                        const Coded coded = job.code(job.strength_for_ratio(ratios[i]));
+                        const double kl = job.try_out(coded).kl;
+                        if (i == front.size()) {
+                          front.push_back(job.point_of(coded));
+                          divergence.push_back(kl);
+                        } else if (kl < divergence[i]) {
+                          front[i] = job.point_of(coded);
+                          divergence[i] = kl;
+                        }
+                        if (options.progress && !options.progress("trade size against answers",
+                                                                  static_cast<double>(++done) /
+                                                                      static_cast<double>(all.size() * ratios.size())))
+                          return front;
+                      }
                     }
                     return front;
                   });

@@ -16,7 +16,8 @@ namespace {
 
 // Of one part: a search comes back to its last few, and to more of them where they are small.
 constexpr int64_t kVariantsKept = 6, kSmallVariantsKept = 64, kElementsKept = int64_t{1} << 26;
-constexpr int64_t kSmallestPart = 16;  // fewer elements stay as they are: no gain, and they may be sizes or bounds
+// Fewer elements, unless they are a bias, stay as they are: no gain, and they may be sizes or bounds.
+constexpr int64_t kSmallestPart = 16;
 
 constexpr double kDamping = 0.06;     // six times GPTQ's: moments of weighted places are less sure
 constexpr double kDivergence = 0.01;  // of the answers at strength 1
@@ -70,22 +71,24 @@ int64_t size_as_bytes(const std::vector<uint8_t>& bytes) {
 }  // namespace
 
 Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads,
-                       const Progress& progress)
+                       const Progress& progress, double temperature)
     : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), threads_(threads) {
   const Graph& graph = model_.impl().graph;
   sites_ = find_linear_sites(graph);
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
   std::map<std::string, const LinearSite*> sites;
+  std::set<std::string> biases;
   std::set<std::string> shared;  // weights that something else reads too
   for (const LinearSite& site : sites_) {
     sites[site.weights] = &site;
+    if (!site.bias.empty()) biases.insert(site.bias);
     for (const Node* user : graph.find_value(site.weights)->users)
       if (std::none_of(sites_.begin(), sites_.end(), [&](const LinearSite& s) { return s.node == user; }))
         shared.insert(site.weights);
   }
   for (const auto& value : graph.values()) {
-    if (!value->is_constant() || value->type.dtype != DType::f32 || value->constant.elements() < kSmallestPart)
-      continue;
+    if (!value->is_constant() || value->type.dtype != DType::f32) continue;
+    if (value->constant.elements() < kSmallestPart && !biases.contains(value->name)) continue;
     for (int64_t i = 0; i < value->constant.elements(); ++i)
       if (!std::isfinite(value->constant.at<float>(i)))
         fail_input("constant '{}' holds {} at element {}: what is not a number cannot be quantised", value->name,
@@ -96,7 +99,7 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
   cache_.resize(parts_.size());
 
   if (!inputs_.empty()) {
-    measure(progress);
+    measure(temperature, progress);
   }
   choose_kernel_bases();
   for (const Part& part : parts_) {
@@ -109,8 +112,9 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
   choose_units();
 }
 
-void Compressor::measure(const Progress& progress) {
+void Compressor::measure(double temperature, const Progress& progress) {
   MomentOptions options;
+  options.temperature = temperature;
   options.threads = threads_;
   try {
     moments_ = measure_moments(model_, sites_, inputs_, options, progress);

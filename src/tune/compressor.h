@@ -75,7 +75,8 @@ struct Coded {
 class Compressor {
  public:
   /// `inputs` are for calibration; without any, errors of weights all count the same.
-  Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads, const Progress& progress);
+  Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads, const Progress& progress,
+             double temperature = MomentOptions().temperature);
 
   const Model& model() const { return model_; }
   const std::vector<Part>& parts() const { return parts_; }
@@ -111,7 +112,7 @@ class Compressor {
   Model with(const Coded& coded) const;
 
  private:
-  void measure(const Progress& progress);
+  void measure(double temperature, const Progress& progress);
   void choose_kernel_bases();
   void choose_units();
   std::vector<float> elements_of(const std::string& constant) const;

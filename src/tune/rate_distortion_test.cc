@@ -1,6 +1,6 @@
 #include "tune/rate_distortion.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 
@@ -45,6 +45,14 @@ TEST(RateDistortion, GenesScaleStepsAndLambda) {
   EXPECT_FLOAT_EQ(moved.parts[1].step, 2 * plain.parts[1].step);
   for (size_t i = 0; i < moved.parts.size(); ++i) EXPECT_FLOAT_EQ(moved.parts[i].lambda, plain.parts[i].lambda / 2);
   EXPECT_EQ(moved.vector_steps, plain.vector_steps);
+}
+
+TEST(Compressor, ShortBiasesTakeUpErrorsToo) {
+  const Compressor& compressor = fixture().compressor;
+  for (const LinearSite& site : compressor.sites()) {
+    ASSERT_FALSE(site.bias.empty());
+    EXPECT_THAT(compressor.vectors(), testing::Contains(site.bias));  // the last has ten elements
+  }
 }
 
 TEST(RateDistortion, EqualSharesFollowDeviationsOnly) {

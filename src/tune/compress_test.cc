@@ -1,0 +1,85 @@
+#include "tercel/compress.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "quant/cifar_testing.h"
+#include "session/model_impl.h"
+
+namespace tercel {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The same few photos under twelve names, for the life of this object.
+class Pictures {
+ public:
+  Pictures() {
+    std::string name = (fs::temp_directory_path() / "tercel_compress_XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error(name);
+    folder_ = name;
+    for (const char* copy : {"a", "b", "c", "d"})
+      for (const auto& photo : fs::directory_iterator(TERCEL_SOURCE_DIR "/models/photos"))
+        if (photo.path().extension() == ".jpg")
+          fs::create_symlink(photo.path(), folder_ / (copy + photo.path().filename().string()));
+  }
+  ~Pictures() { fs::remove_all(folder_); }
+  Pictures(const Pictures&) = delete;
+  Pictures& operator=(const Pictures&) = delete;
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  fs::path folder_;
+};
+
+Model with_softmax(const Model& model) {
+  const Model::Impl& from = model.impl();
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), {}, {}});
+  Value* scores = impl->graph.outputs().at(0);
+  Value* probabilities = impl->graph.add_value("probabilities", scores->type);
+  impl->graph.add_node("Softmax", {scores}, {probabilities});
+  impl->graph.set_output(0, probabilities);
+  return Model(std::move(impl));
+}
+
+CompressOptions options_for(const Pictures& pictures) {
+  CompressOptions options;
+  options.pictures = pictures.folder();
+  options.preprocessing = Preprocessing::preset("cifar");
+  options.calibration_pictures = options.tuning_pictures = options.judging_pictures = 4;
+  options.target_ratio = 6;
+  options.effort = 5;
+  options.threads = 1;
+  return options;
+}
+
+TEST(Compress, NetworksThatEndInASoftmaxKeepTheirAnswers) {
+  const Pictures pictures;
+  const Model model = with_softmax(cifar_network());
+  const Compressed small = compress(model, options_for(pictures));
+  EXPECT_NEAR(small.report().result.ratio, 6, 0.1);
+  EXPECT_GT(small.report().result.agreement, 0.7);
+  EXPECT_LT(small.report().result.kl, 0.2);
+  EXPECT_EQ(small.report().weighed_by, "Fisher information");
+}
+
+TEST(Compress, AFrontHasThePointsAskedForAtEachTemperature) {
+  const Pictures pictures;
+  const std::vector<double> ratios = {5};
+  double done = 0;
+  CompressOptions options = options_for(pictures);
+  options.progress = [&](std::string_view, double part) {
+    EXPECT_GT(part, done);
+    done = part;
+    return true;
+  };
+  const std::vector<CompressPoint> front = compression_front(with_softmax(cifar_network()), ratios, options);
+  ASSERT_EQ(front.size(), ratios.size());
+  for (size_t i = 0; i < ratios.size(); ++i) EXPECT_NEAR(front[i].ratio, ratios[i], 0.05 * ratios[i]);
+  EXPECT_DOUBLE_EQ(done, 1);
+}
+
+}  // namespace
+}  // namespace tercel
