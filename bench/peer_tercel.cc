@@ -1,6 +1,6 @@
 // peer_tercel MODEL THREADS INPUT.npy OUTPUT.npy [PASS...]: loads, leaving these passes out, prints the load time in ms
-// and the most memory so far in MiB, writes the answer, then answers every line on stdin with the time of one run in ms.
-// bench/peers.py runs it in turns with its peers, tools/layernorm_fold.py with itself.
+// and the most memory so far in MiB, writes the answer, then answers every line on stdin with the time of one run in
+// ms. bench/peers.py runs it in turns with its peers, tools/layernorm_fold.py with itself.
 
 #include <fmt/format.h>
 
