@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -62,12 +63,29 @@ void check(const CompressOptions& options) {
         options.effort);
 }
 
+/// Temperatures of the answers that errors are weighed by. A network that ends in a softmax is often sure of itself
+/// altogether: its own answers leave a few pictures to learn from, softened ones weigh what its answers never show.
+/// Neither is always better (VGG-16, docs/compression.md), so both are tried.
+std::vector<double> temperatures(const Model& lean, const CompressOptions& options) {
+  const double soft = MomentOptions().temperature;
+  if (options.pictures.empty() || options.lossless || !ends_in_softmax(lean)) return {soft};
+  if (options.effort < kInOrder) return {1};
+  return {soft, 1};
+}
+
+Session session_of(const Model& model, const CompressOptions& options) {
+  SessionOptions how;
+  how.threads = options.threads;
+  return Session(model, how);
+}
+
 /// Pictures in three parts that share none, and what the network as it was answers to the last two.
 struct Trials {
   std::vector<Array> calibration, tuning, judging;
   std::vector<int> tuning_classes, judging_classes;
+  Answers tuning_answers, judging_answers;
 
-  Trials(const Model& model, const CompressOptions& options) {
+  Trials(const Model& lean, const CompressOptions& options) {
     if (options.pictures.empty()) return;
     const auto size = [](int count) { return static_cast<size_t>(count); };
     const PictureSet all = find_pictures(options.pictures);
@@ -77,32 +95,31 @@ struct Trials {
                                                    size(options.judging_pictures), options.seed);
     const auto [calibrated, tuned] =
         split_pictures(measured, size(options.calibration_pictures), size(options.tuning_pictures), options.seed);
-    const Preprocessing how = options.preprocessing.value_or(model.preprocessing());
-    calibration = load_inputs(model, calibrated, how, options.progress);
-    tuning = load_inputs(model, tuned, how, options.progress);
-    judging = load_inputs(model, judged, how, options.progress);
+    const Preprocessing how = options.preprocessing.value_or(lean.preprocessing());
+    calibration = load_inputs(lean, calibrated, how, options.progress);
+    tuning = load_inputs(lean, tuned, how, options.progress);
+    judging = load_inputs(lean, judged, how, options.progress);
     tuning_classes = tuned.classes;
     judging_classes = judged.classes;
+    Session session = session_of(lean, options);
+    tuning_answers = answers_of(session, tuning, options.progress);
+    judging_answers = answers_of(session, judging, options.progress);
   }
 };
 
 class Job {
  public:
-  Job(const Model& model, const CompressOptions& options, double temperature)
+  /// Of a network that has been optimised; `parameters` it had before. Trials and options outlive this object.
+  Job(const Model& lean, int64_t parameters, const Trials& trials, const CompressOptions& options, double temperature)
       : options_(options),
-        parameters_(model.parameters()),
-        lean_(optimize(model)),
-        trials_(lean_, options),
+        parameters_(parameters),
+        lean_(lean),
+        trials_(trials),
         compressor_(lean_, options.lossless ? std::vector<Array>() : trials_.calibration, coding(options.profile),
                     options.threads, options.progress, temperature) {
     search_ =
-        std::make_unique<RateDistortion>(compressor_, trials_.tuning, tuning_answers_,
+        std::make_unique<RateDistortion>(compressor_, trials_.tuning, trials_.tuning_answers,
                                          options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);
-    if (!trials_.tuning.empty()) {
-      Session session = session_of(lean_);
-      tuning_answers_ = answers_of(session, trials_.tuning, options.progress);
-      judging_answers_ = answers_of(session, trials_.judging, options.progress);
-    }
     if (options.lossless) return;
     const Coded typical = compressor_.code(settings(1));
     overhead_ = static_cast<int64_t>(file_of(typical).size()) - typical.bytes();
@@ -121,8 +138,8 @@ class Job {
   Judgement try_out(const Coded& coded) {
     ++drops_;
     const Model model = compressor_.with(coded);
-    Session session = session_of(model);
-    return judge(tuning_answers_, answers_of(session, trials_.tuning), trials_.tuning_classes);
+    Session session = session_of(model, options_);
+    return judge(trials_.tuning_answers, answers_of(session, trials_.tuning), trials_.tuning_classes);
   }
 
   /// The strength at which `grows` (an increasing function of it) passes `target`.
@@ -193,7 +210,6 @@ class Job {
     return !shares_.empty();
   }
 
-  bool can_try_out() const { return !trials_.tuning.empty(); }
   bool stopped() const { return stopped_; }
 
   Compressed finish(const Coded& coded) {
@@ -285,12 +301,6 @@ class Job {
     return !stopped_;
   }
 
-  Session session_of(const Model& model) const {
-    SessionOptions options;
-    options.threads = options_.threads;
-    return Session(model, options);
-  }
-
   codec::EncodeOptions encoding() const {
     codec::EncodeOptions options;
     options.profile = coding(options_.profile);
@@ -326,9 +336,9 @@ class Job {
     p.bytes = bytes;
     p.ratio = ratio_of(bytes);
     if (trials_.judging.empty()) return p;
-    Session session = session_of(model);
+    Session session = session_of(model, options_);
     const Judgement j =
-        judge(judging_answers_, answers_of(session, trials_.judging, stopped_ ? Progress{} : options_.progress),
+        judge(trials_.judging_answers, answers_of(session, trials_.judging, stopped_ ? Progress{} : options_.progress),
               trials_.judging_classes);
     p.pictures = static_cast<int>(j.inputs);
     p.agreement = j.agreement;
@@ -341,9 +351,8 @@ class Job {
   const CompressOptions& options_;
   int64_t parameters_;  // of the network as it was: the ratio's numerator
   Model lean_;
-  Trials trials_;
+  const Trials& trials_;
   Compressor compressor_;
-  Answers tuning_answers_, judging_answers_;
   std::unique_ptr<RateDistortion> search_;
   Genome shares_;         // of the parts; empty: the closed form's
   int64_t overhead_ = 0;  // of a file, besides streams
@@ -367,32 +376,21 @@ void Compressed::save(const std::filesystem::path& path) const {
   file.commit();
 }
 
-namespace {
-
-/// Temperatures of the answers that errors are weighed by. A network that ends in a softmax is often sure of itself
-/// altogether: its own answers leave a few pictures to learn from, softened ones weigh what its answers never show.
-/// Neither is always better (VGG-16, docs/compression.md), so both are tried.
-std::vector<double> temperatures(const Model& model, const CompressOptions& options) {
-  const double soft = MomentOptions().temperature;
-  if (options.pictures.empty() || options.lossless || !ends_in_softmax(model)) return {soft};
-  if (options.effort < kInOrder) return {1};
-  return {soft, 1};
-}
-
-}  // namespace
-
 Compressed compress(const Model& model, const CompressOptions& options) {
   check(options);
   return at_place([&] { return model.name(); },
                   [&] {
+                    const Model lean = optimize(model);
+                    const Trials trials(lean, options);
+                    const std::vector<double> all = temperatures(lean, options);
                     std::optional<Compressed> best;
                     double best_price = 0;
-                    for (double temperature : temperatures(model, options)) {
+                    for (double temperature : all) {
                       try {
-                        Job job(model, options, temperature);
+                        Job job(lean, model.parameters(), trials, options, temperature);
                         if (options.lossless) return job.lossless();
                         const Coded coded = job.choose();
-                        const double price = options.target_ratio > 0 && job.can_try_out()
+                        const double price = all.size() > 1 && options.target_ratio > 0
                                                  ? job.try_out(coded).kl
                                                  : static_cast<double>(coded.bytes());
                         if (!best || price < best_price) {
@@ -419,18 +417,21 @@ std::vector<CompressPoint> compression_front(const Model& model, const std::vect
                     quiet.progress = {};
                     std::vector<CompressPoint> front;
                     std::vector<double> divergence;  // on the tuning pictures, which choose
-                    const std::vector<double> all = temperatures(model, options);
+                    const Model lean = optimize(model);
+                    const Trials trials(lean, quiet);
+                    const std::vector<double> all = temperatures(lean, options);
                     size_t done = 0;
                     for (double temperature : all) {
-                      Job job(model, quiet, temperature);
+                      Job job(lean, model.parameters(), trials, quiet, temperature);
                       if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2]));
                       for (size_t i = 0; i < ratios.size(); ++i) {
                         const Coded coded = job.code(job.strength_for_ratio(ratios[i]));
-                        const double kl = job.try_out(coded).kl;
+                        const double kl = all.size() > 1 ? job.try_out(coded).kl : 0;
                         if (i == front.size()) {
-                          front.push_back(job.point_of(coded));
-                          divergence.push_back(kl);
-                        } else if (kl < divergence[i]) {
+                          front.emplace_back();
+                          divergence.push_back(std::numeric_limits<double>::infinity());
+                        }
+                        if (kl < divergence[i]) {
                           front[i] = job.point_of(coded);
                           divergence[i] = kl;
                         }
