@@ -34,6 +34,9 @@ class Solver {
   Matrix u_;
 };
 
+/// How much of a fit to keep, of what shares said of each other: its worth to others over what it would cost them.
+double shrink_for(double worth, double cost) { return cost > 0 ? std::clamp(worth / cost, 0.0, 1.0) : 0; }
+
 }  // namespace
 
 Target target_of(const LinearSite& site, const Graph& graph) {
@@ -136,7 +139,7 @@ Correction CorrectionFit::fit(const std::vector<CorrectionFit>& shares, const Cu
     worth += c.cwiseProduct(d).cast<double>().sum();
     cost += c.cwiseProduct(others).cast<double>().sum() / static_cast<double>(std::max<size_t>(shares.size() - 1, 1));
   }
-  const double shrink = cost > 0 ? std::clamp(worth / cost, 0.0, 1.0) : 0;
+  const double shrink = shrink_for(worth, cost);
   Eigen::Map<Matrix>(correction.weights.data(), m, n) = whole * static_cast<float>(shrink);
   if (all.site_->bias.empty() || !(all.weight_ > 0)) return correction;
   const Eigen::Map<const Matrix> c(correction.weights.data(), m, n);
@@ -190,7 +193,7 @@ OutputFit::Result OutputFit::fit(const std::vector<OutputFit>& shares, const std
     wanted_variance += row.wanted_square - row.wanted * row.wanted / all.places_;
     got_variance += row.got_square - row.got * row.got / all.places_;
   }
-  const double shrink = cost > 0 ? std::clamp(worth / cost, 0.0, 1.0) : 0;
+  const double shrink = shrink_for(worth, cost);
   if (!own.empty() && wanted_variance > 0 && got_variance > 0)
     result.factor = std::clamp(std::sqrt(wanted_variance / got_variance), 0.5, 2.0);
   for (size_t r = 0; r < all.rows_.size(); ++r) {

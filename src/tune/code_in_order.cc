@@ -20,7 +20,7 @@ struct Fitted {
   size_t part;
   std::vector<CorrectionFit> whole;  // empty: a factor and the bias
   std::vector<OutputFit> output;
-  bool alone = false;  // what it answers for is its own output, no stream that this joins
+  Target target;
 };
 
 class InOrder {
@@ -49,8 +49,8 @@ class InOrder {
       std::optional<Fitted> fitted = fit_of(sites[s]);
       if (!fitted) continue;
       if (fitted->whole.empty()) coded_.parts[fitted->part] = plain(fitted->part);  // its own loss counts too
+      values.push_back(fitted->target.value);
       fits.push_back(std::move(*fitted));
-      values.push_back(target_of(sites[s], graph_).value);
     }
     if (fits.empty()) return;
     values.push_back(sites[first].input);
@@ -84,9 +84,9 @@ class InOrder {
     const Moments* moments = compressor_.moments(part);
     if (moments == nullptr || compressor_.parts()[part].kind != Part::Kind::linear) return std::nullopt;
     if (CorrectionFit::can(site, *moments, compressor_.curvature(part)))
-      return Fitted{part, std::vector<CorrectionFit>(kShares, {site, *moments}), {}, false};
+      return Fitted{part, std::vector<CorrectionFit>(kShares, {site, *moments}), {}, target_of(site, graph_)};
     if (site.bias.empty()) return std::nullopt;
-    return Fitted{part, {}, std::vector<OutputFit>(kShares, OutputFit(site)), !target_of(site, graph_).joins_stream};
+    return Fitted{part, {}, std::vector<OutputFit>(kShares, OutputFit(site)), target_of(site, graph_)};
   }
 
   std::shared_ptr<const CodedPart> corrected(const Fitted& fitted) const {
@@ -95,7 +95,7 @@ class InOrder {
     if (fitted.whole.empty()) {
       part = std::make_shared<CodedPart>(*coded_.parts[fitted.part]);
       OutputFit::Result fit =
-          OutputFit::fit(fitted.output, fitted.alone ? bias_now(fitted.part) : std::vector<float>());
+          OutputFit::fit(fitted.output, fitted.target.joins_stream ? std::vector<float>() : bias_now(fitted.part));
       part->matrix.step *= static_cast<float>(fit.factor);
       bias = std::move(fit.bias);
     } else {
