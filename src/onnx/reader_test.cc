@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/folder_testing.h"
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "onnx/proto.h"
@@ -270,15 +271,13 @@ TEST(Reader, WarnsOfWeightsThatAreNotNumbers) {
 
 class ExternalData : public testing::Test {
  protected:
-  ExternalData() : root_(fs::temp_directory_path() / ("tercel_external_" + std::to_string(::getpid()))) {
+  ExternalData() {
     fs::create_directories(root_ / "model");
     const float values[3] = {1, 2, 3};
     write(root_ / "model" / "weights.bin", std::string(reinterpret_cast<const char*>(values), sizeof(values)));
     write(root_ / "secret.bin", std::string(12, 'x'));
     fs::create_symlink(root_ / "secret.bin", root_ / "model" / "link.bin");
   }
-  ~ExternalData() override { fs::remove_all(root_); }
-
   static void write(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
   ReadResult read_with(const std::string& location, const std::string& length = "") {
@@ -297,7 +296,8 @@ class ExternalData : public testing::Test {
     }
   }
 
-  fs::path root_;
+  TemporaryFolder temporary_{"external"};
+  const fs::path& root_ = temporary_.path();
 };
 
 TEST_F(ExternalData, IsReadFromTheModelsFolder) {

@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 
+#include "base/folder_testing.h"
 #include "quant/observe.h"
 #include "tercel/error.h"
 
@@ -20,13 +20,6 @@ using testing::HasSubstr;
 
 class Pictures : public testing::Test {
  protected:
-  Pictures() {
-    folder_ = fs::temp_directory_path() / ("tercel_pictures_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~Pictures() override { fs::remove_all(folder_); }
-
   void put(const fs::path& name, const std::string& text = "not decoded here") {
     fs::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name) << text;
@@ -41,7 +34,8 @@ class Pictures : public testing::Test {
     return "";
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_{"pictures"};
+  const fs::path& folder_ = temporary_.path();
 };
 
 TEST_F(Pictures, ClassesComeFromTheLabelFile) {

@@ -2,36 +2,29 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
+#include "base/folder_testing.h"
 #include "quant/cifar_testing.h"
 #include "session/model_impl.h"
 
 namespace tercel {
 namespace {
 
-namespace fs = std::filesystem;
-
-/// The same few photos under twelve names, for the life of this object.
+/// The same few photos under twelve names.
 class Pictures {
  public:
   Pictures() {
-    std::string name = (fs::temp_directory_path() / "tercel_compress_XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error(name);
-    folder_ = name;
+    namespace fs = std::filesystem;
     for (const char* copy : {"a", "b", "c", "d"})
       for (const auto& photo : fs::directory_iterator(TERCEL_SOURCE_DIR "/models/photos"))
         if (photo.path().extension() == ".jpg")
-          fs::create_symlink(photo.path(), folder_ / (copy + photo.path().filename().string()));
+          fs::create_symlink(photo.path(), folder() / (copy + photo.path().filename().string()));
   }
-  ~Pictures() { fs::remove_all(folder_); }
-  Pictures(const Pictures&) = delete;
-  Pictures& operator=(const Pictures&) = delete;
-  const fs::path& folder() const { return folder_; }
+  const std::filesystem::path& folder() const { return folder_.path(); }
 
  private:
-  fs::path folder_;
+  TemporaryFolder folder_{"compress"};
 };
 
 Model with_softmax(const Model& model) {

@@ -3,12 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <png.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
 #include <iterator>
 
+#include "base/folder_testing.h"
 #include "base/rng.h"
 #include "graph/infer.h"
 #include "graph/text.h"
@@ -88,13 +88,6 @@ std::vector<float> answer(const Model& model, uint64_t seed) {
 
 class StaticNorm : public testing::Test {
  protected:
-  StaticNorm() {
-    folder_ = fs::temp_directory_path() / ("tercel_static_norm_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~StaticNorm() override { fs::remove_all(folder_); }
-
   /// Noise of a contrast of its own, so that tokens differ in their deviation.
   void draw(int count) {
     for (int n = 0; n < count; ++n) {
@@ -120,7 +113,8 @@ class StaticNorm : public testing::Test {
     return "";
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_{"static_norm"};
+  const fs::path& folder_ = temporary_.path();
 };
 
 TEST_F(StaticNorm, FixesAllWhereAnythingMayBeLost) {
