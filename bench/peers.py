@@ -9,7 +9,6 @@ ratios turn by turn, with its 10 % and 90 % quantiles.
 import argparse
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,27 +16,9 @@ import time
 import numpy as np
 import onnxruntime
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from tercel_process import TercelProcess
+
 TURNS = 21
-
-
-class Tercel:
-    def __init__(self, model: str, threads: int, data: np.ndarray, folder: pathlib.Path):
-        np.save(folder / "in.npy", data)
-        self.process = subprocess.Popen(
-            [str(ROOT / "build/release/bench/peer_tercel"), model, str(threads), str(folder / "in.npy"),
-             str(folder / "out.npy")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.load_ms, self.load_mib = map(float, self.process.stdout.readline().split())
-        self.answer = np.load(folder / "out.npy")
-
-    def run(self) -> float:
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class OnnxRuntime:
@@ -65,7 +46,7 @@ def compare(model: str, threads: int, turns: int) -> None:
              onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_inputs()[0].shape]
     data = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
     with tempfile.TemporaryDirectory() as name:
-        ours = Tercel(model, threads, data, pathlib.Path(name))
+        ours = TercelProcess(model, threads, data, pathlib.Path(name))
         peer = OnnxRuntime(model, threads, data)
         error = np.abs(ours.answer - peer.answer).max() / np.abs(peer.answer).max()
         if not error < 1e-3:

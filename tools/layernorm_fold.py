@@ -13,9 +13,13 @@ import json
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
+from tercel_process import PROGRAM, TercelProcess  # noqa: E402
 
 try:
     import onnxruntime
@@ -45,30 +49,12 @@ def bench(program: str, model: str, threads: int, *flags: str) -> dict:
     return json.loads(run(program, "bench", model, "--json", "-n", "20", "-t", str(threads), *flags))
 
 
-class Runner:
-    """A process that runs the model whenever it is asked to."""
-
-    def __init__(self, program: str, model: str, threads: int, source: pathlib.Path, *without: str):
-        self.process = subprocess.Popen([program, model, str(threads), str(source), str(source.with_name("runner.npy")), *without],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.process.stdout.readline()
-
-    def run_ms(self) -> float:
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def pairs_of(runners: list[Runner], turns: int) -> list[tuple]:
+def pairs_of(runners: list[TercelProcess], turns: int) -> list[tuple]:
     """Times of the first and the second, run in turn."""
     pairs = []
     for turn in range(turns + 3):
         order = runners if turn % 2 else runners[::-1]
-        times = {runner: runner.run_ms() for runner in order}
+        times = {runner: runner.run() for runner in order}
         pairs.append((times[runners[0]], times[runners[1]]))
     return pairs[3:]
 
@@ -105,7 +91,7 @@ def measure(program: str, peer: str, model: str, turns: int, threads: list[int])
         print()
         for count in threads:
             shares = [min(share(bench(program, model, count, *flags)) for _ in range(3)) for flags in (WITHOUT, ())]
-            runners = [Runner(peer, model, count, folder / "input.npy", *without) for without in ((), PASSES)]
+            runners = [TercelProcess(model, count, noise, folder, without, peer) for without in ((), PASSES)]
             pairs = pairs_of(runners, turns)
             for runner in runners:
                 runner.close()
@@ -118,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+")
     parser.add_argument("--tercel", default="build/release/tercel")
-    parser.add_argument("--peer", default="build/release/bench/peer_tercel")
+    parser.add_argument("--peer", default=str(PROGRAM))
     parser.add_argument("--turns", type=int, default=400)
     parser.add_argument("--threads", default="1,2", help="empty: nothing is timed")
     options = parser.parse_args()
