@@ -120,6 +120,70 @@ TEST(Codec, ColumnClassesPay) {
   }
 }
 
+/// Levels of which some rows and kernels hold only zeros.
+std::vector<int32_t> pruned_levels(const MatrixShape& shape, uint64_t seed) {
+  auto levels = laplace_levels(shape.rows * shape.columns, 3, seed);
+  const int64_t kernel = shape.kernel_height * shape.kernel_width;
+  for (int64_t r = 0; r < shape.rows; ++r)
+    for (int64_t c = 0; c < shape.columns; ++c)
+      if (r % 3 == 0 || c / kernel % 4 == 1) levels[static_cast<size_t>(r * shape.columns + c)] = 0;
+  return levels;
+}
+
+TEST(Codec, RowsAndKernelsOfZerosAreNotCoded) {
+  std::vector<uint8_t> classes(20 * 6);
+  for (size_t c = 0; c < classes.size(); ++c) classes[c] = static_cast<uint8_t>(c % 5);
+  for (Profile profile : kProfiles)
+    for (const MatrixShape& shape : {MatrixShape{31, 20 * 6, 2, 3, {}}, MatrixShape{31, 20 * 6, 2, 3, classes},
+                                     MatrixShape{1, 20 * 6, 3, 2, {}}, MatrixShape{64, 20 * 6, 1, 1, classes}})
+      for (int64_t chunk : {20, 1000}) {
+        const auto levels = pruned_levels(shape, 5);
+        const std::string stream = encode(levels, shape, {profile, chunk});
+        ASSERT_EQ(decoded(stream, shape), levels) << to_string(profile) << " " << shape.rows << " chunk " << chunk;
+        std::vector<float> column_scale(static_cast<size_t>(shape.columns), 0.5f), floats(levels.size(), -1);
+        decode(bytes_of(stream), shape, {}, column_scale, floats, 2);
+        for (size_t i = 0; i < floats.size(); ++i) ASSERT_EQ(floats[i], 0.5f * static_cast<float>(levels[i])) << i;
+        for (int64_t first = 0; first < shape.rows; ++first)
+          for (int64_t count = 1; count <= std::min<int64_t>(4, shape.rows - first); ++count) {
+            std::vector<int32_t> rows(static_cast<size_t>(count * shape.columns), -77);
+            decode_rows(bytes_of(stream), shape, first, count, rows);
+            ASSERT_TRUE(std::equal(rows.begin(), rows.end(), levels.begin() + first * shape.columns));
+          }
+      }
+  const std::vector<int32_t> zeros(31 * 50);
+  for (Profile profile : kProfiles) {
+    const std::string stream = encode(zeros, {31, 50, 1, 1, {}}, {profile});
+    EXPECT_LT(stream.size(), 40u);
+    EXPECT_EQ(decoded(stream, {31, 50, 1, 1, {}}), zeros);
+  }
+}
+
+TEST(Codec, ZerosThatAreNotCodedCostNothing) {
+  const MatrixShape shape{60, 80, 1, 1, {}};
+  const auto levels = pruned_levels(shape, 6);
+  std::vector<int32_t> live;
+  for (size_t i = 0; i < levels.size(); ++i)
+    if (i / 80 % 3 != 0 && i % 4 != 1) live.push_back(levels[i]);
+  for (Profile profile : kProfiles)
+    EXPECT_LT(encode(levels, shape, {profile}).size(), encode(live, {40, 60, 1, 1, {}}, {profile}).size() + 25);
+}
+
+TEST(Codec, DamageToWhatIsLiveIsAnError) {
+  const MatrixShape shape{12, 18, 3, 3, {}};
+  auto levels = laplace_levels(12 * 18, 9, 3);
+  for (size_t i = 0; i < levels.size(); ++i)
+    if (i / 18 > 4) levels[i] = 0;
+  for (Profile profile : kProfiles) {
+    const std::string stream = encode(levels, shape, {profile});
+    ASSERT_GE(stream[0], 4) << to_string(profile);  // pruned
+    for (size_t bit = 0; bit < stream.size() * 8; ++bit) {
+      std::string bad = stream;
+      bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+      EXPECT_THROW(decoded(bad, shape), Error) << to_string(profile) << " bit " << bit;
+    }
+  }
+}
+
 TEST(Codec, NoiseIsStoredAsItIs) {
   Rng rng(5);
   std::vector<int32_t> levels(5000);

@@ -5,10 +5,12 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "codec/cabac/dec_range.h"
 #include "codec/chunks.h"
 #include "codec/codec.h"
 #include "codec/frame.h"
 #include "codec/level_decoder.h"
+#include "codec/live.h"
 #include "codec/syntax/fields.h"
 
 namespace tercel::codec {
@@ -22,10 +24,17 @@ struct Room {
   std::vector<T> own{};
 };
 
+template <typename T>
+Room<T> room_of_its_own(const Chunk& chunk) {
+  std::vector<T> own(static_cast<size_t>(chunk.rows * chunk.columns));
+  T* dst = own.data();
+  return {dst, chunk.columns, std::move(own)};
+}
+
 /// A stream whose frame has been read and whose lengths add up; its chunks are checked one by one.
 class Stream {
  public:
-  Stream(std::span<const std::byte> bytes, const MatrixShape& shape) {
+  Stream(std::span<const std::byte> bytes, const MatrixShape& shape) : shape_(shape) {
     check_shape(shape);
     if (shape.rows * shape.columns == 0) {
       if (!bytes.empty()) fail_input("{} bytes for no levels", bytes.size());
@@ -34,14 +43,20 @@ class Stream {
     FieldReader read(bytes);
     StreamHead head;
     visit_head(read, head);
+    if (head.pruned) {
+      RangeDecoder bins(read.take(head.live_bytes, "what is live"));
+      live_ = visit_live(bins, shape);
+      if (live_.rows.empty() || live_.columns.empty()) fail_input("nothing of it is live");
+      shape_ = live_.shape(shape, classes_);
+    }
     switch (head.format) {
-      case Format::max: decoder_ = max_decoder(read, shape); break;
-      case Format::balanced: decoder_ = balanced_decoder(read, shape); break;
-      case Format::fast: decoder_ = fast_decoder(read, shape); break;
-      case Format::raw: decoder_ = raw_decoder(read, shape); break;
+      case Format::max: decoder_ = max_decoder(read, shape_); break;
+      case Format::balanced: decoder_ = balanced_decoder(read, shape_); break;
+      case Format::fast: decoder_ = fast_decoder(read, shape_); break;
+      case Format::raw: decoder_ = raw_decoder(read, shape_); break;
     }
     seed_ = head_crc(bytes.first(bytes.size() - read.rest().size()), shape);
-    grid_ = ChunkGrid(shape, head.chunk_weights);
+    grid_ = ChunkGrid(shape_, head.chunk_weights);
     // Each chunk has at least a length and a checksum.
     if (grid_.count() > static_cast<int64_t>(read.rest().size() / 5))
       fail_input("{} chunks cannot stand in {} bytes", grid_.count(), read.rest().size());
@@ -57,7 +72,13 @@ class Stream {
     if (!read.rest().empty()) fail_input("{} bytes behind the last of {} chunks", read.rest().size(), grid_.count());
   }
 
+  Stream(const Stream&) = delete;  // decoders refer to the shape
+  Stream& operator=(const Stream&) = delete;
+
+  /// Of what is coded: rows and columns of chunks count live ones, where the stream is pruned.
   const ChunkGrid& grid() const { return grid_; }
+  bool pruned() const { return !live_.rows.empty(); }
+  const Live& live() const { return live_; }
 
   /// Decodes chunks [first, last) to where room_of(chunk) tells, then calls done(chunk, room). Of chunks that fail the
   /// first is reported.
@@ -109,6 +130,9 @@ class Stream {
     return chunks_[i];
   }
 
+  MatrixShape shape_;
+  Live live_;  ///< empty: all is
+  std::vector<uint8_t> classes_;
   std::unique_ptr<LevelDecoder> decoder_;
   uint32_t seed_ = 0;
   ChunkGrid grid_{MatrixShape{}, 1};
@@ -144,22 +168,35 @@ void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int
   check_size(levels.size(), count, shape.columns);
   if (levels.empty()) return;
   const ChunkGrid& grid = stream.grid();
+  // Rows as the stream counts them.
+  int64_t begin = first, end = first + count;
+  if (stream.pruned()) {
+    std::fill(levels.begin(), levels.end(), 0);
+    const std::vector<int64_t>& rows = stream.live().rows;
+    begin = std::lower_bound(rows.begin(), rows.end(), begin) - rows.begin();
+    end = std::lower_bound(rows.begin(), rows.end(), end) - rows.begin();
+    if (begin == end) return;
+  }
   const auto place = [&](int64_t row, int64_t column) {
     return levels.data() + (row - first) * shape.columns + column;
   };
   stream.decode<int32_t>(
-      grid.first_of_row(first), grid.end_of_row(first + count - 1), threads,
+      grid.first_of_row(begin), grid.end_of_row(end - 1), threads,
       [&](const Chunk& chunk) -> Room<int32_t> {
-        if (chunk.row >= first && chunk.row + chunk.rows <= first + count)
+        if (!stream.pruned() && chunk.row >= begin && chunk.row + chunk.rows <= end)
           return {place(chunk.row, chunk.column), shape.columns};
-        std::vector<int32_t> own(static_cast<size_t>(chunk.rows * chunk.columns));
-        int32_t* dst = own.data();
-        return {dst, chunk.columns, std::move(own)};
+        return room_of_its_own<int32_t>(chunk);
       },
       [&](const Chunk& chunk, const Room<int32_t>& room) {
         if (room.own.empty()) return;
-        for (int64_t r = std::max(first, chunk.row); r < std::min(first + count, chunk.row + chunk.rows); ++r)
-          std::copy_n(room.dst + (r - chunk.row) * room.stride, chunk.columns, place(r, chunk.column));
+        for (int64_t r = std::max(begin, chunk.row); r < std::min(end, chunk.row + chunk.rows); ++r) {
+          const int32_t* row = room.dst + (r - chunk.row) * room.stride;
+          if (!stream.pruned()) std::copy_n(row, chunk.columns, place(r, chunk.column));
+          else
+            for (int64_t c = 0; c < chunk.columns; ++c)
+              *place(stream.live().rows[static_cast<size_t>(r)],
+                     stream.live().columns[static_cast<size_t>(chunk.column + c)]) = row[c];
+        }
       });
 }
 
@@ -172,12 +209,29 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
   if (!column_scale.empty() && static_cast<int64_t>(column_scale.size()) != shape.columns)
     fail_input("{} column scales for {} columns", column_scale.size(), shape.columns);
   if (dst.empty()) return;
+  if (stream.pruned()) std::fill(dst.begin(), dst.end(), 0.0f);
+  const auto scatter = [&](const Chunk& chunk, const Room<float>& room) {
+    for (int64_t r = 0; r < chunk.rows; ++r) {
+      const auto row = static_cast<size_t>(stream.live().rows[static_cast<size_t>(chunk.row + r)]);
+      for (int64_t c = 0; c < chunk.columns; ++c) {
+        const auto column = static_cast<size_t>(stream.live().columns[static_cast<size_t>(chunk.column + c)]);
+        dst[row * static_cast<size_t>(shape.columns) + column] = room.dst[r * room.stride + c] *
+                                                                 (row_scale.empty() ? 1.0f : row_scale[row]) *
+                                                                 (column_scale.empty() ? 1.0f : column_scale[column]);
+      }
+    }
+  };
   stream.decode<float>(
       0, stream.grid().count(), threads,
       [&](const Chunk& chunk) -> Room<float> {
+        if (stream.pruned()) return room_of_its_own<float>(chunk);
         return {dst.data() + chunk.row * shape.columns + chunk.column, shape.columns};
       },
       [&](const Chunk& chunk, const Room<float>& room) {
+        if (stream.pruned()) {
+          scatter(chunk, room);
+          return;
+        }
         if (row_scale.empty() && column_scale.empty()) return;
         // The chunk is still in the cache.
         const auto columns = column_scale.empty() ? column_scale

@@ -3,10 +3,12 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "codec/cabac/enc_range.h"
 #include "codec/chunks.h"
 #include "codec/codec.h"
 #include "codec/frame.h"
 #include "codec/level_encoder.h"
+#include "codec/live.h"
 #include "codec/syntax/fields.h"
 
 namespace tercel::codec {
@@ -22,17 +24,27 @@ std::string_view to_string(Profile profile) {
 
 namespace {
 
+/// The levels that are coded: all of a matrix, or what is live of it.
+struct Levels {
+  std::span<const int32_t> levels;
+  const MatrixShape& shape;
+  const MatrixShape& whole;           ///< what the reader knows
+  const std::string* live = nullptr;  ///< the code of what is live; nullptr: all is
+};
+
 /// One stream in the encoder's format.
-std::string framed(const LevelEncoder& encoder, Format format, const MatrixShape& shape, const EncodeOptions& options) {
-  const int64_t elements = shape.rows * shape.columns;
-  StreamHead head{format, options.chunk_weights < elements ? options.chunk_weights : 0};
+std::string framed(const LevelEncoder& encoder, Format format, const Levels& levels, const EncodeOptions& options) {
+  const int64_t elements = levels.shape.rows * levels.shape.columns;
+  StreamHead head{format, levels.live != nullptr, options.chunk_weights < elements ? options.chunk_weights : 0,
+                  levels.live != nullptr ? static_cast<int64_t>(levels.live->size()) : 0};
   std::string out;
   FieldWriter write(out);
   visit_head(write, head);
+  if (levels.live != nullptr) out += *levels.live;
   encoder.fields(out);
-  const uint32_t seed = head_crc(std::as_bytes(std::span(out)), shape);
+  const uint32_t seed = head_crc(std::as_bytes(std::span(out)), levels.whole);
 
-  const ChunkGrid grid(shape, head.chunk_weights);
+  const ChunkGrid grid(levels.shape, head.chunk_weights);
   std::vector<std::string> chunks(static_cast<size_t>(grid.count()));
   const ThreadScope scope(options.threads);
   parallel_for(grid.count(), 1, [&](int64_t begin, int64_t end) {
@@ -47,6 +59,23 @@ std::string framed(const LevelEncoder& encoder, Format format, const MatrixShape
   return out;
 }
 
+std::string smallest(const Levels& levels, const EncodeOptions& options) {
+  const auto& values = levels.levels;
+  const MatrixShape& shape = levels.shape;
+  std::string best;
+  switch (options.profile) {
+    case Profile::max: best = framed(*max_encoder(values, shape), Format::max, levels, options); break;
+    case Profile::balanced: best = framed(*balanced_encoder(values, shape), Format::balanced, levels, options); break;
+    case Profile::fast: best = framed(*fast_encoder(values, shape), Format::fast, levels, options); break;
+  }
+  // Plain integers only where they could be smaller: a byte per level is the least they take.
+  if (best.size() > values.size()) {
+    std::string plain = framed(*raw_encoder(values, shape), Format::raw, levels, options);
+    if (plain.size() < best.size()) return plain;
+  }
+  return best;
+}
+
 }  // namespace
 
 std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, const EncodeOptions& options) {
@@ -58,18 +87,18 @@ std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, co
     if (levels[i] > kMaxLevel || levels[i] < -kMaxLevel)
       fail_input("level {} at {} is past +-{}", levels[i], i, kMaxLevel);
   if (elements == 0) return {};
-  std::string best;
-  switch (options.profile) {
-    case Profile::max: best = framed(*max_encoder(levels, shape), Format::max, shape, options); break;
-    case Profile::balanced: best = framed(*balanced_encoder(levels, shape), Format::balanced, shape, options); break;
-    case Profile::fast: best = framed(*fast_encoder(levels, shape), Format::fast, shape, options); break;
-  }
-  // Plain integers only where they could be smaller: a byte per level is the least they take.
-  if (best.size() > levels.size()) {
-    std::string plain = framed(*raw_encoder(levels, shape), Format::raw, shape, options);
-    if (plain.size() < best.size()) return plain;
-  }
-  return best;
+  std::string whole = smallest({levels, shape, shape}, options);
+  const Live live = Live::of(levels, shape);
+  if (live.all(shape)) return whole;
+  std::string code;
+  RangeEncoder bins(code);
+  visit_live(bins, shape, live);
+  bins.finish();
+  std::vector<uint8_t> classes;
+  const MatrixShape live_shape = live.shape(shape, classes);
+  const std::vector<int32_t> live_levels = live.pick(levels, shape);
+  std::string pruned = smallest({live_levels, live_shape, shape, &code}, options);
+  return pruned.size() < whole.size() ? pruned : whole;
 }
 
 }  // namespace tercel::codec

@@ -21,6 +21,7 @@ struct Golden {
   int64_t rows, columns, kernel_height, kernel_width;
   bool classes;
   int32_t most;  ///< levels are below it in magnitude
+  bool pruned = false;
 };
 
 const Golden kGolden[] = {
@@ -32,6 +33,8 @@ const Golden kGolden[] = {
     {"fast_plain", Profile::fast, 40, 50, 1, 1, false, 12},
     {"fast_classes", Profile::fast, 300, 64, 1, 1, true, 9},
     {"raw", Profile::max, 3, 20, 1, 1, false, kMaxLevel},
+    {"max_pruned", Profile::max, 30, 54, 3, 3, true, 40, true},
+    {"fast_pruned", Profile::fast, 40, 50, 1, 1, false, 12, true},
 };
 
 /// Whole numbers only: the same everywhere.
@@ -46,6 +49,9 @@ std::vector<int32_t> golden_levels(const Golden& golden, const std::vector<uint8
     if (!classes.empty()) level = level * (1 + classes[i % classes.size()]) / 8;
     levels[i] = static_cast<int32_t>(level);
     before = level;
+    const auto columns = static_cast<size_t>(golden.columns);
+    const auto kernel = static_cast<size_t>(golden.kernel_height * golden.kernel_width);
+    if (golden.pruned && (i / columns % 3 == 1 || i % columns / kernel % 5 == 2)) levels[i] = 0;
   }
   return levels;
 }

@@ -45,7 +45,9 @@ TEST(Fields, RandomHeadsComeBack) {
     visit(read, head2, start2, entry2, bytes_head2, tables2);
     EXPECT_TRUE(read.rest().empty());
     EXPECT_EQ(head2.format, head.format);
+    EXPECT_EQ(head2.pruned, head.pruned);
     EXPECT_EQ(head2.chunk_weights, head.chunk_weights);
+    EXPECT_EQ(head2.live_bytes, head.live_bytes);
     EXPECT_EQ(start2.mean, start.mean);
     EXPECT_EQ(start2.weights, start.weights);
     EXPECT_EQ(entry2.bytes, entry.bytes);

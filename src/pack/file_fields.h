@@ -13,8 +13,8 @@ namespace tercel::pack {
 
 /// Tells a text-mode copy and a seven-bit road from a whole file, as PNG's signature does.
 inline constexpr unsigned char kMagic[8] = {0x89, 'T', 'R', 'C', 'L', '\r', '\n', 0x1A};
-/// 1 had no bases.
-inline constexpr uint8_t kVersion = 2;
+/// 1 had no bases, 2 no streams without their rows and kernels of zeros.
+inline constexpr uint8_t kVersion = 3;
 
 inline constexpr int64_t kMaxGraphBytes = int64_t{256} << 20;
 inline constexpr int64_t kMaxFileBytes = int64_t{1} << 46;

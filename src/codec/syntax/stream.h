@@ -15,13 +15,20 @@ enum class Format : uint8_t { max, balanced, fast, raw };
 /// What stands first.
 struct StreamHead {
   Format format = Format::max;
+  bool pruned = false;        ///< rows and kernels of zeros are not coded (codec/live.h)
   int64_t chunk_weights = 0;  ///< 0: one chunk
+  int64_t live_bytes = 0;     ///< if pruned: of the code that says which, which comes next
 };
 
 template <typename Visitor>
 void visit_head(Visitor& visit, StreamHead& head) {
-  visit.byte("format", head.format, static_cast<uint8_t>(Format::raw));
+  constexpr uint8_t kPruned = 4;
+  auto format = static_cast<uint8_t>(static_cast<uint8_t>(head.format) | (head.pruned ? kPruned : 0));
+  visit.byte("format", format, kPruned | static_cast<uint8_t>(Format::raw));
+  head.format = static_cast<Format>(format & (kPruned - 1));
+  head.pruned = (format & kPruned) != 0;
   visit.number("chunk size", head.chunk_weights, int64_t{1} << 40);
+  if (head.pruned) visit.number("length of what is live", head.live_bytes, int64_t{1} << 40);
 }
 
 /// Of `raw`, behind the head: bytes per level, 1, 2 or 4; levels in two's complement, least significant byte first.
