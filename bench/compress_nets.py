@@ -62,7 +62,7 @@ NETS = {net.name: net for net in (
     Net("resnet56", "models/resnet56_cifar10/model.onnx", "cifar10", _CIFAR, (5, 6.5, 8, 10, 12), judged=1000),
     Net("efficientnet_lite0", "efficientnet_lite0.onnx", "imagenet500", Input(224, 256, _BICUBIC, (127,) * 3, (128,) * 3),
         (4.2, 5, 6, 7.4)),
-    Net("vgg16", "vgg16.onnx", "imagenet500", Input(240, 0, _BICUBIC, (0,) * 3, (255,) * 3, channels_last=True), (8, 10, 16, 24),
+    Net("vgg16", "vgg16.onnx", "imagenet500", Input(240, 0, _BICUBIC, (0,) * 3, (255,) * 3, channels_last=True), (8, 10, 16, 24, 30),
         calibration=32, judged=100, note="four classes of brain scans, judged on photographs: agreement only"),
 )}
 
