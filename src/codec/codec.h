@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/dtype.h"
+
 namespace tercel::codec {
 
 /// How hard the coder works: `max` is the smallest, `fast` the quickest to decode.
@@ -50,9 +52,18 @@ std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, co
 /// of that shape, naming the chunk ("chunk 3 of 17: ...").
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<int32_t> levels, int threads = 1);
 
+/// The same as bytes, for kernels on integers. Throws Error for a level that is not between -127 and 127.
+void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<int8_t> levels, int threads = 1);
+
 /// The same as floats: dst[r * columns + c] = level * row_scale[r] * column_scale[c]; an empty scale is 1 everywhere.
+/// As BFloat16: these floats, rounded to nearest even.
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
             std::span<const float> column_scale, std::span<float> dst, int threads = 1);
+void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
+            std::span<const float> column_scale, std::span<BFloat16> dst, int threads = 1);
+
+/// Compares all checksums without decoding. Throws Error where decode() would throw for damage.
+void check(std::span<const std::byte> bytes, const MatrixShape& shape);
 
 /// Rows [first, first + count) only: looks at no chunk but those that hold them. `levels` holds count x columns.
 void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int64_t first, int64_t count,

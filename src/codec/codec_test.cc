@@ -280,6 +280,46 @@ TEST(Codec, FloatsAreScaledLevels) {
   }
 }
 
+TEST(Codec, BytesAndBFloat16AreTheSameLevels) {
+  const MatrixShape shape{13, 30, 1, 3, {}};
+  Rng rng(1);
+  std::vector<float> row_scale(13), column_scale(30), floats(13 * 30);
+  for (float& s : row_scale) s = static_cast<float>(rng.uniform());
+  for (float& s : column_scale) s = static_cast<float>(rng.uniform());
+  std::vector<int8_t> small(floats.size());
+  std::vector<BFloat16> halves(floats.size());
+  for (Profile profile : kProfiles)
+    for (bool pruned : {false, true}) {
+      auto levels = pruned ? pruned_levels(shape, 4) : laplace_levels(13 * 30, 4, 6);
+      levels[31] = 127;
+      levels[32] = -127;
+      std::string stream = encode(levels, shape, {profile, 20});
+      decode(bytes_of(stream), shape, small, 2);
+      EXPECT_TRUE(std::equal(small.begin(), small.end(), levels.begin(), levels.end()));
+      decode(bytes_of(stream), shape, row_scale, column_scale, floats);
+      decode(bytes_of(stream), shape, row_scale, column_scale, halves, 2);
+      for (size_t i = 0; i < floats.size(); ++i) EXPECT_EQ(halves[i].bits, BFloat16(floats[i]).bits) << i;
+      levels[40] = -128;
+      stream = encode(levels, shape, {profile, 20});
+      EXPECT_THAT([&] { decode(bytes_of(stream), shape, small); },
+                  testing::ThrowsMessage<Error>(HasSubstr("level -128 in row 1, column 10")));
+    }
+}
+
+TEST(Codec, CheckFindsWhatDecodingWouldFind) {
+  const MatrixShape shape{7, 18, 3, 3, {}};
+  for (Profile profile : kProfiles) {
+    const std::string stream = encode(laplace_levels(7 * 18, 3, 3), shape, {profile, 40});
+    check(bytes_of(stream), shape);
+    for (size_t cut = 0; cut < stream.size(); ++cut) EXPECT_THROW(check(bytes_of(stream).first(cut), shape), Error);
+    for (size_t bit = 0; bit < stream.size() * 8; ++bit) {
+      std::string bad = stream;
+      bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+      EXPECT_THROW(check(bytes_of(bad), shape), Error) << to_string(profile) << " bit " << bit;
+    }
+  }
+}
+
 TEST(RateModel, PricesAddUpToTheStream) {
   const MatrixShape shape{128, 90, 3, 3, {}};
   const auto levels = laplace_levels(128 * 90, 1.2, 7);

@@ -79,6 +79,13 @@ class Stream {
   const ChunkGrid& grid() const { return grid_; }
   bool pruned() const { return !live_.rows.empty(); }
   const Live& live() const { return live_; }
+  int64_t row_of(int64_t coded) const { return pruned() ? live_.rows[static_cast<size_t>(coded)] : coded; }
+  int64_t column_of(int64_t coded) const { return pruned() ? live_.columns[static_cast<size_t>(coded)] : coded; }
+
+  /// Throws for the first chunk whose checksum is wrong.
+  void check() const {
+    for (int64_t i = 0; i < grid_.count(); ++i) at_place([&] { return place(i); }, [&] { checked_bytes(i); });
+  }
 
   /// Decodes chunks [first, last) to where room_of(chunk) tells, then calls done(chunk, room). Of chunks that fail the
   /// first is reported.
@@ -191,47 +198,58 @@ void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int
         if (room.own.empty()) return;
         for (int64_t r = std::max(begin, chunk.row); r < std::min(end, chunk.row + chunk.rows); ++r) {
           const int32_t* row = room.dst + (r - chunk.row) * room.stride;
-          if (!stream.pruned()) std::copy_n(row, chunk.columns, place(r, chunk.column));
-          else
-            for (int64_t c = 0; c < chunk.columns; ++c)
-              *place(stream.live().rows[static_cast<size_t>(r)],
-                     stream.live().columns[static_cast<size_t>(chunk.column + c)]) = row[c];
+          for (int64_t c = 0; c < chunk.columns; ++c)
+            *place(stream.row_of(r), stream.column_of(chunk.column + c)) = row[c];
         }
       });
 }
+
+namespace {
+
+/// dst = convert(value, row, column) for what is coded, each chunk in memory of its own first; T() for what is not.
+template <typename From, typename To, typename Convert>
+void decode_through(const Stream& stream, const MatrixShape& shape, std::span<To> dst, int threads, Convert&& convert) {
+  if (stream.pruned()) std::fill(dst.begin(), dst.end(), To());
+  stream.decode<From>(0, stream.grid().count(), threads, room_of_its_own<From>,
+                      [&](const Chunk& chunk, const Room<From>& room) {
+                        for (int64_t r = 0; r < chunk.rows; ++r) {
+                          const size_t row = static_cast<size_t>(stream.row_of(chunk.row + r));
+                          To* to = &dst[row * static_cast<size_t>(shape.columns)];
+                          for (int64_t c = 0; c < chunk.columns; ++c) {
+                            const size_t column = static_cast<size_t>(stream.column_of(chunk.column + c));
+                            to[column] = convert(room.dst[r * room.stride + c], row, column);
+                          }
+                        }
+                      });
+}
+
+void check_scales(const MatrixShape& shape, std::span<const float> row_scale, std::span<const float> column_scale) {
+  if (!row_scale.empty() && static_cast<int64_t>(row_scale.size()) != shape.rows)
+    fail_input("{} row scales for {} rows", row_scale.size(), shape.rows);
+  if (!column_scale.empty() && static_cast<int64_t>(column_scale.size()) != shape.columns)
+    fail_input("{} column scales for {} columns", column_scale.size(), shape.columns);
+}
+
+}  // namespace
 
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
             std::span<const float> column_scale, std::span<float> dst, int threads) {
   const Stream stream(bytes, shape);
   check_size(dst.size(), shape.rows, shape.columns);
-  if (!row_scale.empty() && static_cast<int64_t>(row_scale.size()) != shape.rows)
-    fail_input("{} row scales for {} rows", row_scale.size(), shape.rows);
-  if (!column_scale.empty() && static_cast<int64_t>(column_scale.size()) != shape.columns)
-    fail_input("{} column scales for {} columns", column_scale.size(), shape.columns);
+  check_scales(shape, row_scale, column_scale);
   if (dst.empty()) return;
-  if (stream.pruned()) std::fill(dst.begin(), dst.end(), 0.0f);
-  const auto scatter = [&](const Chunk& chunk, const Room<float>& room) {
-    for (int64_t r = 0; r < chunk.rows; ++r) {
-      const auto row = static_cast<size_t>(stream.live().rows[static_cast<size_t>(chunk.row + r)]);
-      for (int64_t c = 0; c < chunk.columns; ++c) {
-        const auto column = static_cast<size_t>(stream.live().columns[static_cast<size_t>(chunk.column + c)]);
-        dst[row * static_cast<size_t>(shape.columns) + column] = room.dst[r * room.stride + c] *
-                                                                 (row_scale.empty() ? 1.0f : row_scale[row]) *
-                                                                 (column_scale.empty() ? 1.0f : column_scale[column]);
-      }
-    }
-  };
+  if (stream.pruned()) {
+    decode_through<float>(stream, shape, dst, threads, [&](float level, size_t row, size_t column) {
+      return level * (row_scale.empty() ? 1.0f : row_scale[row]) * (column_scale.empty() ? 1.0f : column_scale[column]);
+    });
+    return;
+  }
   stream.decode<float>(
       0, stream.grid().count(), threads,
       [&](const Chunk& chunk) -> Room<float> {
-        if (stream.pruned()) return room_of_its_own<float>(chunk);
         return {dst.data() + chunk.row * shape.columns + chunk.column, shape.columns};
       },
       [&](const Chunk& chunk, const Room<float>& room) {
-        if (stream.pruned()) {
-          scatter(chunk, room);
-          return;
-        }
         if (row_scale.empty() && column_scale.empty()) return;
         // The chunk is still in the cache.
         const auto columns = column_scale.empty() ? column_scale
@@ -242,6 +260,29 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
                     row_scale.empty() ? 1.0f : row_scale[static_cast<size_t>(chunk.row + r)], columns);
       });
 }
+
+void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
+            std::span<const float> column_scale, std::span<BFloat16> dst, int threads) {
+  const Stream stream(bytes, shape);
+  check_size(dst.size(), shape.rows, shape.columns);
+  check_scales(shape, row_scale, column_scale);
+  decode_through<float>(stream, shape, dst, threads, [&](float level, size_t row, size_t column) {
+    return BFloat16(level * (row_scale.empty() ? 1.0f : row_scale[row]) *
+                    (column_scale.empty() ? 1.0f : column_scale[column]));
+  });
+}
+
+void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<int8_t> levels, int threads) {
+  const Stream stream(bytes, shape);
+  check_size(levels.size(), shape.rows, shape.columns);
+  decode_through<int32_t>(stream, shape, levels, threads, [&](int32_t level, size_t row, size_t column) {
+    if (level < -127 || level > 127)
+      fail_input("level {} in row {}, column {} does not fit a byte", level, row, column);
+    return static_cast<int8_t>(level);
+  });
+}
+
+void check(std::span<const std::byte> bytes, const MatrixShape& shape) { Stream(bytes, shape).check(); }
 
 namespace {
 
