@@ -1,6 +1,7 @@
 // Any bytes as a .tercel file: a graph, or an Error. A checksum keeps the fuzzer from everything behind it, so it is
 // made right first; streams keep theirs.
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "codec/crc32.h"
@@ -34,9 +35,16 @@ std::string with_checksum(std::string bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string file = with_checksum({reinterpret_cast<const char*>(data), size});
+  const auto file = std::make_shared<const std::string>(with_checksum({reinterpret_cast<const char*>(data), size}));
+  const auto bytes = std::as_bytes(std::span(file->data(), file->size()));
   try {
-    tercel::pack::read(std::as_bytes(std::span(file.data(), file.size())));
+    tercel::pack::read(bytes);
+  } catch (const tercel::Error&) {
+  }
+  try {
+    const auto waiting = tercel::pack::read(bytes, file);
+    for (const auto& value : waiting.graph.values())
+      if (value->is_constant()) value->constant.data();
   } catch (const tercel::Error&) {
   }
   return 0;

@@ -147,6 +147,20 @@ TEST(Session, TwoThreadsGetTheAnswersOfOne) {
   }
 }
 
+TEST(Session, SessionsOfOneModelAreMadeInSeveralThreads) {
+  const Model model = load(shipped(kResNet.name));  // whose weights all of them decode
+  const Array alone = Session(model, with_threads(1)).run({noise(kResNet.dims, 1)}).at(0);
+  std::vector<int> differing(4, 0);
+  std::vector<std::thread> workers;
+  for (int& differs : differing)
+    workers.emplace_back([&] {
+      for (int i = 0; i < 3; ++i)
+        differs += !same_bits(Session(model, with_threads(1)).run({noise(kResNet.dims, 1)}).at(0), alone);
+    });
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_THAT(differing, testing::Each(0));
+}
+
 TEST(Session, AForcedInstructionSetIsUsedAndReported) {
   const Model model = load(shipped(kResNet.name));
   for (const char* isa : {"baseline", "avx2", "avx512"}) {

@@ -341,6 +341,7 @@ class Reader {
     for (const auto& value : graph_.values()) {
       if (!value->is_constant() || value->type.dtype != DType::f32) continue;
       const Tensor& tensor = value->constant;
+      if (tensor.unmade()) continue;  // decoded later, from levels
       std::atomic<int64_t> odd{0};
       parallel_for(tensor.elements(), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
         int64_t count = 0;

@@ -24,9 +24,9 @@ struct ReadResult {
 /// Throws Error with a trail file: node: attribute.
 ReadResult read_model(const std::filesystem::path& path);
 
-/// The same from memory that `owner` keeps alive. Elements that lie elsewhere come from `elsewhere` (location, type,
-/// extents); without it they are refused: there is no folder to look in.
-using ReadElsewhere = std::function<Tensor(std::string_view location, DType, const Dims&)>;
+/// The same from memory that `owner` keeps alive. Elements that lie elsewhere come from `elsewhere` (name, location,
+/// type, extents); without it they are refused: there is no folder to look in.
+using ReadElsewhere = std::function<Tensor(std::string_view name, std::string_view location, DType, const Dims&)>;
 ReadResult read_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                       ReadElsewhere elsewhere = {});
 

@@ -149,7 +149,7 @@ NamedTensor read_tensor(protozero::pbf_reader message, const TensorSource& sourc
         const int64_t count = count_elements(dims);
         const int64_t wanted = count * static_cast<int64_t>(size_of(dtype));
         if (external_location && source.elsewhere) {
-          result.tensor = source.elsewhere(external.location, dtype, dims);
+          result.tensor = source.elsewhere(result.name, external.location, dtype, dims);
           TERCEL_CHECK(result.tensor.dtype() == dtype && result.tensor.dims() == dims);
           return std::move(result);
         }

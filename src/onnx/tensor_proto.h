@@ -21,8 +21,9 @@ struct TensorSource {
   std::shared_ptr<const void> owner;  ///< keeps the message's bytes alive: raw data is used where it lies
   bool mapped = false;                ///< the message lies in a mapped file
   std::filesystem::path folder;       ///< external data files lie here or below; empty: none are allowed
-  /// Set: asked instead of files for elements that lie elsewhere, with the location that the message names.
-  std::function<Tensor(std::string_view location, DType, const Dims&)> elsewhere = {};
+  /// Set: asked instead of files for elements that lie elsewhere, with the tensor's name and the location in the
+  /// message.
+  std::function<Tensor(std::string_view name, std::string_view location, DType, const Dims&)> elsewhere = {};
 };
 
 /// Throws Error for types Tercel does not hold, counts that do not fit the shape, external files outside the folder.

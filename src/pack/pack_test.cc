@@ -135,6 +135,31 @@ TEST(Pack, EveryConstantComesBackAsItWasCoded) {
   }
 }
 
+TEST(Pack, MatricesWaitWhereTheirBytesAreKept) {
+  const Example example;
+  const auto file = std::make_shared<const std::string>(write(example.graph, example.codings));
+  const onnx::ReadResult result = read(std::as_bytes(std::span(*file)), file);
+  for (const char* name : {"w", "v", "k", "o", "p"}) {
+    const Tensor& constant = result.graph.find_value(name)->constant;
+    EXPECT_TRUE(constant.unmade()) << name;
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_TRUE(constant == example.graph.find_value(name)->constant) << name;
+      EXPECT_FALSE(constant.unmade()) << name;
+      constant.release();
+    }
+  }
+}
+
+TEST(Pack, DamageIsFoundBeforeAnythingIsDecoded) {
+  const Example example;
+  const std::string good = write(example.graph, example.codings);
+  for (size_t i = 0; i < good.size(); ++i) {
+    auto bad = std::make_shared<std::string>(good);
+    (*bad)[i] = static_cast<char>((*bad)[i] ^ 0x10);
+    EXPECT_THROW(read(std::as_bytes(std::span(*bad)), bad), Error) << i;
+  }
+}
+
 TEST(Pack, CutShortAnywhereIsAnError) {
   const Example example;
   const std::string file = write(example.graph, example.codings);

@@ -11,6 +11,7 @@
 #include "pack/file_fields.h"
 #include "pack/pack.h"
 #include "pack/zstd.h"
+#include "tensor/element_source.h"
 
 namespace tercel::pack {
 namespace {
@@ -115,9 +116,46 @@ void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
   });
 }
 
+void make_weights(const codec::QuantisedMatrix& head, std::span<float> coefficients) {
+  if (head.basis == nullptr) return;
+  const auto size = static_cast<size_t>(head.basis->size);
+  parallel_for(static_cast<int64_t>(coefficients.size() / size), 4096, [&](int64_t begin, int64_t end) {
+    codec::to_weights(*head.basis,
+                      coefficients.subspan(static_cast<size_t>(begin) * size, static_cast<size_t>(end - begin) * size));
+  });
+}
+
+/// A matrix in its file.
+struct Matrix {
+  codec::QuantisedMatrix head;  ///< without levels
+  Bytes stream;
+  bool transposed = false;
+
+  void check() const {
+    std::vector<uint8_t> classes;
+    codec::check(stream, coding_shape(head, classes));
+  }
+
+  void decode(float* out) const {
+    std::vector<uint8_t> classes;
+    const codec::MatrixShape shape = coding_shape(head, classes);
+    // Scales of what the stream calls rows and columns.
+    std::vector<float> column_scale(static_cast<size_t>(shape.columns), head.step);
+    for (size_t c = 0; c < shape.column_class.size(); ++c)
+      column_scale[c] = head.step * codec::class_scale(head.step_class(static_cast<int64_t>(c) / head.columns,
+                                                                       static_cast<int64_t>(c) % head.columns));
+    const auto count = static_cast<size_t>(head.rows * head.columns);
+    std::vector<float> rows_first(transposed ? count : 0);
+    const std::span<float> weights(transposed ? rows_first.data() : out, count);
+    codec::decode(stream, shape, {}, column_scale, weights, current_threads());
+    make_weights(head, weights);
+    if (transposed) transpose(rows_first.data(), head.rows, head.columns, out);
+  }
+};
+
 class Decoder {
  public:
-  explicit Decoder(Parts& parts) : parts_(parts) {
+  Decoder(Parts& parts, std::shared_ptr<const void> owner) : parts_(parts), owner_(std::move(owner)) {
     if (!parts.vectors.empty() || parts.directory.vector_levels > 0) {
       check_expansion(parts.directory.vector_levels, parts.vectors);
       levels_.resize(static_cast<size_t>(parts.directory.vector_levels));
@@ -128,7 +166,7 @@ class Decoder {
     }
   }
 
-  Tensor decode(std::string_view location, DType dtype, const Dims& dims) {
+  Tensor decode(std::string_view name, std::string_view location, DType dtype, const Dims& dims) {
     size_t index = 0;
     const auto result = std::from_chars(location.data(), location.data() + location.size(), index);
     if (result.ec != std::errc() || result.ptr != location.data() + location.size() || index != next_)
@@ -140,7 +178,7 @@ class Decoder {
     if (entry.record.kind != RecordKind::bytes && dtype != DType::f32)
       fail_input("coded elements are f32, the graph says {}", to_string(dtype));
     switch (entry.record.kind) {
-      case RecordKind::matrix: return matrix(entry, dims, elements);
+      case RecordKind::matrix: return matrix(entry, name, dims, elements);
       case RecordKind::vector: return vector(entry, dims, elements);
       case RecordKind::bytes: return bytes(entry, dtype, dims, elements);
       case RecordKind::floats: break;
@@ -154,7 +192,7 @@ class Decoder {
   }
 
  private:
-  Tensor matrix(const Entry& entry, const Dims& dims, int64_t elements) const {
+  Tensor matrix(const Entry& entry, std::string_view name, const Dims& dims, int64_t elements) const {
     const Record& record = entry.record;
     const int64_t rows = record.rows, columns = rows > 0 ? elements / rows : 0;
     if (rows * columns != elements || rows < 0) fail_input("{} rows do not divide {} elements", rows, elements);
@@ -173,26 +211,18 @@ class Decoder {
                                 basis,
                                 record.coefficients};
     if (!std::isfinite(head.step) || head.step <= 0) fail_input("a step of {}", head.step);
-    std::vector<uint8_t> classes;
-    const codec::MatrixShape shape = coding_shape(head, classes);
-    // Scales of what the stream calls rows and columns.
-    std::vector<float> column_scale(static_cast<size_t>(shape.columns), head.step);
-    for (size_t c = 0; c < shape.column_class.size(); ++c)
-      column_scale[c] = head.step * codec::class_scale(head.step_class(static_cast<int64_t>(c) / columns,
-                                                                       static_cast<int64_t>(c) % columns));
-    Tensor tensor(DType::f32, dims);
-    auto* out = reinterpret_cast<float*>(tensor.mutable_data());
-    const auto count = static_cast<size_t>(elements);
-    if (record.transposed == 0) {
-      codec::decode(entry.stream, shape, {}, column_scale, std::span(out, count), current_threads());
-      make_weights(head, std::span(out, count));
-    } else {
-      std::vector<float> decoded(count);
-      codec::decode(entry.stream, shape, {}, column_scale, decoded, current_threads());
-      make_weights(head, decoded);
-      transpose(decoded.data(), rows, columns, out);
+    Matrix matrix{std::move(head), entry.stream, record.transposed != 0};
+    if (owner_ == nullptr) {
+      Tensor tensor(DType::f32, dims);
+      matrix.decode(reinterpret_cast<float*>(tensor.mutable_data()));
+      return tensor;
     }
-    return tensor;
+    matrix.check();
+    const auto make = [matrix = std::move(matrix), name = std::string(name), owner = owner_](std::byte* out) {
+      at_place([&] { return fmt::format("tensor '{}'", name); }, [&] { matrix.decode(reinterpret_cast<float*>(out)); });
+    };
+    const auto bytes = static_cast<size_t>(elements) * sizeof(float);
+    return {DType::f32, dims, std::make_shared<ElementSource>(bytes, make)};
   }
 
   std::shared_ptr<const codec::KernelBasis> basis_of(const Record& record) const {
@@ -203,15 +233,6 @@ class Decoder {
     if (record.kernel_height * record.kernel_width != basis->size)
       fail_input("a basis of {} for kernels of {}x{}", basis->size, record.kernel_height, record.kernel_width);
     return basis;
-  }
-
-  static void make_weights(const codec::QuantisedMatrix& head, std::span<float> coefficients) {
-    if (head.basis == nullptr) return;
-    const auto size = static_cast<size_t>(head.basis->size);
-    parallel_for(static_cast<int64_t>(coefficients.size() / size), 4096, [&](int64_t begin, int64_t end) {
-      codec::to_weights(*head.basis, coefficients.subspan(static_cast<size_t>(begin) * size,
-                                                          static_cast<size_t>(end - begin) * size));
-    });
   }
 
   Tensor vector(const Entry& entry, const Dims& dims, int64_t elements) {
@@ -245,6 +266,7 @@ class Decoder {
   }
 
   Parts& parts_;
+  std::shared_ptr<const void> owner_;
   std::vector<int32_t> levels_;  // of all vectors
   size_t next_ = 0, next_level_ = 0;
 };
@@ -255,13 +277,15 @@ bool is_packed(std::span<const std::byte> bytes) {
   return bytes.size() >= sizeof(kMagic) && std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) == 0;
 }
 
-onnx::ReadResult read(std::span<const std::byte> bytes) {
+onnx::ReadResult read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   Parts parts = take_apart(bytes);
-  Decoder decoder(parts);
+  Decoder decoder(parts, std::move(owner));
   auto graph = std::make_shared<const std::string>(std::move(parts.graph));
-  onnx::ReadResult result = onnx::read_model(
-      std::as_bytes(std::span(*graph)), graph,
-      [&](std::string_view location, DType dtype, const Dims& dims) { return decoder.decode(location, dtype, dims); });
+  onnx::ReadResult result =
+      onnx::read_model(std::as_bytes(std::span(*graph)), graph,
+                       [&](std::string_view name, std::string_view location, DType dtype, const Dims& dims) {
+                         return decoder.decode(name, location, dtype, dims);
+                       });
   decoder.check_all_read();
   return result;
 }

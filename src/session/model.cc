@@ -135,7 +135,7 @@ Model load(const std::filesystem::path& path) {
     const auto file = MappedFile::open(path);
     if (!pack::is_packed(file->bytes())) return onnx::read_model(path);
     const ThreadScope threads(hardware_threads());
-    return at_place([&] { return path.string(); }, [&] { return pack::read(file->bytes()); });
+    return at_place([&] { return path.string(); }, [&] { return pack::read(file->bytes(), file); });
   };
   onnx::ReadResult read = read_any();
   return Model(

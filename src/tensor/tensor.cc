@@ -1,9 +1,11 @@
 #include "tensor/tensor.h"
 
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tensor/element_source.h"
 
 namespace tercel {
 
@@ -11,6 +13,56 @@ Buffer::Buffer(size_t size) : size_(size) {
   void* data = ::operator new (size, std::align_val_t{kAlignment}, std::nothrow);
   if (data == nullptr) fail(ErrorCode::limit, "no memory for {} bytes", size);
   data_.reset(static_cast<std::byte*>(data));
+}
+
+std::shared_ptr<const Buffer> ElementSource::elements() {
+  const std::lock_guard lock(making_);
+  if (auto made = made_.lock()) return made;
+  auto buffer = std::make_shared<Buffer>(bytes_);
+  make_(buffer->data());
+  made_ = buffer;
+  return buffer;
+}
+
+Tensor::Tensor(const Tensor& other)
+    : dtype_(other.dtype_), dims_(other.dims_), mapped_(other.mapped_), source_(other.source_) {
+  std::unique_lock<std::mutex> lock;
+  if (source_ != nullptr) lock = std::unique_lock(source_->holding_);
+  data_ = other.data_.load();
+  owner_ = other.owner_;
+}
+
+Tensor::Tensor(Tensor&& other) noexcept
+    : dtype_(std::exchange(other.dtype_, DType::none)),
+      dims_(std::move(other.dims_)),
+      data_(other.data_.exchange(nullptr)),
+      owner_(std::move(other.owner_)),
+      mapped_(other.mapped_),
+      source_(std::move(other.source_)) {}
+
+Tensor& Tensor::operator=(Tensor other) noexcept {
+  dtype_ = other.dtype_;
+  dims_ = std::move(other.dims_);
+  data_ = other.data_.load();
+  owner_ = std::move(other.owner_);
+  mapped_ = other.mapped_;
+  source_ = std::move(other.source_);
+  return *this;
+}
+
+Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<ElementSource> source)
+    : dtype_(dtype), dims_(std::move(dims)), source_(std::move(source)) {
+  TERCEL_CHECK(source_->bytes_ == bytes());
+}
+
+const std::byte* Tensor::make() const {
+  auto elements = source_->elements();
+  const std::lock_guard lock(source_->holding_);
+  if (data_ == nullptr) {
+    owner_ = elements;
+    data_.store(elements->data(), std::memory_order_release);
+  }
+  return data_;
 }
 
 Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)) {
@@ -24,11 +76,15 @@ Tensor::Tensor(DType dtype, Dims dims, const std::byte* data, std::shared_ptr<co
 
 void Tensor::release() const {
   if (mapped_) release_pages(data_, bytes());
+  if (source_ == nullptr) return;
+  const std::lock_guard lock(source_->holding_);
+  data_ = nullptr;
+  owner_.reset();
 }
 
 std::byte* Tensor::mutable_data() {
-  TERCEL_CHECK(owner_.use_count() == 1, "elements are shared");
-  return const_cast<std::byte*>(data_);
+  TERCEL_CHECK(source_ == nullptr && owner_.use_count() == 1, "elements are shared");
+  return const_cast<std::byte*>(data_.load());
 }
 
 std::vector<int64_t> Tensor::to_ints() const {
@@ -51,9 +107,9 @@ std::vector<double> Tensor::to_doubles() const {
 }
 
 Tensor Tensor::aligned() const {
-  if (dtype_ == DType::none || reinterpret_cast<uintptr_t>(data_) % size_of(dtype_) == 0) return *this;
+  if (dtype_ == DType::none || reinterpret_cast<uintptr_t>(data()) % size_of(dtype_) == 0) return *this;
   Tensor copy(dtype_, dims_);
-  std::memcpy(copy.mutable_data(), data_, bytes());
+  std::memcpy(copy.mutable_data(), data(), bytes());
   return copy;
 }
 
@@ -66,7 +122,7 @@ Tensor Tensor::reshaped(Dims dims) const {
 
 bool Tensor::operator==(const Tensor& other) const {
   return dtype_ == other.dtype_ && dims_ == other.dims_ &&
-         (dtype_ == DType::none || bytes() == 0 || std::memcmp(data_, other.data_, bytes()) == 0);
+         (dtype_ == DType::none || bytes() == 0 || std::memcmp(data(), other.data(), bytes()) == 0);
 }
 
 }  // namespace tercel

@@ -1,6 +1,7 @@
 // A tensor that owns its elements, or shares ownership of the file they lie in.
 #pragma once
 
+#include <atomic>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
@@ -11,16 +12,25 @@
 
 namespace tercel {
 
+class ElementSource;
+
 /// Copies share the elements; elements of a shared tensor are not to be changed (mutable_data checks that).
 class Tensor {
  public:
   Tensor() = default;
+  Tensor(const Tensor& other);
+  Tensor(Tensor&& other) noexcept;
+  Tensor& operator=(Tensor other) noexcept;
+  ~Tensor() = default;
 
   /// Uninitialised elements.
   Tensor(DType dtype, Dims dims);
 
   /// Elements at `data`, which `owner` keeps alive. Any alignment. `mapped`: they lie in a mapped file.
   Tensor(DType dtype, Dims dims, const std::byte* data, std::shared_ptr<const void> owner, bool mapped = false);
+
+  /// Elements that come from `source` when they are first looked at. Copies may be looked at from several threads.
+  Tensor(DType dtype, Dims dims, std::shared_ptr<ElementSource> source);
 
   template <typename T>
   static Tensor of(Dims dims, const std::vector<T>& values) {
@@ -41,7 +51,10 @@ class Tensor {
   int64_t elements() const { return count_elements(dims_); }
   size_t bytes() const { return static_cast<size_t>(elements()) * size_of(dtype_); }
 
-  const std::byte* data() const { return data_; }
+  const std::byte* data() const {
+    const std::byte* data = data_.load(std::memory_order_acquire);
+    return data != nullptr || source_ == nullptr ? data : make();
+  }
   std::byte* mutable_data();  ///< only while nobody shares the elements
 
   /// Element i; works for any alignment.
@@ -49,7 +62,7 @@ class Tensor {
   T at(int64_t i) const {
     TERCEL_CHECK(dtype_ == dtype_of<T>() && i >= 0 && i < elements());
     T value;
-    std::memcpy(&value, data_ + static_cast<size_t>(i) * sizeof(T), sizeof(T));
+    std::memcpy(&value, data() + static_cast<size_t>(i) * sizeof(T), sizeof(T));
     return value;
   }
 
@@ -63,20 +76,28 @@ class Tensor {
   /// The same elements under another shape of the same size.
   Tensor reshaped(Dims dims) const;
 
-  /// Elements of a mapped file: lets their memory go until they are read again. Otherwise nothing.
+  /// Elements of a mapped file or of a source: lets their memory go until they are read again; of a source, what
+  /// other copies hold stays. Nobody may be reading this tensor. Otherwise nothing.
   void release() const;
 
+  /// Has a source, and holds none of its elements.
+  bool unmade() const { return source_ != nullptr && data_.load(std::memory_order_acquire) == nullptr; }
+
   /// For kernels, which take View for sources too; sources are never written.
-  View view() const { return {dtype_, dims_, const_cast<std::byte*>(data_)}; }
+  View view() const { return {dtype_, dims_, const_cast<std::byte*>(data())}; }
 
   bool operator==(const Tensor& other) const;  ///< same type, shape and bytes
 
  private:
+  const std::byte* make() const;
+
   DType dtype_ = DType::none;
   Dims dims_;
-  const std::byte* data_ = nullptr;
-  std::shared_ptr<const void> owner_;
+  // With a source, both are set together, once somebody looks.
+  mutable std::atomic<const std::byte*> data_ = nullptr;
+  mutable std::shared_ptr<const void> owner_;
   bool mapped_ = false;
+  std::shared_ptr<ElementSource> source_;
 };
 
 }  // namespace tercel

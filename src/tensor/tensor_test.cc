@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <thread>
+#include <vector>
 
 #include "base/error.h"
+#include "tensor/element_source.h"
 
 namespace tercel {
 namespace {
@@ -58,6 +62,78 @@ TEST(Tensor, ReadsMisalignedElementsAndAlignsThem) {
   const Tensor aligned = tensor.aligned();
   EXPECT_EQ(aligned.view().as<float>()[1], -2.0f);
   EXPECT_EQ(aligned, tensor);
+}
+
+/// Four floats 0 1 2 3, and how often they were made.
+struct CountedSource {
+  std::atomic<int> made = 0;
+  std::shared_ptr<ElementSource> source = std::make_shared<ElementSource>(16, [this](std::byte* elements) {
+    ++made;
+    for (int i = 0; i < 4; ++i) reinterpret_cast<float*>(elements)[i] = static_cast<float>(i);
+  });
+};
+
+TEST(Tensor, ElementsOfASourceAreMadeWhenLookedAt) {
+  CountedSource counted;
+  const Tensor tensor(DType::f32, {4}, counted.source);
+  const Tensor copy = tensor.reshaped({2, 2});
+  EXPECT_TRUE(tensor.unmade());
+  EXPECT_EQ(counted.made, 0);
+  EXPECT_EQ(tensor.at<float>(3), 3.0f);
+  EXPECT_FALSE(tensor.unmade());
+  EXPECT_TRUE(copy.unmade());
+  EXPECT_EQ(copy.data(), tensor.data());
+  EXPECT_EQ(tensor, Tensor::of<float>({4}, {0, 1, 2, 3}));
+  EXPECT_EQ(counted.made, 1);
+}
+
+TEST(Tensor, ElementsOfASourceAreLetGoAndMadeAgain) {
+  CountedSource counted;
+  Tensor tensor(DType::f32, {4}, counted.source);
+  Tensor copy = tensor;
+  EXPECT_EQ(copy.at<float>(1), 1.0f);
+  const Tensor third = copy;  // holds what its model holds
+  copy.release();
+  EXPECT_TRUE(copy.unmade());
+  EXPECT_EQ(third.at<float>(2), 2.0f);
+  EXPECT_TRUE(counted.source->held());
+  third.release();
+  EXPECT_FALSE(counted.source->held());
+  EXPECT_EQ(counted.made, 1);
+  EXPECT_EQ(tensor.aligned(), Tensor::of<float>({4}, {0, 1, 2, 3}));
+  EXPECT_EQ(counted.made, 2);
+  tensor = Tensor();
+  EXPECT_FALSE(counted.source->held());
+}
+
+TEST(Tensor, ASourceThatFailsMayBeAskedAgain) {
+  bool fails = true;
+  const Tensor tensor(DType::u8, {1}, std::make_shared<ElementSource>(1, [&](std::byte* elements) {
+                        if (fails) fail_input("damaged");
+                        *elements = std::byte{7};
+                      }));
+  EXPECT_THROW(tensor.data(), Error);
+  EXPECT_TRUE(tensor.unmade());
+  fails = false;
+  EXPECT_EQ(tensor.at<uint8_t>(0), 7);
+}
+
+TEST(Tensor, SeveralThreadsLookAtOneSource) {
+  for (int round = 0; round < 50; ++round) {
+    CountedSource counted;
+    const Tensor tensor(DType::f32, {4}, counted.source);
+    std::vector<std::thread> threads;
+    std::atomic<int> right = 0;
+    for (int t = 0; t < 4; ++t)
+      threads.emplace_back([&, t] {
+        const Tensor copy = tensor;
+        right += (t % 2 == 0 ? copy : tensor).at<float>(3) == 3.0f;
+        copy.release();
+      });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(right, 4);
+    EXPECT_GE(counted.made, 1);
+  }
 }
 
 }  // namespace

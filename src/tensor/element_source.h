@@ -1,0 +1,32 @@
+// Elements of tensors that are made when somebody wants them.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "tensor/buffer.h"
+
+namespace tercel {
+
+/// Elements that can be made, and made again: decoded, say, when somebody wants them.
+class ElementSource {
+ public:
+  /// `make` writes all elements; it may throw, and is called from whichever thread asks.
+  ElementSource(size_t bytes, std::function<void(std::byte* elements)> make) : bytes_(bytes), make_(std::move(make)) {}
+
+  /// Those that somebody still holds, else new ones.
+  std::shared_ptr<const Buffer> elements();
+  bool held() const { return !made_.expired(); }
+
+ private:
+  friend class Tensor;
+  size_t bytes_;
+  std::function<void(std::byte*)> make_;
+  std::mutex making_;
+  std::mutex holding_;  ///< what tensors of this source hold
+  std::weak_ptr<const Buffer> made_;
+};
+
+}  // namespace tercel
