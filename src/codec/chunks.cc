@@ -4,9 +4,15 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "codec/trellis.h"
 #include "tensor/shape.h"
 
 namespace tercel::codec {
+
+void check_trellis(bool wanted) {
+  if (wanted && !kHasTrellis)
+    fail_unsupported("trellis-coded quantisation: this Tercel was built without it (TERCEL_TRELLIS)");
+}
 
 int64_t check_shape(const MatrixShape& shape) {
   const int64_t extents[] = {shape.rows, shape.columns};
@@ -22,6 +28,7 @@ int64_t check_shape(const MatrixShape& shape) {
                                   [](uint8_t c) { return c >= kColumnClasses; });
     if (bad != shape.column_class.end()) fail_input("column class {} is not below {}", int{*bad}, kColumnClasses);
   }
+  check_trellis(shape.trellis);
   return elements;
 }
 
@@ -30,7 +37,7 @@ ChunkGrid::ChunkGrid(const MatrixShape& shape, int64_t chunk_weights) : rows_(sh
   const int64_t kernel = shape.kernel_height * shape.kernel_width;
   const int64_t columns = std::max<int64_t>(columns_, 1);
   piece_columns_ = columns;
-  if (chunk_weights < columns) {
+  if (chunk_weights < columns && !shape.trellis) {
     const int64_t wanted = std::max(kernel, chunk_weights / kernel * kernel);
     // Pieces of even length rather than a short last one.
     piece_columns_ = round_up(div_up(columns, div_up(columns, wanted)), kernel);

@@ -34,6 +34,7 @@ struct MatrixShape {
           kernel_width = 1;  ///< consecutive columns that form one kernel; the product divides columns
   /// Expected magnitude class of each column, in half octaves, from steps that both sides know; empty: all alike.
   std::span<const uint8_t> column_class;
+  bool trellis = false;  ///< levels are of dependent quantisers (codec/trellis.h); a row is never cut
 };
 
 struct EncodeOptions {
@@ -45,7 +46,7 @@ struct EncodeOptions {
 };
 
 /// rows x columns levels as one stream: profile, chunk table, CRC-32 per chunk. Throws Error for a shape that
-/// contradicts itself or the number of levels, and for levels past kMaxLevel.
+/// contradicts itself or the number of levels, for levels past kMaxLevel, and for a trellis where this build has none.
 std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, const EncodeOptions& options = {});
 
 /// The levels of a stream; `levels` holds rows x columns. Throws Error where the bytes are not a whole undamaged stream
@@ -56,6 +57,7 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<int8_t> levels, int threads = 1);
 
 /// The same as floats: dst[r * columns + c] = level * row_scale[r] * column_scale[c]; an empty scale is 1 everywhere.
+/// Of a trellis it is not the level but what it stands for (in_steps).
 /// As BFloat16: these floats, rounded to nearest even.
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
             std::span<const float> column_scale, std::span<float> dst, int threads = 1);
@@ -84,9 +86,17 @@ struct LevelStart {
 /// The start that suits a matrix best.
 LevelStart fit_start(std::span<const int32_t> levels, const MatrixShape& shape);
 
+/// What a level is expected to be, from those before it.
+struct Expected {
+  int magnitude = 0;      ///< class
+  int surety = 0;         ///< of the sign
+  bool negative = false;  ///< the sign that is more likely
+  int quantiser = 0;      ///< of a trellis, else 0
+};
+
 /// What the next level of a scan would cost in the `max` profile, in bits, as its contexts stand after the levels
 /// pushed so far (for a whole matrix in one chunk). Rows follow each other; pushing past the last starts again at the
-/// first with what was learnt. A copy costs about 4 kB and 8 bytes per column.
+/// first with what was learnt. A copy costs about 4 kB (8 where builds know a trellis) and 8 bytes per column.
 class RateModel {
  public:
   explicit RateModel(const MatrixShape& shape, const LevelStart& start = {});
@@ -98,6 +108,19 @@ class RateModel {
 
   float bits(int32_t level) const;
   void push(int32_t level);
+
+  /// One way for a row to go on past the levels pushed. Its levels move what is expected in the row; what they would
+  /// teach the contexts is left out.
+  struct Path {
+    int64_t column = 0;  ///< of its next level
+    uint32_t mean = 0;   ///< of magnitudes, in 1/256
+  };
+  /// The path of the levels pushed.
+  Path path() const;
+  /// Of the path's next level, but for its quantiser; `row` holds the row's levels so far, the path's among them.
+  Expected expect(const Path& path, const int32_t* row) const;
+  float bits(const Expected& expected, int32_t level) const;
+  void advance(Path& path, int32_t level) const;
 
  private:
   struct State;

@@ -4,11 +4,13 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 
 #include "base/error.h"
 #include "base/isa.h"
 #include "base/rng.h"
 #include "codec/crc32.h"
+#include "codec/trellis.h"
 
 namespace tercel::codec {
 namespace {
@@ -104,6 +106,21 @@ TEST(Codec, EveryIsaReadsTheSame) {
         decode(bytes_of(stream), shape, {}, {}, floats);
         for (size_t i = 0; i < floats.size(); ++i) ASSERT_EQ(floats[i], static_cast<float>(levels[i])) << i;
       }
+    }
+}
+
+TEST(Codec, ATrellisIsRefusedInWordsWhereTheBuildHasNone) {
+  if (kHasTrellis) GTEST_SKIP() << "this build has it";
+  const MatrixShape shape{2, 2, 1, 1, {}, true};
+  std::vector<int32_t> levels(4);
+  for (const auto& use : std::vector<std::function<void()>>{
+           [&] { encode(levels, shape); }, [&] { decode({}, shape, levels); }, [&] { RateModel{shape}; }})
+    try {
+      use();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::unsupported);
+      EXPECT_THAT(error.what(), HasSubstr("built without it (TERCEL_TRELLIS)"));
     }
 }
 

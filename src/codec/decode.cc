@@ -12,6 +12,7 @@
 #include "codec/level_decoder.h"
 #include "codec/live.h"
 #include "codec/syntax/fields.h"
+#include "codec/trellis.h"
 
 namespace tercel::codec {
 namespace {
@@ -44,6 +45,7 @@ class Stream {
     StreamHead head;
     visit_head(read, head);
     if (head.pruned) {
+      if (shape.trellis) fail_input("a pruned stream has no trellis");
       RangeDecoder bins(read.take(head.live_bytes, "what is live"));
       live_ = visit_live(bins, shape);
       if (live_.rows.empty() || live_.columns.empty()) fail_input("nothing of it is live");
@@ -206,28 +208,58 @@ void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int
 
 namespace {
 
-/// dst = convert(value, row, column) for what is coded, each chunk in memory of its own first; T() for what is not.
-template <typename From, typename To, typename Convert>
-void decode_through(const Stream& stream, const MatrixShape& shape, std::span<To> dst, int threads, Convert&& convert) {
+/// Each chunk in memory of its own first, then dst = of_row(row)(value, column) in the order of the columns; To() for
+/// what is not coded.
+template <typename From, typename To, typename OfRow>
+void decode_through(const Stream& stream, const MatrixShape& shape, std::span<To> dst, int threads, OfRow&& of_row) {
   if (stream.pruned()) std::fill(dst.begin(), dst.end(), To());
   stream.decode<From>(0, stream.grid().count(), threads, room_of_its_own<From>,
                       [&](const Chunk& chunk, const Room<From>& room) {
                         for (int64_t r = 0; r < chunk.rows; ++r) {
-                          const size_t row = static_cast<size_t>(stream.row_of(chunk.row + r));
+                          const auto row = static_cast<size_t>(stream.row_of(chunk.row + r));
                           To* to = &dst[row * static_cast<size_t>(shape.columns)];
+                          auto convert = of_row(row);
                           for (int64_t c = 0; c < chunk.columns; ++c) {
-                            const size_t column = static_cast<size_t>(stream.column_of(chunk.column + c));
-                            to[column] = convert(room.dst[r * room.stride + c], row, column);
+                            const auto column = static_cast<size_t>(stream.column_of(chunk.column + c));
+                            to[column] = convert(room.dst[r * room.stride + c], column);
                           }
                         }
                       });
 }
 
-void check_scales(const MatrixShape& shape, std::span<const float> row_scale, std::span<const float> column_scale) {
-  if (!row_scale.empty() && static_cast<int64_t>(row_scale.size()) != shape.rows)
-    fail_input("{} row scales for {} rows", row_scale.size(), shape.rows);
-  if (!column_scale.empty() && static_cast<int64_t>(column_scale.size()) != shape.columns)
-    fail_input("{} column scales for {} columns", column_scale.size(), shape.columns);
+struct Scales {
+  std::span<const float> row, column;
+
+  Scales(const MatrixShape& shape, std::span<const float> row_scale, std::span<const float> column_scale)
+      : row(row_scale), column(column_scale) {
+    if (!row.empty() && static_cast<int64_t>(row.size()) != shape.rows)
+      fail_input("{} row scales for {} rows", row.size(), shape.rows);
+    if (!column.empty() && static_cast<int64_t>(column.size()) != shape.columns)
+      fail_input("{} column scales for {} columns", column.size(), shape.columns);
+  }
+  float of_row(size_t r) const { return row.empty() ? 1.0f : row[r]; }
+  float of_column(size_t c) const { return column.empty() ? 1.0f : column[c]; }
+};
+
+/// What levels are worth, as To, for any stream.
+template <typename To>
+void decode_scaled(const Stream& stream, const MatrixShape& shape, const Scales& scales, std::span<To> dst,
+                   int threads) {
+  if (shape.trellis) {  // whose chunks are whole rows
+    decode_through<int32_t>(stream, shape, dst, threads, [&](size_t row) {
+      return [&scales, scale = scales.of_row(row), trellis = TrellisState()](int32_t level, size_t column) mutable {
+        const float steps = in_steps(level, trellis.quantiser());
+        trellis.pass(level);
+        return To(steps * scale * scales.of_column(column));
+      };
+    });
+    return;
+  }
+  decode_through<float>(stream, shape, dst, threads, [&](size_t row) {
+    return [&scales, scale = scales.of_row(row)](float level, size_t column) {
+      return To(level * scale * scales.of_column(column));
+    };
+  });
 }
 
 }  // namespace
@@ -236,12 +268,9 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
             std::span<const float> column_scale, std::span<float> dst, int threads) {
   const Stream stream(bytes, shape);
   check_size(dst.size(), shape.rows, shape.columns);
-  check_scales(shape, row_scale, column_scale);
-  if (dst.empty()) return;
-  if (stream.pruned()) {
-    decode_through<float>(stream, shape, dst, threads, [&](float level, size_t row, size_t column) {
-      return level * (row_scale.empty() ? 1.0f : row_scale[row]) * (column_scale.empty() ? 1.0f : column_scale[column]);
-    });
+  const Scales scales(shape, row_scale, column_scale);
+  if (stream.pruned() || shape.trellis) {
+    decode_scaled(stream, shape, scales, dst, threads);
     return;
   }
   stream.decode<float>(
@@ -257,7 +286,7 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
                                                                          static_cast<size_t>(chunk.columns));
         for (int64_t r = 0; r < chunk.rows; ++r)
           scale_row(std::span(room.dst + r * room.stride, static_cast<size_t>(chunk.columns)),
-                    row_scale.empty() ? 1.0f : row_scale[static_cast<size_t>(chunk.row + r)], columns);
+                    scales.of_row(static_cast<size_t>(chunk.row + r)), columns);
       });
 }
 
@@ -265,20 +294,18 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
             std::span<const float> column_scale, std::span<BFloat16> dst, int threads) {
   const Stream stream(bytes, shape);
   check_size(dst.size(), shape.rows, shape.columns);
-  check_scales(shape, row_scale, column_scale);
-  decode_through<float>(stream, shape, dst, threads, [&](float level, size_t row, size_t column) {
-    return BFloat16(level * (row_scale.empty() ? 1.0f : row_scale[row]) *
-                    (column_scale.empty() ? 1.0f : column_scale[column]));
-  });
+  decode_scaled(stream, shape, Scales(shape, row_scale, column_scale), dst, threads);
 }
 
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<int8_t> levels, int threads) {
   const Stream stream(bytes, shape);
   check_size(levels.size(), shape.rows, shape.columns);
-  decode_through<int32_t>(stream, shape, levels, threads, [&](int32_t level, size_t row, size_t column) {
-    if (level < -127 || level > 127)
-      fail_input("level {} in row {}, column {} does not fit a byte", level, row, column);
-    return static_cast<int8_t>(level);
+  decode_through<int32_t>(stream, shape, levels, threads, [](size_t row) {
+    return [row](int32_t level, size_t column) {
+      if (level < -127 || level > 127)
+        fail_input("level {} in row {}, column {} does not fit a byte", level, row, column);
+      return static_cast<int8_t>(level);
+    };
   });
 }
 

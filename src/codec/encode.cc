@@ -88,6 +88,7 @@ std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, co
       fail_input("level {} at {} is past +-{}", levels[i], i, kMaxLevel);
   if (elements == 0) return {};
   std::string whole = smallest({levels, shape, shape}, options);
+  if (shape.trellis) return whole;  // where zeros lead on too
   const Live live = Live::of(levels, shape);
   if (live.all(shape)) return whole;
   std::string code;

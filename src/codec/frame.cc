@@ -17,7 +17,8 @@ uint32_t head_crc(std::span<const std::byte> head, const MatrixShape& shape) {
   uint32_t crc = crc32(head);
   for (int64_t number : {shape.rows, shape.columns, shape.kernel_height, shape.kernel_width})
     crc = number_crc(number, crc);
-  return crc32(std::as_bytes(shape.column_class), crc);
+  crc = crc32(std::as_bytes(shape.column_class), crc);
+  return shape.trellis ? number_crc(1, crc) : crc;
 }
 
 uint32_t chunk_crc(uint32_t head, int64_t index, std::span<const std::byte> bytes) {

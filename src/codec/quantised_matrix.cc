@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codec/trellis.h"
+
 namespace tercel::codec {
 
 float class_scale(int c) { return std::exp2(0.5f * static_cast<float>(c)); }
@@ -21,7 +23,8 @@ int QuantisedMatrix::step_class(int64_t row, int64_t column) const {
 }
 
 MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& classes) {
-  MatrixShape shape{matrix.rows, matrix.columns, matrix.kernel_height, matrix.kernel_width, matrix.column_class};
+  MatrixShape shape{matrix.rows,         matrix.columns,      matrix.kernel_height,
+                    matrix.kernel_width, matrix.column_class, matrix.trellis};
   if (matrix.basis != nullptr) shape.kernel_height = shape.kernel_width = 1;  // coefficients are no neighbours
   else if (matrix.row_class.empty()) return shape;
   if (!matrix.row_class.empty()) {
@@ -42,11 +45,15 @@ MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& cl
 
 std::vector<float> scaled_levels(const QuantisedMatrix& matrix) {
   std::vector<float> scaled(matrix.levels.size());
-  for (int64_t r = 0; r < matrix.rows; ++r)
+  for (int64_t r = 0; r < matrix.rows; ++r) {
+    TrellisState trellis;
     for (int64_t c = 0; c < matrix.columns; ++c) {
       const auto i = static_cast<size_t>(r * matrix.columns + c);
-      scaled[i] = static_cast<float>(matrix.levels[i]) * (matrix.step * class_scale(matrix.step_class(r, c)));
+      const int quantiser = matrix.trellis ? trellis.quantiser() : 0;
+      scaled[i] = in_steps(matrix.levels[i], quantiser) * (matrix.step * class_scale(matrix.step_class(r, c)));
+      trellis.pass(matrix.levels[i]);
     }
+  }
   return scaled;
 }
 

@@ -18,7 +18,8 @@ struct Coefficient {
 };
 
 /// A matrix as steps and levels: level(r, c) * step * class_scale(row_class[r] + column_class[c]) is weight (r, c).
-/// With a basis it is a coefficient of one of the row's kernels, and the class of its step is added.
+/// With a basis it is a coefficient of one of the row's kernels, and the class of its step is added. With a trellis the
+/// level's place in its row says what it stands for (in_steps).
 struct QuantisedMatrix {
   int64_t rows = 0, columns = 0;
   int64_t kernel_height = 1, kernel_width = 1;
@@ -28,6 +29,7 @@ struct QuantisedMatrix {
   std::shared_ptr<const KernelBasis>
       basis;                              ///< of size kernel_height * kernel_width; nullptr: levels stand for weights
   std::vector<Coefficient> coefficients;  ///< as many as the basis's size
+  bool trellis = false;                   ///< never with row classes
 
   /// What `step` is multiplied with, as a class.
   int step_class(int64_t row, int64_t column) const;

@@ -37,6 +37,11 @@ class BinPrices {
   float sum_ = 0;
 };
 
+/// Rows hold whole kernels.
+Along along(const RateModel::Path& path, const Neighbourhood& neighbourhood) {
+  return {path.mean, path.column % neighbourhood.kernel()};
+}
+
 struct BinUpdates {
   bool bit(BinContext& context, bool value) {
     context.update(value);
@@ -52,7 +57,8 @@ struct RateModel::State {
       : classes(std::make_shared<const std::vector<uint8_t>>(shape.column_class.begin(), shape.column_class.end())),
         row(static_cast<size_t>(shape.columns)),
         neighbourhood({shape.rows, shape.columns, shape.kernel_height, shape.kernel_width, *classes},
-                      {0, shape.rows, 0, shape.columns}, start) {
+                      {0, shape.rows, 0, shape.columns}, start),
+        has_trellis(shape.trellis) {
     neighbourhood.start_row();
     look();
   }
@@ -62,6 +68,7 @@ struct RateModel::State {
     with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
       expected = neighbourhood.expect<kernel.value, class_.value>(row.data(), column);
     });
+    if (has_trellis) expected.quantiser = trellis.quantiser();
   }
   void note(int32_t level) {
     with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(),
@@ -72,7 +79,9 @@ struct RateModel::State {
   std::vector<int32_t> row;
   int64_t column = 0;
   Neighbourhood neighbourhood;
-  LevelContexts contexts;
+  bool has_trellis;
+  TrellisState trellis;
+  LevelContexts<kHasTrellis ? 2 : 1> contexts;
   Expected expected;
 };
 
@@ -90,10 +99,30 @@ RateModel::RateModel(RateModel&&) noexcept = default;
 RateModel& RateModel::operator=(RateModel&&) noexcept = default;
 RateModel::~RateModel() = default;
 
-float RateModel::bits(int32_t level) const {
+float RateModel::bits(int32_t level) const { return bits(state_->expected, level); }
+
+float RateModel::bits(const Expected& expected, int32_t level) const {
   BinPrices prices;
-  visit_level(prices, LevelPlace(state_->contexts, state_->expected), level);
+  visit_level(prices, LevelPlace(state_->contexts, expected), level);
   return prices.sum();
+}
+
+RateModel::Path RateModel::path() const { return {state_->column, state_->neighbourhood.along().mean}; }
+
+Expected RateModel::expect(const Path& path, const int32_t* row) const {
+  const Neighbourhood& neighbourhood = state_->neighbourhood;
+  return with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
+    return neighbourhood.expect<kernel.value, class_.value>(along(path, neighbourhood), row, path.column);
+  });
+}
+
+void RateModel::advance(Path& path, int32_t level) const {
+  const Neighbourhood& neighbourhood = state_->neighbourhood;
+  Along row = along(path, neighbourhood);
+  with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
+    neighbourhood.pass<kernel.value, class_.value>(row, path.column, level);
+  });
+  path = {path.column + 1, row.mean};
 }
 
 void RateModel::push(int32_t level) {
@@ -101,10 +130,12 @@ void RateModel::push(int32_t level) {
   BinUpdates updates;
   visit_level(updates, LevelPlace(s.contexts, s.expected), level);
   s.note(level);
+  s.trellis.pass(level);
   s.row[static_cast<size_t>(s.column)] = level;
   if (++s.column == static_cast<int64_t>(s.row.size())) {
     s.column = 0;
     s.neighbourhood.start_row();
+    s.trellis = {};
   }
   s.look();
 }

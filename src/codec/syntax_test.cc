@@ -113,7 +113,7 @@ void check_random_bins(uint64_t seed) {
 
 TEST(Bins, RandomLevelsAtRandomPlacesComeBack) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
-    check_random_bins<LevelCoding>(seed);
+    check_random_bins<LevelCoding<false>>(seed);
     check_random_bins<TokenCoding>(seed);
   }
 }

@@ -34,7 +34,7 @@ class AdaptiveDecoder final : public LevelDecoder {
   void decode_together(const std::array<CodedChunk<int32_t>, kChunks>& coded, std::index_sequence<i...>) const {
     std::array bins{RangeDecoder(coded[i].bytes)...};
     std::array<typename Coding::Contexts, kChunks> contexts;
-    visit_chunks(
+    visit_chunks<Coding::kTrellis>(
         shape_, std::array{coded[i].chunk...}, start_,
         [&](size_t k, int64_t r) { return coded[k].dst + r * coded[k].stride; },
         [](int32_t& place, int32_t level) { place = level; },
@@ -48,7 +48,9 @@ class AdaptiveDecoder final : public LevelDecoder {
 }  // namespace
 
 std::unique_ptr<LevelDecoder> max_decoder(FieldReader& read, const MatrixShape& shape) {
-  return std::make_unique<AdaptiveDecoder<LevelCoding>>(read, shape);
+  if constexpr (kHasTrellis)
+    if (shape.trellis) return std::make_unique<AdaptiveDecoder<LevelCoding<true>>>(read, shape);
+  return std::make_unique<AdaptiveDecoder<LevelCoding<false>>>(read, shape);
 }
 
 std::unique_ptr<LevelDecoder> balanced_decoder(FieldReader& read, const MatrixShape& shape) {

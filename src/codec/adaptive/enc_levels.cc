@@ -22,7 +22,7 @@ class AdaptiveEncoder final : public LevelEncoder {
   void chunk(const Chunk& chunk, std::string& out) const override {
     RangeEncoder bins(out);
     typename Coding::Contexts contexts;
-    visit_chunks(
+    visit_chunks<Coding::kTrellis>(
         shape_, std::array{chunk}, start_,
         [&](size_t, int64_t r) { return levels_.data() + (chunk.row + r) * shape_.columns + chunk.column; },
         [](const int32_t&, int32_t) {},
@@ -41,7 +41,9 @@ class AdaptiveEncoder final : public LevelEncoder {
 }  // namespace
 
 std::unique_ptr<LevelEncoder> max_encoder(std::span<const int32_t> levels, const MatrixShape& shape) {
-  return std::make_unique<AdaptiveEncoder<LevelCoding>>(levels, shape);
+  if constexpr (kHasTrellis)
+    if (shape.trellis) return std::make_unique<AdaptiveEncoder<LevelCoding<true>>>(levels, shape);
+  return std::make_unique<AdaptiveEncoder<LevelCoding<false>>>(levels, shape);
 }
 
 std::unique_ptr<LevelEncoder> balanced_encoder(std::span<const int32_t> levels, const MatrixShape& shape) {

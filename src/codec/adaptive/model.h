@@ -46,7 +46,8 @@ class TokenPlace {
 /// The `balanced` profile, as LevelCoding is `max`.
 struct TokenCoding {
   using Contexts = TokenContexts;
-  static constexpr bool kPairs = true;  // a long chain of steps each: two side by side are quicker
+  static constexpr bool kTrellis = false;  // levels of a trellis like any others
+  static constexpr bool kPairs = true;     // a long chain of steps each: two side by side are quicker
   template <typename Bins>
   static int32_t visit(Bins& bins, Contexts& contexts, const Expected& expected, int32_t level) {
     return visit_token(bins, TokenPlace(contexts, expected), level);

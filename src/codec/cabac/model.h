@@ -18,9 +18,11 @@ struct MagnitudeContexts {
   std::array<BinContext, 2> low;
 };
 
-/// All of them, before the first level as for Laplace distributions of the classes' means.
+/// All of them, before the first level as for Laplace distributions of the classes' means. Each quantiser of a trellis
+/// has magnitudes of its own: the bin around zero is half as wide in one of them.
+template <size_t kQuantisers>
 struct LevelContexts {
-  std::array<MagnitudeContexts, kMagnitudes> groups;
+  std::array<std::array<MagnitudeContexts, kMagnitudes>, kQuantisers> groups;
   std::array<BinContext, kSureties> sign;
   std::array<BinContext, kMaxPrefix> prefix;
 
@@ -29,9 +31,10 @@ struct LevelContexts {
 
 /// The contexts of one level, as visit_level asks for them. Whether the sign came as guessed tells more of the
 /// magnitude.
+template <size_t kQuantisers>
 class LevelPlace {
  public:
-  LevelPlace(LevelContexts& contexts, const Expected& expected)
+  LevelPlace(LevelContexts<kQuantisers>& contexts, const Expected& expected)
       : contexts_(contexts), expected_(expected), above_(expected.magnitude) {}
 
   int low_bits() const { return low_bits_of(expected_.magnitude); }
@@ -51,16 +54,21 @@ class LevelPlace {
   static constexpr int8_t kClassShift[2][kSureties] = {{0, 0, 0, 0, -1, -1, -1, -2, -3, -4},
                                                        {0, 0, 0, 0, 0, 1, 1, 1, 1, 2}};
 
-  MagnitudeContexts& group(int magnitude) { return contexts_.groups[static_cast<size_t>(magnitude)]; }
+  MagnitudeContexts& group(int magnitude) {
+    const size_t quantiser = kQuantisers == 1 ? 0 : static_cast<size_t>(expected_.quantiser);
+    return contexts_.groups[quantiser][static_cast<size_t>(magnitude)];
+  }
 
-  LevelContexts& contexts_;
+  LevelContexts<kQuantisers>& contexts_;
   Expected expected_;
   int above_;
 };
 
 /// The `max` profile, for the encoder and decoder that both adaptive profiles share.
+template <bool kOfTrellis>
 struct LevelCoding {
-  using Contexts = LevelContexts;
+  using Contexts = LevelContexts<kOfTrellis ? 2 : 1>;
+  static constexpr bool kTrellis = kOfTrellis;
   static constexpr bool kPairs = false;  // its branches cost more than waiting does
   template <typename Bins>
   static int32_t visit(Bins& bins, Contexts& contexts, const Expected& expected, int32_t level) {

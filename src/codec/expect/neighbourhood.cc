@@ -3,8 +3,7 @@
 namespace tercel::codec {
 
 Neighbourhood::Neighbourhood(const MatrixShape& shape, const Chunk& chunk, const LevelStart& start)
-    : kernel_width_(shape.kernel_width), kernel_(shape.kernel_height * shape.kernel_width), row_(0) {
-  mean_ = start.mean;
+    : kernel_width_(shape.kernel_width), kernel_(shape.kernel_height * shape.kernel_width), mean_(start.mean) {
   for (size_t i = 0; i < weights_.size(); ++i) weights_[i] = start.weights[i];
   columns_.assign(static_cast<size_t>(chunk.columns), mean_);
   if (!shape.column_class.empty()) {

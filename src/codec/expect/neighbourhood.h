@@ -14,6 +14,7 @@
 
 #include "base/bits.h"
 #include "codec/chunks.h"
+#include "codec/trellis.h"
 
 namespace tercel::codec {
 
@@ -36,10 +37,10 @@ inline constexpr std::array<uint32_t, kColumnClasses> kClassScale = {
 inline constexpr std::array<uint32_t, kColumnClasses> kClassInverse = {
     65536, 46341, 32768, 23170, 16384, 11585, 8192, 5793, 4096, 2896, 2048, 1448, 1024, 724, 512, 362};
 
-struct Expected {
-  int magnitude = 0;      ///< class
-  int surety = 0;         ///< of the sign
-  bool negative = false;  ///< the sign that is more likely
+/// What a row so far says of its next level, besides the levels themselves.
+struct Along {
+  uint32_t mean = 0;  ///< of magnitudes, in 1/256
+  int64_t at = 0;     ///< position in the kernel
 };
 
 /// The levels of a chunk so far, as far as the next one depends on them.
@@ -48,17 +49,22 @@ class Neighbourhood {
   /// The chunk's own columns count from 0 from here on. The classes outlive this object.
   Neighbourhood(const MatrixShape& shape, const Chunk& chunk, const LevelStart& start);
 
-  void start_row() { row_ = mean_; }
+  void start_row() { along_.mean = mean_; }
 
   /// Of the level of `column`; `row` holds the levels before it.
   template <bool kKernel, bool kClasses>
   [[gnu::always_inline]] Expected expect(const int32_t* row, int64_t column) const {
-    uint64_t expected = row_;
+    return expect<kKernel, kClasses>(along_, row, column);
+  }
+  /// The same of a row that goes on as `along` says, which need not be what has been noted.
+  template <bool kKernel, bool kClasses>
+  [[gnu::always_inline]] Expected expect(const Along& along, const int32_t* row, int64_t column) const {
+    uint64_t expected = along.mean;
     if constexpr (kClasses) expected = (expected * kClassScale[classes_[static_cast<size_t>(column)]]) >> 8;
     expected += columns_[static_cast<size_t>(column)];
     int32_t guess = 0;
     if constexpr (kKernel) {
-      const Position& at = positions_[static_cast<size_t>(at_)];
+      const Position& at = positions_[static_cast<size_t>(along.at)];
       const int32_t* here = row + column;
       const int32_t left = at.has_left ? remembered(here[-1]) : 0;
       const int32_t up = at.has_up ? remembered(here[-kernel_width_]) : 0;
@@ -86,15 +92,22 @@ class Neighbourhood {
     const auto magnitude = static_cast<uint32_t>(std::abs(remembered(level)));
     uint32_t& mean = columns_[static_cast<size_t>(column)];
     mean = moved(mean, magnitude * kUnit);
-    uint32_t row_value = magnitude * kUnit;
+    pass<kKernel, kClasses>(along_, column, level);
+  }
+  /// A row goes on with this level, of which nothing else is to know yet.
+  template <bool kKernel, bool kClasses>
+  [[gnu::always_inline]] void pass(Along& along, int64_t column, int32_t level) const {
+    uint32_t row_value = static_cast<uint32_t>(std::abs(remembered(level))) * kUnit;
     if constexpr (kClasses)
       row_value =
           static_cast<uint32_t>((uint64_t{row_value} * kClassInverse[classes_[static_cast<size_t>(column)]]) >> 16);
-    row_ = moved(row_, row_value);
+    along.mean = moved(along.mean, row_value);
     if constexpr (kKernel)
-      if (++at_ == kernel_) at_ = 0;
+      if (++along.at == kernel_) along.at = 0;
   }
 
+  const Along& along() const { return along_; }
+  int64_t kernel() const { return kernel_; }
   bool has_kernel() const { return kernel_ > 1; }
   bool has_classes() const { return !classes_.empty(); }
 
@@ -119,8 +132,8 @@ class Neighbourhood {
   }
 
   int64_t kernel_width_, kernel_;
-  int64_t at_ = 0;  // position in the kernel
-  uint32_t mean_, row_;
+  uint32_t mean_;
+  Along along_;
   std::array<int32_t, 4> weights_;
   std::span<const uint8_t> classes_;
   std::vector<Position> positions_;
@@ -140,7 +153,7 @@ decltype(auto) with_flags(bool a, bool b, Body&& body) {
 /// on is a long chain of steps, and the processor works on several at once. `code(i, expected, level)` codes one level
 /// of chunk i and returns it; readers ignore the level they are given. `row_of(i, r)` points to the chunk's first
 /// column in its row r, where writers find the levels and `put(place, level)` of readers leaves them.
-template <size_t kChunks, typename RowOf, typename Put, typename Code>
+template <bool kTrellis, size_t kChunks, typename RowOf, typename Put, typename Code>
 void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& chunks, const LevelStart& start,
                   RowOf&& row_of, Put&& put, Code&& code) {
   const auto at_once = std::make_index_sequence<kChunks>();
@@ -148,6 +161,11 @@ void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& ch
     return std::array{Neighbourhood(shape, chunks[i], start)...};
   };
   std::array neighbourhoods = neighbourhoods_of(at_once);
+  [[maybe_unused]] std::array<TrellisState, kChunks> trellis;
+  const auto start_row = [&](size_t i) __attribute__((always_inline)) {
+    neighbourhoods[i].start_row();
+    if constexpr (kTrellis) trellis[i] = {};
+  };
   const int64_t columns = chunks[0].columns;
   const int64_t rows = std::min_element(chunks.begin(), chunks.end(), [](const Chunk& a, const Chunk& b) {
                          return a.rows < b.rows;
@@ -155,14 +173,17 @@ void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& ch
   with_flags(neighbourhoods[0].has_kernel(), neighbourhoods[0].has_classes(), [&](auto kernel, auto classes) {
     const auto visit = [&](size_t i, auto* row, int64_t c) __attribute__((always_inline)) {
       Neighbourhood& neighbourhood = neighbourhoods[i];
-      const int32_t level = code(i, neighbourhood.template expect<kernel.value, classes.value>(row, c), row[c]);
+      Expected expected = neighbourhood.template expect<kernel.value, classes.value>(row, c);
+      if constexpr (kTrellis) expected.quantiser = trellis[i].quantiser();
+      const int32_t level = code(i, expected, row[c]);
       put(row[c], level);
+      if constexpr (kTrellis) trellis[i].pass(level);
       neighbourhood.template note<kernel.value, classes.value>(c, level);
     };
     const auto visit_together = [&]<size_t... i>(std::index_sequence<i...>) {
       for (int64_t r = 0; r < rows; ++r) {
         const std::array row{row_of(i, r)...};
-        (neighbourhoods[i].start_row(), ...);
+        (start_row(i), ...);
         for (int64_t c = 0; c < columns; ++c) (visit(i, row[i], c), ...);
       }
     };
@@ -171,7 +192,7 @@ void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& ch
       for (size_t i = 0; i < kChunks; ++i)  // a last band may be shorter than the others
         for (int64_t r = rows; r < chunks[i].rows; ++r) {
           auto* row = row_of(i, r);
-          neighbourhoods[i].start_row();
+          start_row(i);
           for (int64_t c = 0; c < columns; ++c) visit(i, row, c);
         }
   });

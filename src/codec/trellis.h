@@ -1,0 +1,45 @@
+// Dependent quantisation: two quantisers, and a trellis of eight states that says which of them a level belongs to.
+//
+// With steps of 1, quantiser 0 holds the whole numbers, quantiser 1 zero and what lies half way between two others; the
+// parity of a level leads on. Together they pack weights more densely than one quantiser of the same step
+// (trellis-coded quantisation: Marcellin and Fischer 1990; for video and networks Schwarz et al. 2019 and 2021). The
+// trellis is the one of eight states in ISO/IEC 15938-17. Its use in neural network coding is patented: see
+// docs/compression.md.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+namespace tercel::codec {
+
+/// Whether this build knows them (CMake: TERCEL_TRELLIS).
+#ifdef TERCEL_HAVE_TRELLIS
+inline constexpr bool kHasTrellis = true;
+#else
+inline constexpr bool kHasTrellis = false;
+#endif
+
+/// Throws Error where a trellis is wanted and this build knows none.
+void check_trellis(bool wanted);
+
+/// Where a row stands in the trellis; every row begins with state 0.
+struct TrellisState {
+  static constexpr int kStates = 8;
+  static constexpr std::array<std::array<uint8_t, 2>, kStates> kNext = {
+      {{0, 2}, {7, 5}, {1, 3}, {6, 4}, {2, 0}, {5, 7}, {3, 1}, {4, 6}}};
+
+  uint8_t state = 0;
+
+  /// The quantiser of the next level, 0 or 1.
+  int quantiser() const { return state & 1; }
+  void pass(int32_t level) { state = kNext[state][static_cast<size_t>(level & 1)]; }
+};
+
+/// What a level stands for, in steps: level - quantiser * sign(level) / 2.
+inline float in_steps(int32_t level, int quantiser) {
+  const auto value = static_cast<float>(level);
+  return quantiser == 0 || level == 0 ? value : value - std::copysign(0.5f, value);
+}
+
+}  // namespace tercel::codec
