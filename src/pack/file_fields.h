@@ -13,8 +13,9 @@ namespace tercel::pack {
 
 /// Tells a text-mode copy and a seven-bit road from a whole file, as PNG's signature does.
 inline constexpr unsigned char kMagic[8] = {0x89, 'T', 'R', 'C', 'L', '\r', '\n', 0x1A};
-/// 1 had no bases, 2 no streams without their rows and kernels of zeros.
-inline constexpr uint8_t kVersion = 3;
+/// 1 had no bases, 2 no streams without their rows and kernels of zeros. 4 is for files with a matrix of a trellis, and
+/// written for no others.
+inline constexpr uint8_t kVersion = 3, kTrellisVersion = 4;
 
 inline constexpr int64_t kMaxGraphBytes = int64_t{256} << 20;
 inline constexpr int64_t kMaxFileBytes = int64_t{1} << 46;
@@ -82,6 +83,7 @@ struct Record {
   int64_t row_class_bytes = 0, column_class_bytes = 0;  ///< 0: all classes are 0
   int64_t basis = 0;                                    ///< 0: none; else 1 + its index
   std::vector<codec::Coefficient> coefficients;         ///< with a basis: one a place of the kernel
+  uint8_t trellis = 0;
   // vector
   uint8_t step_code = 0;
   // matrix, bytes, floats
@@ -113,6 +115,7 @@ void visit_record(Visitor& visit, Record& record, uint8_t version) {
         visit.byte("magnitude of a coefficient", of.magnitude, codec::kColumnClasses - 1);
       }
     }
+    if (version >= kTrellisVersion) visit.byte("trellis", record.trellis, 1);
   }
   visit.number("size of the stream", record.stream_bytes, kMaxFileBytes);
 }

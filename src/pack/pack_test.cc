@@ -9,12 +9,14 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "codec/trellis.h"
 #include "graph/infer.h"
 #include "tercel/error.h"
 
 namespace tercel::pack {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 std::shared_ptr<codec::QuantisedMatrix> random_matrix(int64_t rows, int64_t columns, int64_t kernel, uint64_t seed) {
@@ -187,8 +189,8 @@ TEST(Pack, DamageIsNamed) {
 TEST(Pack, ANewerVersionIsRefusedInWords) {
   const Example example;
   std::string file = write(example.graph, example.codings);
-  file[8] = 4;
-  EXPECT_THAT(error_of(file), HasSubstr("version 4; this Tercel reads up to 3"));
+  file[8] = 5;
+  EXPECT_THAT(error_of(file), HasSubstr("version 5; this Tercel reads up to 4"));
 }
 
 /// Files of all versions stay readable: a change of the format adds files and leaves these alone.
@@ -237,6 +239,73 @@ TEST(Pack, AWrongBasisIsRefusedInWords) {
               HasSubstr("step of a coefficient"));
   EXPECT_THAT(error_with([](codec::QuantisedMatrix& m) { m.basis = std::make_shared<const codec::KernelBasis>(); }),
               HasSubstr("a basis of size 0"));
+}
+
+/// A network with a matrix of a trellis, with a basis and without.
+struct TrellisExample {
+  TrellisExample() {
+    auto plain = random_matrix(7, 6, 1, 5);
+    plain->trellis = true;
+    plain->column_class = {0, 1, 2, 3, 4, 15};
+    auto kernels = random_matrix(6, 12, 2, 6);
+    kernels->trellis = true;
+    codec::KernelBasis basis{2, {100, 20, -20, 100}};
+    kernels->basis = std::make_shared<const codec::KernelBasis>(basis);
+    kernels->coefficients = {{0, 1}, {3, 0}};
+    Value* x = graph.add_input("x", {DType::f32, true, {2, 7}});
+    Value* p = graph.add_constant("p", as_tensor(*plain, {7, 6}));
+    Value* k = graph.add_constant("k", as_tensor(*kernels, {6, 12}));
+    codings = {{"p", CodedMatrix{plain, false}}, {"k", CodedMatrix{kernels, false}}};
+    Value* y = graph.add_value("y");
+    Value* z = graph.add_value("z");
+    graph.add_node("MatMul", {x, p}, {y});
+    graph.add_node("MatMul", {y, k}, {z});
+    graph.add_output(z);
+    infer_types(graph);
+  }
+  Graph graph;
+  std::map<std::string, Coding> codings;
+};
+
+std::string trellis_file(codec::Profile profile) {
+  return fmt::format(TERCEL_SOURCE_DIR "/tests/golden/pack_4_{}.tercel", codec::to_string(profile));
+}
+
+/// The golden files were made by write().
+TEST(Pack, MatricesOfATrellisAreReadAsEver) {
+  if (!codec::kHasTrellis) GTEST_SKIP() << "this build has no trellis";
+  const TrellisExample example;
+  for (codec::Profile profile : {codec::Profile::max, codec::Profile::balanced, codec::Profile::fast}) {
+    codec::EncodeOptions options;
+    options.profile = profile;
+    const std::string written = write(example.graph, example.codings, options);
+    EXPECT_EQ(written[8], 4);
+    const auto golden = MappedFile::open(trellis_file(profile));
+    for (const onnx::ReadResult& result : {read_text(written), read(golden->bytes())})
+      for (const char* name : {"p", "k"})
+        EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant) << name;
+    for (size_t i = 0; i < written.size() * 8; ++i) {
+      std::string damaged = written;
+      damaged[i / 8] = static_cast<char>(damaged[i / 8] ^ (1 << (i % 8)));
+      EXPECT_NE(error_of(damaged), "") << i;
+    }
+  }
+}
+
+TEST(Pack, AMatrixOfATrellisIsNamedWhereTheBuildHasNone) {
+  if (codec::kHasTrellis) GTEST_SKIP() << "this build has it";
+  const auto file = MappedFile::open(trellis_file(codec::Profile::max));
+  const std::string bytes(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  EXPECT_THAT(error_of(bytes), AllOf(HasSubstr("'p'"), HasSubstr("built without it (TERCEL_TRELLIS)")));
+}
+
+TEST(Pack, ATrellisWithClassesOfRowsIsRefusedInWords) {
+  if (!codec::kHasTrellis) GTEST_SKIP() << "this build has no trellis";
+  TrellisExample example;
+  auto matrix = std::make_shared<codec::QuantisedMatrix>(*std::get<CodedMatrix>(example.codings["p"]).matrix);
+  matrix->row_class = {0, 1, 2, 3, 4, 5, 6};
+  example.codings["p"] = CodedMatrix{matrix, false};
+  EXPECT_THAT(error_of(write(example.graph, example.codings)), HasSubstr("a trellis and classes of rows"));
 }
 
 TEST(Pack, SizesAddUp) {

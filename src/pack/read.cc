@@ -45,8 +45,8 @@ Parts take_apart(Bytes file) {
   const Bytes all = file;
   file = file.subspan(sizeof(kMagic));
   const auto version = static_cast<uint8_t>(take(file, 1, "the version")[0]);
-  if (version == 0 || version > kVersion)
-    fail_unsupported("a .tercel file of version {}; this Tercel reads up to {}", version, kVersion);
+  if (version == 0 || version > kTrellisVersion)
+    fail_unsupported("a .tercel file of version {}; this Tercel reads up to {}", version, kTrellisVersion);
   codec::FieldReader fields(file);
   FileHead head;
   visit_file_head(fields, head);
@@ -209,7 +209,9 @@ class Decoder {
                                 read_classes(entry.column_classes, columns),
                                 {},
                                 basis,
-                                record.coefficients};
+                                record.coefficients,
+                                record.trellis != 0};
+    if (head.trellis && !head.row_class.empty()) fail_input("a trellis and classes of rows");
     if (!std::isfinite(head.step) || head.step <= 0) fail_input("a step of {}", head.step);
     Matrix matrix{std::move(head), entry.stream, record.transposed != 0};
     if (owner_ == nullptr) {

@@ -60,6 +60,7 @@ struct Writer {
       if (at == bases.end()) bases.push_back(*matrix.basis);
       record.coefficients = matrix.coefficients;
     }
+    record.trellis = matrix.trellis;
     std::vector<uint8_t> classes;
     record.stream_bytes = append(codec::encode(matrix.levels, coding_shape(matrix, classes), options));
     records.push_back(record);
@@ -111,14 +112,17 @@ std::string write(const Graph& graph, const std::map<std::string, Coding>& codin
     vectors =
         codec::encode(writer.vector_levels, {1, static_cast<int64_t>(writer.vector_levels.size()), 1, 1, {}}, options);
 
+  const bool any_trellis =
+      std::any_of(writer.records.begin(), writer.records.end(), [](const Record& r) { return r.trellis != 0; });
+  const uint8_t version = any_trellis ? kTrellisVersion : kVersion;
   std::string directory;
   codec::FieldWriter fields(directory);
   DirectoryHead directory_head{static_cast<int64_t>(writer.records.size()),
                                static_cast<int64_t>(writer.vector_levels.size()), static_cast<int64_t>(vectors.size()),
                                static_cast<int64_t>(writer.bases.size())};
-  visit_directory_head(fields, directory_head, kVersion);
+  visit_directory_head(fields, directory_head, version);
   for (codec::KernelBasis& basis : writer.bases) visit_basis(fields, basis);
-  for (Record& record : writer.records) visit_record(fields, record, kVersion);
+  for (Record& record : writer.records) visit_record(fields, record, version);
 
   const std::string packed_graph = squeeze(graph_message), packed_directory = squeeze(directory);
   if (static_cast<int64_t>(graph_message.size()) > kMaxGraphBytes)
@@ -127,7 +131,7 @@ std::string write(const Graph& graph, const std::map<std::string, Coding>& codin
                 static_cast<int64_t>(packed_directory.size()), static_cast<int64_t>(directory.size()),
                 static_cast<int64_t>(vectors.size() + writer.payload.size())};
   std::string file(reinterpret_cast<const char*>(kMagic), sizeof(kMagic));
-  file.push_back(static_cast<char>(kVersion));
+  file.push_back(static_cast<char>(version));
   codec::FieldWriter out(file);
   visit_file_head(out, head);
   uint32_t checksum =
