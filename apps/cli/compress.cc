@@ -27,6 +27,9 @@ struct Flags {
     command.add_option("--profile", profile, "max (smallest), balanced or fast (read fastest)")->capture_default_str();
     command.add_option("--effort", options.effort, "1 (one step for all layers) .. 9 (evolutionary search)")
         ->capture_default_str();
+    command.add_flag(
+        "--trellis", options.trellis,
+        "Trellis-coded quantisation, where the build has it: smaller files that default builds do not read");
     command.add_option("--calibration-pictures", options.calibration_pictures, "To measure on")->capture_default_str();
     command.add_option("--tuning-pictures", options.tuning_pictures, "To choose by")->capture_default_str();
     command.add_option("--judging-pictures", options.judging_pictures, "For the report")->capture_default_str();

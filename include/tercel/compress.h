@@ -37,6 +37,9 @@ struct CompressOptions {
   /// layer makes good what those before it have lost (needs pictures). 7 to 9: and the shares are polished by an
   /// evolutionary search that measures 100, 300, 1000 networks (needs pagmo in the build).
   int effort = 5;
+  /// Trellis-coded (dependent) quantisation, where the build has it (CMake: TERCEL_TRELLIS): some percent smaller,
+  /// slower to make, and read only by builds that have it too. It is patented ground: docs/compression.md.
+  bool trellis = false;
   bool lossless = false;  ///< every bit of every weight as it was
   uint64_t seed = 1;
   int threads = 0;

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/threads.h"
+#include "quant/decide.h"
 
 namespace tercel {
 namespace {
@@ -15,6 +16,7 @@ using codec::QuantisedMatrix;
 
 constexpr int64_t kPieceWeights = int64_t{1} << 16;
 constexpr int kClasses = codec::kColumnClasses;
+constexpr double kTrellisError = 0.8;  // of that of one quantiser with the same step, and so the slope of its bits
 
 /// Half-octave classes of steps proportional to weight^-1/2: the step at which an error costs the same in every column.
 /// The finest class belongs to the heaviest columns but for a few outliers.
@@ -99,85 +101,11 @@ std::vector<codec::Coefficient> coefficients_of(std::span<const float> weights, 
   return coefficients;
 }
 
-int32_t nearest(float x) {
-  const float bound = 1e9f;
-  return static_cast<int32_t>(std::lrintf(std::clamp(x, -bound, bound)));
+Price decide(const RowTask& task, int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels) {
+  if constexpr (codec::kHasTrellis)
+    if (task.matrix.trellis) return decide_rows_by_trellis(task, first, last, rate, levels);
+  return decide_rows(task, first, last, rate, levels);
 }
-
-/// Sum of a[i] * b[i]; eight partial sums, so that it vectorises without reordering by the compiler.
-float dot(const float* a, const float* b, int64_t n) {
-  float sums[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k) sums[k] += a[i + k] * b[i + k];
-  float sum = 0;
-  for (; i < n; ++i) sum += a[i] * b[i];
-  for (float s : sums) sum += s;
-  return sum;
-}
-
-struct Decider {
-  const QuantisedMatrix& matrix;
-  const Curvature& curvature;
-  std::span<const float> weights;
-  double price;  // of a bit, in units of weighted squared error
-  std::vector<float> column_scale;
-
-  /// Rows first .. last - 1, into levels; gives distortion and bits.
-  std::pair<double, double> rows(int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels) const {
-    const int64_t columns = matrix.columns;
-    std::vector<float> error(static_cast<size_t>(columns));
-    double distortion = 0, bits = 0;
-    for (int64_t r = first; r < last; ++r) {
-      const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.groups.size()) / matrix.rows);
-      const float row_step =
-          matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
-      for (const CurvatureBlock& block : curvature.groups[group]) {
-        float* e = error.data();
-        for (int64_t j = 0; j < block.columns; ++j) {
-          const int64_t c = block.first + j;
-          const float w = weights[static_cast<size_t>(r * columns + c)];
-          const float carried =
-              block.carry.empty() ? 0 : dot(&block.carry[static_cast<size_t>(j * block.columns)], e, j);
-          const float step = row_step * column_scale[static_cast<size_t>(c)];
-          const float x = (w + carried) / step;
-          const double weight = static_cast<double>(block.weight[static_cast<size_t>(j)]) * static_cast<double>(step) *
-                                static_cast<double>(step);
-          const auto [level, cost, paid] = best(x, weight, rate);
-          rate.push(level);
-          levels[r * columns + c] = level;
-          e[j] = w - static_cast<float>(level) * step;
-          distortion += cost;
-          bits += paid;
-        }
-      }
-    }
-    return {distortion, bits};
-  }
-
-  struct Choice {
-    int32_t level;
-    double error, bits;
-  };
-  Choice best(float x, double weight, const codec::RateModel& rate) const {
-    const int32_t near = nearest(x);
-    const int32_t toward_zero = near > 0 ? -1 : 1;
-    Choice choice{};
-    double least = std::numeric_limits<double>::infinity();
-    // Further from zero costs bits and error; two steps nearer pays only on the way to zero.
-    for (int32_t k = 0; k <= 2; ++k) {
-      const int32_t level = near + k * toward_zero;
-      const double off = static_cast<double>(x) - level;
-      const double error = weight * off * off, bits = static_cast<double>(rate.bits(level));
-      if (error + price * bits < least) {
-        least = error + price * bits;
-        choice = {level, error, bits};
-      }
-      if (level == 0) break;
-    }
-    return choice;
-  }
-};
 
 }  // namespace
 
@@ -190,6 +118,7 @@ double mean_log2_weight(const Curvature& curvature) {
 QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
                         int64_t kernel_width, const Curvature& curvature, const QuantiseOptions& options) {
   TERCEL_CHECK(static_cast<int64_t>(weights.size()) == rows * columns && options.step > 0);
+  codec::check_trellis(options.trellis);
   QuantiseResult result;
   QuantisedMatrix& matrix = result.matrix;
   matrix.rows = rows;
@@ -213,14 +142,16 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
     matrix.step *= std::exp2(-0.5f * mean_class(places));
     matrix.coefficients = coefficients_of(weights, places);
   }
+  matrix.trellis = options.trellis && matrix.row_class.empty();
 
-  Decider decider{matrix, curvature, weights, 0, std::vector<float>(static_cast<size_t>(columns), 1.0f)};
+  RowTask task{matrix, curvature, weights, 0, std::vector<float>(static_cast<size_t>(columns), 1.0f)};
   for (int64_t c = 0; c < columns; ++c)
-    decider.column_scale[static_cast<size_t>(c)] =
+    task.column_scale[static_cast<size_t>(c)] =
         class_scale(matrix.step_class(0, c) - (matrix.row_class.empty() ? 0 : matrix.row_class[0]));
   // The price of a bit is stated for the geometric mean of all weighted squared steps.
-  decider.price = static_cast<double>(options.lambda) * static_cast<double>(options.step) *
-                  static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature));
+  task.bit = static_cast<double>(options.lambda) * static_cast<double>(options.step) *
+             static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature));
+  if (matrix.trellis) task.bit *= kTrellisError;
 
   // Pieces of fixed size, so that the answer does not depend on the threads; each starts from a model that has seen
   // plainly rounded levels.
@@ -229,27 +160,29 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   const int64_t piece_rows = std::max<int64_t>(kPieceWeights / std::max<int64_t>(columns, 1), 1);
   const int64_t pieces = div_up(rows, piece_rows);
   for (int64_t r = 0; r < rows; ++r) {
-    const float row_step =
-        matrix.step * (matrix.row_class.empty() ? 1.0f : class_scale(matrix.row_class[static_cast<size_t>(r)]));
+    const float row_step = task.row_step(r);
+    codec::TrellisState trellis;
     for (int64_t c = 0; c < columns; ++c) {
       const auto i = static_cast<size_t>(r * columns + c);
-      matrix.levels[i] = nearest(weights[i] / (row_step * decider.column_scale[static_cast<size_t>(c)]));
+      const float x = weights[i] / (row_step * task.column_scale[static_cast<size_t>(c)]);
+      matrix.levels[i] = nearest_level(x, matrix.trellis ? trellis.quantiser() : 0);
+      trellis.pass(matrix.levels[i]);
     }
   }
   codec::RateModel warm(shape, codec::fit_start(matrix.levels, shape));
   const int64_t first_piece = std::min(piece_rows, rows) * columns;
   for (int64_t i = 0; i < first_piece; ++i) warm.push(matrix.levels[static_cast<size_t>(i)]);
-  std::vector<std::pair<double, double>> sums(static_cast<size_t>(pieces));
+  std::vector<Price> prices(static_cast<size_t>(pieces));
   parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       codec::RateModel rate = warm;
-      sums[static_cast<size_t>(p)] =
-          decider.rows(p * piece_rows, std::min((p + 1) * piece_rows, rows), rate, matrix.levels.data());
+      prices[static_cast<size_t>(p)] =
+          decide(task, p * piece_rows, std::min((p + 1) * piece_rows, rows), rate, matrix.levels.data());
     }
   });
-  for (const auto& [distortion, bits] : sums) {
-    result.distortion += distortion;
-    result.bits += bits;
+  for (const Price& price : prices) {
+    result.distortion += price.distortion;
+    result.bits += price.bits;
   }
   return result;
 }

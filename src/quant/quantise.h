@@ -16,6 +16,7 @@ struct QuantiseOptions {
   float lambda = 0.15f;   ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantisation
   bool own_steps = true;  ///< coarser steps for columns (of grouped convolutions: rows) that hurt less
   std::shared_ptr<const codec::KernelBasis> basis;  ///< that the weights are coefficients in
+  bool trellis = false;  ///< dependent quantisers, but where rows have classes; `step` is of each of the two
 };
 
 /// What quantising did to the layer, in units of the curvature: mean square of the output's error summed over rows.
@@ -27,7 +28,9 @@ struct QuantiseResult {
 
 /// `weights`: rows x columns. Each row is decided column by column: level = argmin of weighted squared error + lambda *
 /// bits, the error so far carried forward (CERWU, arXiv 2505.18758, without its rate curvature; steps of columns follow
-/// the curvature's weights, so that all add the same error per bit). The same answer with any number of threads.
+/// the curvature's weights, so that all add the same error per bit). With a trellis the same sum is least along the
+/// whole row, over the trellis's paths (quant/decide.h). The same answer with any number of threads. Throws Error for
+/// a trellis where this build has none.
 QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
                         int64_t kernel_width, const Curvature& curvature, const QuantiseOptions& options);
 

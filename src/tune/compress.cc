@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "codec/trellis.h"
 #include "pack/pack.h"
 #include "quant/pictures.h"
 #include "session/model_impl.h"
@@ -54,6 +55,7 @@ void check(const CompressOptions& options) {
   within("judging_pictures", options.judging_pictures, 1, 100000);
   if (options.pictures.empty() && !options.lossless && options.target_ratio == 0)
     fail_input("without pictures nobody can say what is lost: give a folder of pictures, a target ratio, or lossless");
+  codec::check_trellis(options.trellis);
   if (polish_evaluations(options.effort) == 0 || options.lossless) return;
   if (options.pictures.empty()) fail_input("effort {}: a search needs pictures to try candidates on", options.effort);
   if (!can_evolve())
@@ -116,7 +118,7 @@ class Job {
         lean_(lean),
         trials_(trials),
         compressor_(lean_, options.lossless ? std::vector<Array>() : trials_.calibration, coding(options.profile),
-                    options.threads, options.progress, temperature) {
+                    options.threads, options.progress, temperature, options.trellis) {
     search_ =
         std::make_unique<RateDistortion>(compressor_, trials_.tuning, trials_.tuning_answers,
                                          options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);

@@ -4,7 +4,9 @@
 
 #include <filesystem>
 
+#include "base/error.h"
 #include "base/folder_testing.h"
+#include "codec/trellis.h"
 #include "quant/cifar_testing.h"
 #include "session/model_impl.h"
 
@@ -56,6 +58,27 @@ TEST(Compress, NetworksThatEndInASoftmaxKeepTheirAnswers) {
   EXPECT_GT(small.report().result.agreement, 0.7);
   EXPECT_LT(small.report().result.kl, 0.2);
   EXPECT_EQ(small.report().weighed_by, "Fisher information");
+}
+
+TEST(Compress, ATrellisIsWrittenAndReadOrRefused) {
+  const Pictures pictures;
+  CompressOptions options = options_for(pictures);
+  options.effort = 4;
+  options.trellis = true;
+  if (codec::kHasTrellis) {
+    const Compressed small = compress(cifar_network(), options);
+    EXPECT_EQ(small.bytes()[8], 3);
+    EXPECT_NEAR(small.report().result.ratio, 6, 0.1);
+    EXPECT_GT(small.report().result.agreement, 0.7);
+    return;
+  }
+  try {
+    compress(cifar_network(), options);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unsupported);
+    EXPECT_NE(std::string(error.what()).find("built without it (TERCEL_TRELLIS)"), std::string::npos);
+  }
 }
 
 TEST(Compress, AFrontHasThePointsAskedForAtEachTemperature) {

@@ -71,8 +71,8 @@ int64_t size_as_bytes(const std::vector<uint8_t>& bytes) {
 }  // namespace
 
 Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads,
-                       const Progress& progress, double temperature)
-    : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), threads_(threads) {
+                       const Progress& progress, double temperature, bool trellis)
+    : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), trellis_(trellis), threads_(threads) {
   const Graph& graph = model_.impl().graph;
   sites_ = find_linear_sites(graph);
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
@@ -214,8 +214,9 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
                                                  const std::vector<float>& weights) const {
   const Part& part = parts_[i];
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
-  QuantiseResult result = quantise(weights, part.rows, part.columns, part.kernel_height, part.kernel_width,
-                                   curvature_[i], {settings.step, settings.lambda, settings.own_steps, part.basis});
+  QuantiseResult result =
+      quantise(weights, part.rows, part.columns, part.kernel_height, part.kernel_width, curvature_[i],
+               {settings.step, settings.lambda, settings.own_steps, part.basis, trellis_});
   auto coded = std::make_shared<CodedPart>();
   if (!part.bias.empty()) coded->mean_error = mean_error(weights, result.matrix, curvature_[i]);
   coded->matrix = std::move(result.matrix);

@@ -74,9 +74,10 @@ struct Coded {
 
 class Compressor {
  public:
-  /// `inputs` are for calibration; without any, errors of weights all count the same.
+  /// `inputs` are for calibration; without any, errors of weights all count the same. `trellis`: as in
+  /// QuantiseOptions.
   Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads, const Progress& progress,
-             double temperature = MomentOptions().temperature);
+             double temperature = MomentOptions().temperature, bool trellis = false);
 
   const Model& model() const { return model_; }
   const std::vector<Part>& parts() const { return parts_; }
@@ -120,6 +121,7 @@ class Compressor {
   Model model_;
   std::vector<Array> inputs_;
   codec::Profile profile_;
+  bool trellis_;
   int threads_;
   std::vector<LinearSite> sites_;
   std::vector<Part> parts_;

@@ -1,0 +1,66 @@
+// Rows of weights -> levels: the two ways of quantise().
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "codec/quantised_matrix.h"
+#include "codec/trellis.h"
+#include "quant/curvature.h"
+
+namespace tercel {
+
+/// What decisions cost.
+struct Price {
+  double distortion = 0;  ///< in units of the curvature
+  double bits = 0;
+};
+
+/// What all rows of a matrix are decided by. What it points to outlives it.
+struct RowTask {
+  const codec::QuantisedMatrix& matrix;  ///< all but its levels
+  const Curvature& curvature;
+  std::span<const float> weights;
+  double bit = 0;                   ///< what one costs, in units of weighted squared error
+  std::vector<float> column_scale;  ///< of steps
+
+  float row_step(int64_t row) const {
+    return matrix.row_class.empty() ? matrix.step
+                                    : matrix.step * codec::class_scale(matrix.row_class[static_cast<size_t>(row)]);
+  }
+  const std::vector<CurvatureBlock>& blocks(int64_t row) const {
+    return curvature.groups[static_cast<size_t>(row * static_cast<int64_t>(curvature.groups.size()) / matrix.rows)];
+  }
+};
+
+/// Rows first .. last - 1 into `levels` (of the whole matrix), which `rate` prices and learns. Each level is the best
+/// for what is known in its column.
+Price decide_rows(const RowTask& task, int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels);
+
+/// The same with a trellis: each row is its best path (Viterbi). Paths carry errors of their own.
+Price decide_rows_by_trellis(const RowTask& task, int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels);
+
+/// The level that stands for what is nearest to x steps.
+inline int32_t nearest_level(float x, int quantiser = 0) {
+  const float bound = 1e9f, magnitude = std::min(std::abs(x), bound);
+  if (quantiser != 0 && magnitude < 0.25f) return 0;
+  const auto level = static_cast<int32_t>(std::lrintf(quantiser == 0 ? magnitude : std::max(magnitude + 0.5f, 1.0f)));
+  return x < 0 ? -level : level;
+}
+
+/// Sum of a[i] * b[i]; eight partial sums, so that it vectorises without reordering by the compiler.
+inline float dot(const float* a, const float* b, int64_t n) {
+  float sums[8] = {};
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; ++k) sums[k] += a[i + k] * b[i + k];
+  float sum = 0;
+  for (; i < n; ++i) sum += a[i] * b[i];
+  for (float s : sums) sum += s;
+  return sum;
+}
+
+}  // namespace tercel
