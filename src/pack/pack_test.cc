@@ -193,8 +193,20 @@ TEST(Pack, ANewerVersionIsRefusedInWords) {
   EXPECT_THAT(error_of(file), HasSubstr("version 5; this Tercel reads up to 4"));
 }
 
-/// Files of all versions stay readable: a change of the format adds files and leaves these alone.
 /// TERCEL_WRITE_GOLDEN=1 writes those that are missing.
+std::shared_ptr<const MappedFile> golden_file(const std::string& path, const Graph& graph,
+                                              const std::map<std::string, Coding>& codings, codec::Profile profile) {
+  if (std::getenv("TERCEL_WRITE_GOLDEN") != nullptr && !std::filesystem::exists(path)) {
+    codec::EncodeOptions options;
+    options.profile = profile;
+    AtomicFile golden(path);
+    golden.write(write(graph, codings, options));
+    golden.commit();
+  }
+  return MappedFile::open(path);
+}
+
+/// Files of all versions stay readable: a change of the format adds files and leaves these alone.
 TEST(Pack, GoldenFilesAreReadAsEver) {
   std::vector<std::string> names{"w", "v", "b", "exact", "inside", "indices"};
   const Example example;
@@ -204,14 +216,7 @@ TEST(Pack, GoldenFilesAreReadAsEver) {
     for (codec::Profile profile : {codec::Profile::max, codec::Profile::balanced, codec::Profile::fast}) {
       const std::string path =
           fmt::format(TERCEL_SOURCE_DIR "/tests/golden/pack_{}_{}.tercel", version, codec::to_string(profile));
-      if (std::getenv("TERCEL_WRITE_GOLDEN") != nullptr && !std::filesystem::exists(path)) {
-        codec::EncodeOptions options;
-        options.profile = profile;
-        AtomicFile golden(path);
-        golden.write(write(example.graph, example.codings, options));
-        golden.commit();
-      }
-      const auto file = MappedFile::open(path);
+      const auto file = golden_file(path, example.graph, example.codings, profile);
       const onnx::ReadResult result = read(file->bytes());
       for (const std::string& name : names)
         EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant)
@@ -271,7 +276,6 @@ std::string trellis_file(codec::Profile profile) {
   return fmt::format(TERCEL_SOURCE_DIR "/tests/golden/pack_4_{}.tercel", codec::to_string(profile));
 }
 
-/// The golden files were made by write().
 TEST(Pack, MatricesOfATrellisAreReadAsEver) {
   if (!codec::kHasTrellis) GTEST_SKIP() << "this build has no trellis";
   const TrellisExample example;
@@ -280,7 +284,7 @@ TEST(Pack, MatricesOfATrellisAreReadAsEver) {
     options.profile = profile;
     const std::string written = write(example.graph, example.codings, options);
     EXPECT_EQ(written[8], 4);
-    const auto golden = MappedFile::open(trellis_file(profile));
+    const auto golden = golden_file(trellis_file(profile), example.graph, example.codings, profile);
     for (const onnx::ReadResult& result : {read_text(written), read(golden->bytes())})
       for (const char* name : {"p", "k"})
         EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant) << name;

@@ -80,7 +80,7 @@ TEST(ExchangeRate, TradesBytesForDivergenceAlongTheCurve) {
   rate.slope = 4;
   EXPECT_NEAR(rate.merit({1000, 0.01}), rate.merit({2000, 0.01 / 16}), 1e-12);
   EXPECT_NEAR(rate.merit({1000, 0.01}) - rate.merit({900, 0.01}), std::log(10.0 / 9), 1e-12);
-  const double measured = fixture().problem().exchange_rate(2).slope;
+  const double measured = fixture().problem().exchange_rate(4).slope;
   EXPECT_GT(measured, 1);
   EXPECT_LT(measured, 20);
 }
