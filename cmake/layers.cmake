@@ -34,6 +34,8 @@ if(TERCEL_SANITIZE)
 endif()
 
 set(TERCEL_LAYERS "" CACHE INTERNAL "")
+# Of every test: several run at once, and threads that wait by spinning would take the processors from each other.
+set(TERCEL_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive)
 
 function(tercel_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
@@ -65,7 +67,8 @@ function(tercel_layer name)
     foreach(layer ${layers})
       target_link_libraries(tercel_${name}_test PRIVATE tercel_${layer})
     endforeach()
-    gtest_discover_tests(tercel_${name}_test TEST_PREFIX "${name}/" PROPERTIES LABELS quick DISCOVERY_TIMEOUT 60)
+    gtest_discover_tests(tercel_${name}_test TEST_PREFIX "${name}/" PROPERTIES LABELS quick ENVIRONMENT ${TERCEL_TEST_ENVIRONMENT}
+                         DISCOVERY_TIMEOUT 60)
   endif()
 endfunction()
 
