@@ -43,7 +43,12 @@ struct EncodeOptions {
   /// a row is shorter, else pieces of one row.
   int64_t chunk_weights = 1 << 16;
   int threads = 1;
+  /// A matrix too small for all lanes of `fast` is coded as `balanced` where its tables would cost over 2 % more.
+  bool small_as_balanced = false;
 };
+
+/// How matrices of a file are coded.
+inline EncodeOptions file_options(Profile profile) { return {.profile = profile, .small_as_balanced = true}; }
 
 /// rows x columns levels as one stream: profile, chunk table, CRC-32 per chunk. Throws Error for a shape that
 /// contradicts itself or the number of levels, for levels past kMaxLevel, and for a trellis where this build has none.

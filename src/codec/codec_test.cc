@@ -10,6 +10,7 @@
 #include "base/isa.h"
 #include "base/rng.h"
 #include "codec/crc32.h"
+#include "codec/syntax/stream.h"
 #include "codec/trellis.h"
 
 namespace tercel::codec {
@@ -107,6 +108,23 @@ TEST(Codec, EveryIsaReadsTheSame) {
         for (size_t i = 0; i < floats.size(); ++i) ASSERT_EQ(floats[i], static_cast<float>(levels[i])) << i;
       }
     }
+}
+
+TEST(Codec, SmallMatricesOfFilesAreBalancedWhereTablesCost) {
+  const auto format_of = [](const std::string& stream) { return static_cast<Format>(stream[0]); };
+  for (int64_t rows : {16, 64, 113, 114}) {
+    const MatrixShape shape{rows, 144, 1, 1, {}};
+    const auto levels = laplace_levels(rows * 144, rows < 64 ? 3 : 0.3, 5);
+    const std::string fast = encode(levels, shape, {Profile::fast}),
+                      file = encode(levels, shape, file_options(Profile::fast));
+    EXPECT_EQ(decoded(file, shape), levels);
+    if (rows == 16) {
+      EXPECT_EQ(format_of(file), Format::balanced);
+      EXPECT_LT(file.size() * 50, fast.size() * 49);
+    } else {
+      EXPECT_EQ(file, fast) << rows;  // tables hardly cost, or lanes are wide
+    }
+  }
 }
 
 TEST(Codec, ATrellisIsRefusedInWordsWhereTheBuildHasNone) {

@@ -9,6 +9,7 @@
 #include "codec/frame.h"
 #include "codec/level_encoder.h"
 #include "codec/live.h"
+#include "codec/rans/levels.h"
 #include "codec/syntax/fields.h"
 
 namespace tercel::codec {
@@ -67,6 +68,11 @@ std::string smallest(const Levels& levels, const EncodeOptions& options) {
     case Profile::max: best = framed(*max_encoder(values, shape), Format::max, levels, options); break;
     case Profile::balanced: best = framed(*balanced_encoder(values, shape), Format::balanced, levels, options); break;
     case Profile::fast: best = framed(*fast_encoder(values, shape), Format::fast, levels, options); break;
+  }
+  if (options.profile == Profile::fast && options.small_as_balanced &&
+      static_cast<int64_t>(values.size()) < kWideSymbols) {
+    std::string balanced = framed(*balanced_encoder(values, shape), Format::balanced, levels, options);
+    if (balanced.size() + balanced.size() / 50 < best.size()) best = std::move(balanced);
   }
   // Plain integers only where they could be smaller: a byte per level is the least they take.
   if (best.size() > values.size()) {

@@ -240,7 +240,7 @@ class Job {
     std::map<std::string, pack::Coding> codings;
     for (const auto& value : lean_.impl().graph.values())
       if (value->is_constant() && value->constant.bytes() >= 64) codings[value->name] = pack::Lossless{};
-    std::string file = pack::write(lean_.impl().graph, codings, encoding());
+    std::string file = pack::write(lean_.impl().graph, codings, codec::file_options(coding(options_.profile)));
     CompressReport report;
     const Model model = read_back(file);
     report.result = point(model, static_cast<int64_t>(file.size()));
@@ -303,12 +303,6 @@ class Job {
     return !stopped_;
   }
 
-  codec::EncodeOptions encoding() const {
-    codec::EncodeOptions options;
-    options.profile = coding(options_.profile);
-    return options;
-  }
-
   std::string file_of(const Coded& coded) const {
     std::map<std::string, pack::Coding> codings;
     for (size_t i = 0; i < coded.parts.size(); ++i) {
@@ -324,7 +318,7 @@ class Job {
       codings[name] = pack::CodedVector{coded.vectors.steps[v], {first, first + static_cast<std::ptrdiff_t>(count)}};
       at += count;
     }
-    return pack::write(lean_.impl().graph, codings, encoding());
+    return pack::write(lean_.impl().graph, codings, codec::file_options(coding(options_.profile)));
   }
 
   Model read_back(const std::string& file) const {

@@ -223,8 +223,7 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
   coded->distortion = result.distortion;
   std::vector<uint8_t> classes;
   const codec::MatrixShape shape = coding_shape(coded->matrix, classes);
-  codec::EncodeOptions options;
-  options.profile = profile_;
+  codec::EncodeOptions options = codec::file_options(profile_);
   options.threads = current_threads();
   coded->bytes = static_cast<int64_t>(codec::encode(coded->matrix.levels, shape, options).size()) +
                  size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class) +
@@ -259,10 +258,9 @@ CodedVectors Compressor::code_vectors(const std::vector<float>& steps,
     for (float x : values) coded.levels.push_back(static_cast<int32_t>(std::lrintf(x / codec::step_of(step))));
   }
   if (!vectors_.empty()) {
-    codec::EncodeOptions options;
-    options.profile = profile_;
     const codec::MatrixShape shape{1, static_cast<int64_t>(coded.levels.size()), 1, 1, {}};
-    coded.bytes = static_cast<int64_t>(codec::encode(coded.levels, shape, options).size()) + size_as_bytes(coded.steps);
+    coded.bytes = static_cast<int64_t>(codec::encode(coded.levels, shape, codec::file_options(profile_)).size()) +
+                  size_as_bytes(coded.steps);
   }
   return coded;
 }

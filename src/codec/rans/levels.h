@@ -34,7 +34,10 @@ void visit_tables(Visitor& visit, FastTables& tables, bool has_classes) {
   for (uint8_t& table : tables.of_class) visit.byte("table of a class", table, kColumnClasses - 1);
 }
 
+/// So many symbols are decoded in wide groups, where the instruction set can.
+inline constexpr int64_t kWideSymbols = 16384;
+
 /// States that take turns: few for few levels, which they cost 4 bytes each.
-inline size_t rans_lanes(int64_t symbols) { return symbols < 1024 ? 1 : symbols < 16384 ? 4 : 32; }
+inline size_t rans_lanes(int64_t symbols) { return symbols < 1024 ? 1 : symbols < kWideSymbols ? 4 : 32; }
 
 }  // namespace tercel::codec
