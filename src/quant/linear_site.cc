@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
 
 #include "base/check.h"
 
@@ -80,6 +82,13 @@ std::vector<LinearSite> find_linear_sites(const Graph& graph) {
     site.output = node->output()->name;
     sites.push_back(std::move(site));
   }
+  std::map<std::string, const LinearSite*> first;
+  std::set<std::string> torn;
+  for (const LinearSite& site : sites) {
+    const LinearSite& other = *first.try_emplace(site.weights, &site).first->second;
+    if (site.transposed != other.transposed || site.groups != other.groups) torn.insert(site.weights);
+  }
+  std::erase_if(sites, [&](const LinearSite& site) { return torn.contains(site.weights); });
   return sites;
 }
 

@@ -29,7 +29,7 @@ struct LinearSite {
 };
 
 /// Conv (two spatial axes), Gemm and MatMul with constant f32 weights, in running order. Weights that several nodes
-/// read stand once for each.
+/// read stand once for each, if all see the same matrix in them; else (one reads them transposed) not at all.
 std::vector<LinearSite> find_linear_sites(const Graph& graph);
 
 /// Rows of floats: for each output place of the node, the inputs its sum runs over, group by group. `input` is what the

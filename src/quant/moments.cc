@@ -55,9 +55,9 @@ class Accumulator {
     if (groups == 1) {
       auto& all = moments_.place_weight;
       if (all.size() <= k) all.resize(k + 1);
-      if (all[k].empty()) all[k] = weights;
-      else
-        for (size_t i = 0; i < weights.size(); ++i) all[k][i] += weights[i];
+      // Nodes that share weights may have more or fewer places.
+      all[k].resize(std::max(all[k].size(), weights.size()));
+      for (size_t i = 0; i < weights.size(); ++i) all[k][i] += weights[i];
     }
     seen_ += gradient != nullptr ? 1 : rows.count();
   }

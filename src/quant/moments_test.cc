@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/rng.h"
 #include "graph/infer.h"
 #include "session/model_impl.h"
@@ -103,6 +106,57 @@ TEST(Moments, AreMeansOverInputsAndPlaces) {
       }
     }
   }
+}
+
+/// The same 1x1 kernels over a coarse map and a fine one, the coarse one first.
+TEST(Moments, NodesThatShareWeightsMayHaveMoreOrFewerPlaces) {
+  Graph graph;
+  Value* x = graph.add_input("x", {DType::f32, true, {1, 5, 8, 8}});
+  Value* coarse = graph.add_value("coarse");
+  graph.add_node("MaxPool", {x}, {coarse},
+                 {{"kernel_shape", std::vector<int64_t>{4, 4}}, {"strides", std::vector<int64_t>{4, 4}}});
+  Value* weights = graph.add_constant("w", random_tensor({3, 5, 1, 1}, 1));
+  for (Value* input : {coarse, x}) {
+    Value* y = graph.add_value(input->name + "_y");
+    graph.add_node("Conv", {input, weights}, {y}, {{"kernel_shape", std::vector<int64_t>{1, 1}}});
+    graph.add_output(y);
+  }
+  const Model model = as_model(std::move(graph));
+  const auto sites = find_linear_sites(model.impl().graph);
+  ASSERT_EQ(sites.size(), 2u);
+  MomentOptions options;
+  options.samples = 0;
+  const Array input = random_array({1, 5, 8, 8}, 2);
+  const Moments moments = measure_moments(model, sites, {input}, options).at("w");
+  ASSERT_EQ(moments.place_weight.size(), 1u);
+  EXPECT_EQ(moments.place_weight[0].size(), 64u);
+  double square = 0;  // of the first channel, over all places of both
+  for (int64_t i = 0; i < 64; ++i) square += std::pow(static_cast<double>(input.floats()[static_cast<size_t>(i)]), 2);
+  for (int64_t block = 0; block < 4; ++block) {
+    float most = -100;
+    for (int64_t i = 0; i < 16; ++i) {
+      const int64_t row = block / 2 * 4 + i / 4, column = block % 2 * 4 + i % 4;
+      most = std::max(most, input.floats()[static_cast<size_t>(row * 8 + column)]);
+    }
+    square += std::pow(static_cast<double>(most), 2);
+  }
+  EXPECT_NEAR(static_cast<double>(moments.groups[0][0].second[0]), square / 68, 1e-5);
+}
+
+TEST(LinearSites, AMatrixReadBothWaysIsNone) {
+  Graph graph;
+  Value* x = graph.add_input("x", {DType::f32, true, {1, 8}});
+  Value* tied = graph.add_constant("tied", random_tensor({8, 20}, 1));
+  Value* other = graph.add_constant("other", random_tensor({8, 8}, 2));
+  Value *wide = graph.add_value("wide"), *back = graph.add_value("back"), *y = graph.add_value("y");
+  graph.add_node("MatMul", {x, tied}, {wide});
+  graph.add_node("Gemm", {wide, tied}, {back}, {{"transB", int64_t{1}}});
+  graph.add_node("MatMul", {back, other}, {y});
+  graph.add_output(y);
+  const Model model = as_model(std::move(graph));
+  const auto sites = find_linear_sites(model.impl().graph);
+  ASSERT_EQ(sites.size(), 1u);
+  EXPECT_EQ(sites[0].weights, "other");
 }
 
 }  // namespace
