@@ -24,6 +24,10 @@ std::string_view to_string(Profile profile);
 /// Levels reach from -kMaxLevel to kMaxLevel.
 inline constexpr int32_t kMaxLevel = 1 << 30;
 
+/// A chunk of 65,536 equal levels takes a dozen bytes. No stream holds more levels a byte than this, so that a reader
+/// knows before it decodes how much memory some bytes can ask for.
+inline constexpr int64_t kMostLevelsPerByte = 16384;
+
 /// Column classes are below this.
 inline constexpr int kColumnClasses = 16;
 

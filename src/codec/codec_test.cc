@@ -10,6 +10,7 @@
 #include "base/isa.h"
 #include "base/rng.h"
 #include "codec/crc32.h"
+#include "codec/quantised_matrix.h"
 #include "codec/syntax/stream.h"
 #include "codec/trellis.h"
 
@@ -201,6 +202,25 @@ TEST(Codec, ZerosThatAreNotCodedCostNothing) {
     if (i / 80 % 3 != 0 && i % 4 != 1) live.push_back(levels[i]);
   for (Profile profile : kProfiles)
     EXPECT_LT(encode(levels, shape, {profile}).size(), encode(live, {40, 60, 1, 1, {}}, {profile}).size() + 25);
+}
+
+TEST(Codec, NoStreamIsShorterThanReadersBelieve) {
+  const MatrixShape shape{1024, 2048, 1, 1, {}};
+  std::vector<int32_t> levels(1024 * 2048);
+  for (int32_t last : {0, 3}) {
+    levels.back() = last;
+    for (Profile profile : kProfiles) {
+      const std::string stream = encode(levels, shape, {profile});
+      EXPECT_LE(levels.size() / stream.size(), kMostLevelsPerByte) << to_string(profile);
+      EXPECT_EQ(decoded(stream, shape), levels);
+    }
+  }
+}
+
+TEST(QuantisedMatrix, ScalesAreRoundedPowersOfTwo) {
+  for (int c = -8; c < 3 * kColumnClasses; ++c) EXPECT_EQ(class_scale(c), static_cast<float>(std::exp2(c / 2.0))) << c;
+  for (int code = 0; code < 256; ++code)
+    EXPECT_EQ(step_of(static_cast<uint8_t>(code)), static_cast<float>(std::exp2(code / 8.0 - 24))) << code;
 }
 
 TEST(Codec, DamageToWhatIsLiveIsAnError) {

@@ -119,9 +119,10 @@ class Stream {
           rooms[k] = room_of(grid_[index]);
           coded[k] = {bytes, grid_[index], rooms[k].dst, rooms[k].stride};
         });
-        bool paired = false;
-        if (count == 2 && good[0] && good[1]) good[0] = pass(i, [&] { paired = decoder_->decode_pair(coded); });
-        if (!paired) pass_each([&](size_t k) { decoder_->decode(coded[k]); });
+        const bool paired =
+            count == 2 && good[0] && good[1] && decoder_->pairs() && coded[0].chunk.columns == coded[1].chunk.columns;
+        if (paired) good[0] = good[1] = pass(i, [&] { decoder_->decode_pair(coded); });
+        else pass_each([&](size_t k) { decoder_->decode(coded[k]); });
         pass_each([&](size_t k) { done(coded[k].chunk, rooms[k]); });
       }
     });
@@ -334,12 +335,11 @@ void LevelDecoder::decode(const CodedChunk<float>& coded) const {
   to_floats(integers, coded);
 }
 
-bool LevelDecoder::decode_pair(const std::array<CodedChunk<float>, 2>& pair) const {
+void LevelDecoder::decode_pair(const std::array<CodedChunk<float>, 2>& pair) const {
   std::array<std::vector<int32_t>, 2> levels;
   const std::array integers{as_integers(pair[0], levels[0]), as_integers(pair[1], levels[1])};
-  if (!decode_pair(integers)) return false;
+  decode_pair(integers);
   for (size_t i = 0; i < 2; ++i) to_floats(integers[i], pair[i]);
-  return true;
 }
 
 }  // namespace tercel::codec

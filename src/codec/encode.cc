@@ -105,7 +105,8 @@ std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, co
   const MatrixShape live_shape = live.shape(shape, classes);
   const std::vector<int32_t> live_levels = live.pick(levels, shape);
   std::string pruned = smallest({live_levels, live_shape, shape, &code}, options);
-  return pruned.size() < whole.size() ? pruned : whole;
+  const bool believed = elements / static_cast<int64_t>(pruned.size()) < kMostLevelsPerByte;
+  return pruned.size() < whole.size() && believed ? pruned : whole;
 }
 
 }  // namespace tercel::codec

@@ -28,9 +28,10 @@ class LevelDecoder {
   virtual void decode(const CodedChunk<int32_t>& coded) const = 0;
   /// The same as floats, unless a profile knows better by way of integers.
   virtual void decode(const CodedChunk<float>& coded) const;
-  /// Two at once, for profiles that are quicker so and whose chunks cannot fail; false: nothing was done.
-  virtual bool decode_pair(const std::array<CodedChunk<int32_t>, 2>&) const { return false; }
-  bool decode_pair(const std::array<CodedChunk<float>, 2>& pair) const;
+  /// Whether two chunks of as many columns are quicker at once; they cannot fail then.
+  virtual bool pairs() const { return false; }
+  virtual void decode_pair(const std::array<CodedChunk<int32_t>, 2>&) const {}
+  void decode_pair(const std::array<CodedChunk<float>, 2>& pair) const;
 };
 
 std::unique_ptr<LevelDecoder> max_decoder(FieldReader& read, const MatrixShape& shape);

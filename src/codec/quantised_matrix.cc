@@ -7,9 +7,20 @@
 
 namespace tercel::codec {
 
-float class_scale(int c) { return std::exp2(0.5f * static_cast<float>(c)); }
+namespace {
 
-float step_of(uint8_t code) { return std::exp2(static_cast<float>(code) / 8 - 24); }
+/// 2^(n / 8), rounded to nearest: by a table, so that weights do not hang on a machine's exp2.
+float exp2_eighths(int n) {
+  constexpr float kEighths[] = {1.0f,           1.09050773267f, 1.189207115f,   1.29683955465f,
+                                1.41421356237f, 1.54221082541f, 1.68179283051f, 1.83400808641f};
+  return std::ldexp(kEighths[n & 7], n >> 3);
+}
+
+}  // namespace
+
+float class_scale(int c) { return exp2_eighths(4 * c); }
+
+float step_of(uint8_t code) { return exp2_eighths(code - 8 * 24); }
 
 uint8_t step_code(float step) {
   const float code = (std::log2(std::max(step, 1e-30f)) + 24) * 8;

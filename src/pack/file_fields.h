@@ -19,9 +19,7 @@ inline constexpr uint8_t kVersion = 3, kTrellisVersion = 4;
 
 inline constexpr int64_t kMaxGraphBytes = int64_t{256} << 20;
 inline constexpr int64_t kMaxFileBytes = int64_t{1} << 46;
-/// A chunk of 65,536 equal levels takes a dozen bytes; more levels a byte than this no honest stream holds.
-inline constexpr int64_t kMaxLevelsPerByte = 16384;
-inline constexpr int64_t kMaxBases = int64_t{1} << 20;
+inline constexpr int64_t kMaxBases = int64_t{1} << 20, kMaxRecords = int64_t{1} << 20;
 
 /// After the magic and the version byte. `checksum` is a CRC-32 of all head fields before it, the graph and the
 /// directory; streams of the payload carry their own.
@@ -52,7 +50,7 @@ struct DirectoryHead {
 
 template <typename Visitor>
 void visit_directory_head(Visitor& visit, DirectoryHead& head, uint8_t version) {
-  visit.number("number of records", head.records, kMaxGraphBytes);
+  visit.number("number of records", head.records, kMaxRecords);
   visit.number("number of vector elements", head.vector_levels, kMaxFileBytes);
   visit.number("size of the vector stream", head.vector_bytes, kMaxFileBytes);
   if (version >= 2) visit.number("number of bases", head.bases, kMaxBases);

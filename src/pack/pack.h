@@ -29,8 +29,8 @@ struct Lossless {};
 
 using Coding = std::variant<CodedMatrix, CodedVector, Lossless>;
 
-/// The file's bytes. Constants that `codings` does not name stay in the graph as they are. Throws Error where the graph
-/// holds operators ONNX does not have.
+/// The file's bytes. Constants that `codings` does not name stay in the graph as they are, and long runs of zeros.
+/// Throws Error where the graph holds operators ONNX does not have.
 std::string write(const Graph& graph, const std::map<std::string, Coding>& codings,
                   const codec::EncodeOptions& options = {});
 

@@ -9,8 +9,10 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "codec/syntax/fields.h"
 #include "codec/trellis.h"
 #include "graph/infer.h"
+#include "pack/file_fields.h"
 #include "tercel/error.h"
 
 namespace tercel::pack {
@@ -310,6 +312,39 @@ TEST(Pack, ATrellisWithClassesOfRowsIsRefusedInWords) {
   matrix->row_class = {0, 1, 2, 3, 4, 5, 6};
   example.codings["p"] = CodedMatrix{matrix, false};
   EXPECT_THAT(error_of(write(example.graph, example.codings)), HasSubstr("a trellis and classes of rows"));
+}
+
+TEST(Pack, ZerosByTheMillionComeBack) {
+  Graph graph;
+  std::map<std::string, Coding> codings;
+  const auto add = [&](const char* name, const Coding& coding) {
+    graph.add_output(graph.add_constant(name, Tensor::of<float>({1000, 1200}, std::vector<float>(1000 * 1200))));
+    codings[name] = coding;
+  };
+  codec::QuantisedMatrix zeros;
+  zeros.rows = 1000;
+  zeros.columns = 1200;
+  zeros.step = 1;
+  zeros.levels.resize(1000 * 1200);
+  add("matrix", CodedMatrix{std::make_shared<const codec::QuantisedMatrix>(zeros), false});
+  add("vector", CodedVector{0, zeros.levels});
+  add("floats", Lossless{});
+  graph.add_output(graph.add_constant("bytes", Tensor::of<int8_t>({4000, 4000}, std::vector<int8_t>(4000 * 4000))));
+  codings["bytes"] = Lossless{};
+  const std::string file = write(graph, codings);
+  EXPECT_LT(file.size(), 4000u);
+  const onnx::ReadResult result = read_text(file);
+  for (const auto& value : graph.values())
+    EXPECT_TRUE(result.graph.find_value(value->name)->constant == value->constant) << value->name;
+}
+
+TEST(Pack, RecordsAreCountedBeforeTheyAreBelieved) {
+  std::string records;
+  codec::FieldWriter write(records);
+  DirectoryHead head{kMaxRecords + 1, 0, 0, 0};
+  visit_directory_head(write, head, kVersion);
+  codec::FieldReader read(std::as_bytes(std::span(records)));
+  EXPECT_THROW(visit_directory_head(read, head, kVersion), Error);
 }
 
 TEST(Pack, SizesAddUp) {

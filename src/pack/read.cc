@@ -90,7 +90,7 @@ Parts take_apart(Bytes file) {
 }
 
 void check_expansion(int64_t elements, Bytes stream) {
-  if (elements / kMaxLevelsPerByte > static_cast<int64_t>(stream.size()))
+  if (elements / codec::kMostLevelsPerByte > static_cast<int64_t>(stream.size()))
     fail_input("{} elements cannot come from {} bytes", elements, stream.size());
 }
 

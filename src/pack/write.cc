@@ -42,7 +42,8 @@ struct Writer {
     return classes.empty() ? 0 : append(codec::encode_bytes(std::as_bytes(std::span(classes))));
   }
 
-  void add(const Tensor& constant, const CodedMatrix& coded) {
+  /// Each: false where the constant had better stay in the graph.
+  bool add(const Tensor& constant, const CodedMatrix& coded) {
     const codec::QuantisedMatrix& matrix = *coded.matrix;
     TERCEL_CHECK(matrix.rows * matrix.columns == constant.elements() && constant.dtype() == DType::f32);
     Record record;
@@ -64,29 +65,36 @@ struct Writer {
     std::vector<uint8_t> classes;
     record.stream_bytes = append(codec::encode(matrix.levels, coding_shape(matrix, classes), options));
     records.push_back(record);
+    return true;
   }
 
-  void add(const Tensor& constant, const CodedVector& coded) {
+  bool add(const Tensor& constant, const CodedVector& coded) {
     TERCEL_CHECK(static_cast<int64_t>(coded.levels.size()) == constant.elements() && constant.dtype() == DType::f32);
     Record record;
     record.kind = RecordKind::vector;
     record.step_code = coded.step;
     vector_levels.insert(vector_levels.end(), coded.levels.begin(), coded.levels.end());
     records.push_back(record);
+    return true;
   }
 
-  void add(const Tensor& constant, const Lossless&) {
+  bool add(const Tensor& constant, const Lossless&) {
     Record record;
+    std::string stream;
     if (constant.dtype() == DType::f32) {
       const Tensor aligned = constant.aligned();
       record.kind = RecordKind::floats;
-      record.stream_bytes = append(codec::encode_floats(
-          {reinterpret_cast<const float*>(aligned.data()), static_cast<size_t>(aligned.elements())}));
+      stream = codec::encode_floats(
+          {reinterpret_cast<const float*>(aligned.data()), static_cast<size_t>(aligned.elements())});
     } else {
       record.kind = RecordKind::bytes;
-      record.stream_bytes = append(codec::encode_bytes(as_bytes(planes_of(constant))));
+      stream = codec::encode_bytes(as_bytes(planes_of(constant)));
     }
+    // Zeros by the million: readers would not believe so short a stream, and the graph's Zstandard takes them as well.
+    if (constant.elements() / codec::kMostLevelsPerByte >= static_cast<int64_t>(stream.size())) return false;
+    record.stream_bytes = append(stream);
     records.push_back(record);
+    return true;
   }
 };
 
@@ -96,13 +104,16 @@ std::string write(const Graph& graph, const std::map<std::string, Coding>& codin
                   const codec::EncodeOptions& options) {
   Writer writer{options, {}, {}, {}, {}};
   std::map<std::string, size_t> places;
+  size_t found = 0;
   for (const auto& value : graph.values()) {
     const auto coding = codings.find(value->name);
     if (!value->is_constant() || coding == codings.end()) continue;
-    places[value->name] = writer.records.size();
-    std::visit([&](const auto& coded) { writer.add(value->constant, coded); }, coding->second);
+    const size_t place = writer.records.size();
+    ++found;
+    if (std::visit([&](const auto& coded) { return writer.add(value->constant, coded); }, coding->second))
+      places[value->name] = place;
   }
-  TERCEL_CHECK(places.size() == codings.size(), "codings name constants that are not there");
+  TERCEL_CHECK(found == codings.size(), "codings name constants that are not there");
   const std::string graph_message = onnx::write_model(graph, [&](const Value& value) {
     const auto at = places.find(value.name);
     return at == places.end() ? std::string() : std::to_string(at->second);

@@ -17,12 +17,9 @@ class AdaptiveDecoder final : public LevelDecoder {
   using LevelDecoder::decode;
   using LevelDecoder::decode_pair;
   void decode(const CodedChunk<int32_t>& coded) const override { decode_together(std::array{coded}); }
-  bool decode_pair(const std::array<CodedChunk<int32_t>, 2>& pair) const override {
-    if constexpr (Coding::kPairs) {
-      if (pair[0].chunk.columns != pair[1].chunk.columns) return false;
-      decode_together(pair);
-    }
-    return Coding::kPairs;
+  bool pairs() const override { return Coding::kPairs; }
+  void decode_pair(const std::array<CodedChunk<int32_t>, 2>& pair) const override {
+    if constexpr (Coding::kPairs) decode_together(pair);
   }
 
  private:
