@@ -29,7 +29,9 @@ codec::Profile coding(CodingProfile profile) {
   return codec::Profile::fast;
 }
 
+constexpr double kMostRatio = 1000;
 constexpr double kSizeTolerance = 2e-3;  // of the size asked for, below it
+constexpr double kRatioMissed = 1e-2;    // of the ratio asked for, to be told
 constexpr int kInOrder = 5;              // from this effort on, layers make good what was lost before them
 constexpr int kTries = 3;                // to come nearer to what was asked for that way
 
@@ -48,13 +50,16 @@ void check(const CompressOptions& options) {
     if (!(value >= low && value <= high)) fail_input("{}: {} is not in {}..{}", name, value, low, high);
   };
   within("max_drop", options.max_drop, 0, 100);
-  within("target_ratio", options.target_ratio, 0, 1000);
+  within("target_ratio", options.target_ratio, 0, kMostRatio);
   within("effort", options.effort, 1, 9);
   within("calibration_pictures", options.calibration_pictures, 1, 100000);
   within("tuning_pictures", options.tuning_pictures, 1, 100000);
   within("judging_pictures", options.judging_pictures, 1, 100000);
   if (options.pictures.empty() && !options.lossless && options.target_ratio == 0)
-    fail_input("without pictures nobody can say what is lost: give a folder of pictures, a target ratio, or lossless");
+    fail_input(
+        "without pictures nobody can say what is lost: give a folder of pictures (--calibrate), a ratio "
+        "(--target-ratio) "
+        "or --lossless");
   codec::check_trellis(options.trellis);
   if (polish_evaluations(options.effort) == 0 || options.lossless) return;
   if (options.pictures.empty()) fail_input("effort {}: a search needs pictures to try candidates on", options.effort);
@@ -118,7 +123,7 @@ class Job {
         lean_(lean),
         trials_(trials),
         compressor_(lean_, options.lossless ? std::vector<Array>() : trials_.calibration, coding(options.profile),
-                    options.threads, options.progress, temperature, options.trellis) {
+                    options.threads, options.progress, temperature, options.trellis, options.seed) {
     search_ =
         std::make_unique<RateDistortion>(compressor_, trials_.tuning, trials_.tuning_answers,
                                          options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);
@@ -156,10 +161,11 @@ class Job {
   }
 
   /// Bytes follow strength so evenly (in logarithms) that the secant is there within a few networks; what it has not
-  /// found to a thousandth by then, bisection does.
+  /// found to a thousandth by then, bisection does. Once stopped, what was measured last is the best there is.
   double strength_for_ratio(double ratio) {
     const double target = std::log(ratio);
-    double low = std::log(1.0 / 64), high = std::log(64.0);
+    const double bottom = std::log(1.0 / 64);
+    double low = bottom, high = std::log(64.0);
     double at = 0, value = std::log(ratio_at(1)) - target, best = low;
     double before = at, value_before = value;
     constexpr int kSteps = 12;
@@ -167,7 +173,7 @@ class Job {
       if (value <= 0) low = best = std::max(low, at);
       else high = std::min(high, at);
       if (value <= 0 && value > -kSizeTolerance) break;
-      if (!tell("choose sizes", (i + 1.0) / kSteps)) break;
+      if (!tell("choose sizes", (i + 1.0) / kSteps)) return std::exp(low == bottom ? at : best);
       const double slope = at == before ? 0.5 : (value - value_before) / (at - before);
       double next = at - (value + kSizeTolerance / 2) / slope;
       if (!(slope > 0) || !(next > low && next < high)) next = (low + high) / 2;
@@ -223,6 +229,13 @@ class Job {
     report.evaluations = drops_ + search_->evaluations();
     report.weighed_by = compressor_.weighed_by();
     report.notes = compressor_.notes();
+    if (const double asked = options_.target_ratio;
+        asked > 0 && std::fabs(report.result.ratio / asked - 1) > kRatioMissed)
+      report.notes.push_back(fmt::format("{:.2f}x smaller, not the {:.2f}x asked for: {}", report.result.ratio, asked,
+                                         stopped_
+                                             ? "stopped before it was found"
+                                             : "steps are as far apart as the search goes, or it found none nearer"));
+    if (!trials_.judging.empty() && report.result.pictures == 0) report.notes.push_back("stopped before it was judged");
     const pack::Sizes sizes = pack::sizes(std::as_bytes(std::span(file)));
     report.graph_bytes = sizes.graph + sizes.directory;
     report.vector_bytes = sizes.vectors;
@@ -278,9 +291,13 @@ class Job {
       }
       return coded;
     }
-    // Layers that make good leave room: as much divergence as the closed form's network had, and no more drop.
-    const double allowed = try_out(compressor_.code(settings(strength))).kl;
-    double kl = try_out(coded).kl;
+    // Layers that make good leave room: as much divergence as the closed form's network had, and no more drop. The
+    // strength was chosen by the closed form's drop, which says nothing of theirs.
+    Coded plain = compressor_.code(settings(strength));
+    const double allowed = try_out(plain).kl;
+    const Judgement in_order = try_out(coded);
+    if (100 * in_order.top1_drop() > options_.max_drop) coded = std::move(plain);
+    double kl = in_order.kl;
     for (int i = 0; i < kTries && !stopped_; ++i) {
       const double bolder = strength * std::sqrt(allowed / std::max(kl, 1e-9));
       if (!(bolder > 1.01 * strength)) break;
@@ -333,9 +350,14 @@ class Job {
     p.ratio = ratio_of(bytes);
     if (trials_.judging.empty()) return p;
     Session session = session_of(model, options_);
-    const Judgement j =
-        judge(trials_.judging_answers, answers_of(session, trials_.judging, stopped_ ? Progress{} : options_.progress),
-              trials_.judging_classes);
+    Answers answers;
+    try {
+      answers = answers_of(session, trials_.judging, stopped_ ? Progress{} : options_.progress);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::stopped) throw;
+      return p;  // the network is there, and not judged
+    }
+    const Judgement j = judge(trials_.judging_answers, answers, trials_.judging_classes);
     p.pictures = static_cast<int>(j.inputs);
     p.agreement = j.agreement;
     p.kl = j.kl;
@@ -389,7 +411,8 @@ Compressed compress(const Model& model, const CompressOptions& options) {
                         const double price = all.size() > 1 && options.target_ratio > 0
                                                  ? job.try_out(coded).kl
                                                  : static_cast<double>(coded.bytes());
-                        if (!best || price < best_price) {
+                        // A search that was stopped has not come to the size asked for: its price says nothing.
+                        if (!best || (!job.stopped() && price < best_price)) {
                           best = job.finish(coded);
                           best_price = price;
                         }
@@ -405,8 +428,10 @@ Compressed compress(const Model& model, const CompressOptions& options) {
 
 std::vector<CompressPoint> compression_front(const Model& model, const std::vector<double>& ratios,
                                              const CompressOptions& options) {
+  if (options.pictures.empty()) fail_input("a front needs a folder of pictures to judge on (--calibrate)");
   check(options);
-  if (options.pictures.empty()) fail_input("a front needs pictures to judge on");
+  for (double ratio : ratios)
+    if (!(ratio > 0 && ratio <= kMostRatio)) fail_input("ratios: {}, wanted above 0 and at most {}", ratio, kMostRatio);
   return at_place([&] { return model.name(); },
                   [&] {
                     CompressOptions quiet = options;

@@ -19,8 +19,9 @@ constexpr int64_t kVariantsKept = 6, kSmallVariantsKept = 64, kElementsKept = in
 // Fewer elements, unless they are a bias, stay as they are: no gain, and they may be sizes or bounds.
 constexpr int64_t kSmallestPart = 16;
 
-constexpr double kDamping = 0.06;     // six times GPTQ's: moments of weighted places are less sure
-constexpr double kDivergence = 0.01;  // of the answers at strength 1
+constexpr double kDamping = 0.06;                       // six times GPTQ's: moments of weighted places are less sure
+constexpr double kDivergence = 0.01;                    // of the answers at strength 1
+constexpr double kFinestStep = 512, kCoarsestStep = 8;  // of vectors: parts of their deviation
 
 Part describe(const Value& value, const std::map<std::string, const LinearSite*>& sites,
               const std::set<std::string>& shared) {
@@ -45,6 +46,18 @@ Part describe(const Value& value, const std::map<std::string, const LinearSite*>
   return part;
 }
 
+double deviation_of(const std::vector<float>& values) {
+  double square = 0;
+  for (float x : values) square += static_cast<double>(x) * static_cast<double>(x);
+  return std::sqrt(square / static_cast<double>(std::max<size_t>(values.size(), 1)));
+}
+
+/// Whether steps that suit values of this deviation can be told, at any strength: others stay as they are.
+bool can_step(double deviation) {
+  return deviation == 0 || (deviation / kFinestStep >= static_cast<double>(codec::step_of(0)) &&
+                            deviation / kCoarsestStep <= static_cast<double>(codec::step_of(255)));
+}
+
 bool is_vector(const Dims& dims) {
   return std::count_if(dims.begin(), dims.end(), [](int64_t d) { return d != 1; }) <= 1;
 }
@@ -58,12 +71,6 @@ std::vector<float> transposed(const std::vector<float>& from, int64_t rows, int6
   return to;
 }
 
-double deviation_of(const std::vector<float>& values) {
-  double square = 0;
-  for (float x : values) square += static_cast<double>(x) * static_cast<double>(x);
-  return std::sqrt(square / static_cast<double>(std::max<size_t>(values.size(), 1)));
-}
-
 int64_t size_as_bytes(const std::vector<uint8_t>& bytes) {
   return bytes.empty() ? 0 : static_cast<int64_t>(codec::encode_bytes(std::as_bytes(std::span(bytes))).size());
 }
@@ -71,8 +78,13 @@ int64_t size_as_bytes(const std::vector<uint8_t>& bytes) {
 }  // namespace
 
 Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads,
-                       const Progress& progress, double temperature, bool trellis)
-    : model_(std::move(model)), inputs_(std::move(inputs)), profile_(profile), trellis_(trellis), threads_(threads) {
+                       const Progress& progress, double temperature, bool trellis, uint64_t seed)
+    : model_(std::move(model)),
+      inputs_(std::move(inputs)),
+      profile_(profile),
+      trellis_(trellis),
+      seed_(seed),
+      threads_(threads) {
   const Graph& graph = model_.impl().graph;
   sites_ = find_linear_sites(graph);
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
@@ -93,10 +105,16 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
       if (!std::isfinite(value->constant.at<float>(i)))
         fail_input("constant '{}' holds {} at element {}: what is not a number cannot be quantised", value->name,
                    value->constant.at<float>(i), i);
-    if (is_vector(value->constant.dims())) vectors_.push_back(value->name);
-    else parts_.push_back(describe(*value, sites, shared));
+    if (!is_vector(value->constant.dims())) parts_.push_back(describe(*value, sites, shared));
+    else if (can_step(deviation_of(elements_of(value->name)))) vectors_.push_back(value->name);
   }
   cache_.resize(parts_.size());
+  // A bias that stays as it is takes nothing up.
+  const auto forget = [&](std::string& bias) {
+    if (std::find(vectors_.begin(), vectors_.end(), bias) == vectors_.end()) bias.clear();
+  };
+  for (Part& part : parts_) forget(part.bias);
+  for (LinearSite& site : sites_) forget(site.bias);
 
   if (!inputs_.empty()) {
     measure(temperature, progress);
@@ -115,6 +133,7 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
 void Compressor::measure(double temperature, const Progress& progress) {
   MomentOptions options;
   options.temperature = temperature;
+  options.seed = seed_;
   options.threads = threads_;
   try {
     moments_ = measure_moments(model_, sites_, inputs_, options, progress);
@@ -182,7 +201,7 @@ void Compressor::choose_units() {
     const double deviation = std::max(deviation_of(elements_of(name)), 1e-12);
     const auto known = bias_weight.find(name);
     const double step = known == bias_weight.end() ? deviation / 128 : std::sqrt(harm / std::max(known->second, 1e-30));
-    vector_units_.push_back(static_cast<float>(std::clamp(step, deviation / 512, deviation / 8)));
+    vector_units_.push_back(static_cast<float>(std::clamp(step, deviation / kFinestStep, deviation / kCoarsestStep)));
   }
 }
 
@@ -255,7 +274,12 @@ CodedVectors Compressor::code_vectors(const std::vector<float>& steps,
       for (size_t k = 0; k < values.size(); ++k) values[k] += at->second->mean_error[k];
     const uint8_t step = codec::step_code(steps[v]);
     coded.steps.push_back(step);
-    for (float x : values) coded.levels.push_back(static_cast<int32_t>(std::lrintf(x / codec::step_of(step))));
+    for (float x : values) {
+      const double level = std::rint(static_cast<double>(x) / static_cast<double>(codec::step_of(step)));
+      if (!(std::fabs(level) <= codec::kMaxLevel))
+        fail_input("constant '{}': {} would be {} steps, which is more than a file holds", name, x, level);
+      coded.levels.push_back(static_cast<int32_t>(level));
+    }
   }
   if (!vectors_.empty()) {
     const codec::MatrixShape shape{1, static_cast<int64_t>(coded.levels.size()), 1, 1, {}};

@@ -36,7 +36,7 @@ struct PartSettings {
   float step = 0;
   float lambda = 0.15f;
   bool own_steps = true;
-  auto operator<=>(const PartSettings&) const = default;
+  auto operator<=>(const PartSettings&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 sees one in it
 };
 
 /// How errors are shared out between parts.
@@ -75,12 +75,14 @@ struct Coded {
 class Compressor {
  public:
   /// `inputs` are for calibration; without any, errors of weights all count the same. `trellis`: as in
-  /// QuantiseOptions.
+  /// QuantiseOptions. `temperature`, `seed`: as in MomentOptions.
   Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads, const Progress& progress,
-             double temperature = MomentOptions().temperature, bool trellis = false);
+             double temperature = MomentOptions().temperature, bool trellis = false,
+             uint64_t seed = MomentOptions().seed);
 
   const Model& model() const { return model_; }
   const std::vector<Part>& parts() const { return parts_; }
+  /// Those whose values steps can tell (codec::step_of); others stay as they are.
   const std::vector<std::string>& vectors() const { return vectors_; }
   const std::vector<Array>& inputs() const { return inputs_; }
   const std::vector<LinearSite>& sites() const { return sites_; }
@@ -122,6 +124,7 @@ class Compressor {
   std::vector<Array> inputs_;
   codec::Profile profile_;
   bool trellis_;
+  uint64_t seed_;
   int threads_;
   std::vector<LinearSite> sites_;
   std::vector<Part> parts_;
