@@ -1,6 +1,7 @@
 #include "common.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstdio>
@@ -146,6 +147,15 @@ Json to_json(const PlanReport& report) {
           {"weight_bytes", report.weight_bytes},
           {"diary", diary_json(report.diary)},
           {"steps", steps}};
+}
+
+void check_writable(const std::filesystem::path& path) {
+  if (path.empty()) return;
+  if (std::filesystem::is_directory(path)) throw Error(ErrorCode::io, path.string() + ": is a folder");
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  if (!std::filesystem::is_directory(folder)) throw Error(ErrorCode::io, path.string() + ": no such folder");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw Error(ErrorCode::io, path.string() + ": its folder may not be written to");
 }
 
 void print(const Json& json) {

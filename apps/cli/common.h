@@ -1,6 +1,7 @@
 // What several verbs share.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,9 @@ std::string table(const std::vector<std::vector<std::string>>& rows);
 Json to_json(const PlanReport& report);
 Json diary_json(const std::vector<PassReport>& diary);
 std::string diary_text(const std::vector<PassReport>& diary);
+
+/// Refuses a file that cannot be written before the work is done, not after. An empty path is none.
+void check_writable(const std::filesystem::path& path);
 
 void print(const Json& json);
 void print(const std::string& text);

@@ -18,21 +18,26 @@ struct Flags {
   std::string model, output, preset, profile = "max";
   bool json = false;
   CompressOptions options;
+  std::vector<CLI::Option*> lossy;  ///< what only matters where something may be lost
 
   void add_to(CLI::App& command) {
     command.add_option("model", model, "ONNX file")->required();
-    command.add_option("--calibrate", options.pictures,
-                       "Folder of pictures: some to measure on, some to choose by, others to judge on");
-    command.add_option("--preprocess", preset, "Preset for the pictures, over what the model says");
-    command.add_option("--profile", profile, "max (smallest), balanced or fast (read fastest)")->capture_default_str();
-    command.add_option("--effort", options.effort, "1 (one step for all layers) .. 9 (evolutionary search)")
-        ->capture_default_str();
-    command.add_flag(
-        "--trellis", options.trellis,
-        "Trellis-coded quantisation, where the build has it: smaller files that default builds do not read");
-    command.add_option("--calibration-pictures", options.calibration_pictures, "To measure on")->capture_default_str();
-    command.add_option("--tuning-pictures", options.tuning_pictures, "To choose by")->capture_default_str();
-    command.add_option("--judging-pictures", options.judging_pictures, "For the report")->capture_default_str();
+    CLI::Option* pictures =
+        command.add_option("--calibrate", options.pictures,
+                           "Folder of pictures: some to measure on, some to choose by, others to judge on");
+    command.add_option("--preprocess", preset, "Preset for the pictures, over what the model says")->needs(pictures);
+    lossy = {
+        command.add_option("--profile", profile, "max (smallest), balanced or fast (read fastest)"),
+        command.add_option("--effort", options.effort, "1 (one step for all layers) .. 9 (evolutionary search)"),
+        command.add_flag(
+            "--trellis", options.trellis,
+            "Trellis-coded quantisation, where the build has it: smaller files that default builds do not read"),
+        command.add_option("--calibration-pictures", options.calibration_pictures, "To measure on")->needs(pictures),
+        command.add_option("--tuning-pictures", options.tuning_pictures, "To choose by")->needs(pictures)};
+    for (CLI::Option* option : lossy) option->capture_default_str();
+    command.add_option("--judging-pictures", options.judging_pictures, "For the report")
+        ->capture_default_str()
+        ->needs(pictures);
     command.add_option("--seed", options.seed, "The same seed gives the same bytes")->capture_default_str();
     command.add_option("--threads", options.threads, "0: one per processor")->capture_default_str();
     command.add_flag("--json", json, "For programs");
@@ -63,6 +68,7 @@ std::string text_of(const CompressPoint& p) {
 }
 
 void run_compress(const Flags& flags) {
+  check_writable(flags.output);
   listen_for_interrupt();
   const Compressed compressed = compress(load_with_warnings(flags.model), flags.finished());
   end_progress();
@@ -110,6 +116,7 @@ void run_decompress(const std::string& input, const std::string& output, bool js
 }
 
 void run_front(const Flags& flags, const std::vector<double>& ratios, const std::string& html) {
+  check_writable(html);
   listen_for_interrupt();
   const std::vector<CompressPoint> front = compression_front(load_with_warnings(flags.model), ratios, flags.finished());
   end_progress();
@@ -154,6 +161,7 @@ void add_compress(CLI::App& app) {
       command->add_flag("--lossless", flags->options.lossless, "Every bit of every weight as it was");
   drop->excludes(ratio)->excludes(lossless);
   ratio->excludes(lossless);
+  for (CLI::Option* option : flags->lossy) lossless->excludes(option);
   command->callback([flags] { run_compress(*flags); });
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "progress.h"
 #include "tercel/error.h"
 #include "verbs.h"
 
@@ -23,6 +24,11 @@ void spin_less(int argc, char** argv) {
   if (verb != "compress" && verb != "front") return;
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   if (setenv("GOMP_SPINCOUNT", "20000", 1) == 0) execv("/proc/self/exe", argv);
+}
+
+void print_error(const char* what) {
+  tercel::cli::end_progress();
+  fmt::print(stderr, "error: {}\n", what);
 }
 
 }  // namespace
@@ -53,13 +59,13 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const tercel::Error& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
+    print_error(error.what());
     return error.code() == tercel::ErrorCode::io || error.code() == tercel::ErrorCode::stopped ? 1 : 2;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "error: not enough memory\n");
+    print_error("not enough memory");
     return 1;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
+    print_error(error.what());
     return 1;
   }
 }

@@ -44,9 +44,8 @@ void fix(const Flags& flags, const Model& before) {
   if (!flags.report.empty() && !ends_with(flags.report, ".json") && !ends_with(flags.report, ".html"))
     throw Error(ErrorCode::bad_input,
                 fmt::format("--report {}: wanted a name that ends in .json or .html", flags.report));
-  if (const auto folder = std::filesystem::path(flags.report).parent_path();
-      !folder.empty() && !std::filesystem::is_directory(folder))
-    throw Error(ErrorCode::io, flags.report + ": no such folder");  // before the work, not after
+  check_writable(flags.report);
+  check_writable(flags.output);
   StaticNormOptions options = flags.norms;
   options.estimator = parse_norm_estimator(flags.estimator);
   listen_for_interrupt();

@@ -20,6 +20,7 @@ void on_interrupt(int signal) {
 }
 
 constexpr double kQuietSeconds = 2;
+bool line_is_there = false;
 
 struct Shown {
   std::string stage;
@@ -48,13 +49,15 @@ Progress show_progress() {
       const double left = done > 0 ? passed / done * (1 - done) : 0;
       fmt::print(stderr, "\r\033[K{}: {:.0f} %, {} left", stage, 100 * done, time_text(left));
       std::fflush(stderr);
+      line_is_there = true;
     }
     return interrupted == 0;
   };
 }
 
 void end_progress() {
-  if (::isatty(STDERR_FILENO) == 1) fmt::print(stderr, "\r\033[K");
+  if (line_is_there) fmt::print(stderr, "\r\033[K");
+  line_is_there = false;
 }
 
 }  // namespace tercel::cli

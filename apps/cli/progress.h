@@ -13,7 +13,7 @@ void listen_for_interrupt();
 /// two seconds; nothing elsewhere.
 Progress show_progress();
 
-/// Takes the line away.
+/// Takes the line away, if there is one.
 void end_progress();
 
 }  // namespace tercel::cli
