@@ -11,14 +11,32 @@ namespace {
 // A result much larger than its operands (a constant spread out by Expand or ConstantOfShape) is left to run time.
 constexpr size_t kAlwaysFold = size_t{16} << 20;
 
-bool grows_too_much(const Node& node) {
-  size_t in = 0, out = 0;
-  for (const Value* value : node.inputs)
-    if (value != nullptr) in += value->constant.bytes();
+/// As far as shapes are known.
+size_t result_bytes(const Node& node) {
+  size_t bytes = 0;
   for (const Value* value : node.outputs)
     if (value != nullptr && value->type.static_shape())
-      out += static_cast<size_t>(count_elements(value->type.dims)) * size_of(value->type.dtype);
+      bytes += static_cast<size_t>(count_elements(value->type.dims)) * size_of(value->type.dtype);
+  return bytes;
+}
+
+bool grows_too_much(const Node& node) {
+  size_t in = 0;
+  const size_t out = result_bytes(node);
+  for (const Value* value : node.inputs)
+    if (value != nullptr) in += value->constant.bytes();
   return out > kAlwaysFold && out > 2 * in;
+}
+
+// And so is what all results together make of a file's constants: a small file may hold a chain that doubles at every
+// link. (Dequantised weights are four times as large, and transposed once more.)
+constexpr size_t kAlwaysFoldAll = size_t{256} << 20, kMostGrowth = 16;
+
+size_t budget_of(const Graph& graph) {
+  size_t bytes = 0;
+  for (const auto& value : graph.values())
+    if (value->is_constant()) bytes += value->constant.bytes();
+  return std::max(kAlwaysFoldAll, kMostGrowth * bytes);
 }
 
 bool all_constant(const Node& node) {
@@ -45,17 +63,21 @@ Tensor from_type(const Node& node) {
 }  // namespace
 
 int fold_constants(Graph& graph, PassContext& context) {
+  size_t left = budget_of(graph);
   return for_each_node(graph, [&](Node& node) {
     infer_types(node);
     if (Tensor tensor = from_type(node)) {
       graph.make_constant(node.output(), std::move(tensor));
       return true;
     }
-    if (!all_constant(node) || grows_too_much(node)) return false;
+    if (!all_constant(node) || grows_too_much(node) || result_bytes(node) > left) return false;
     std::vector<Tensor> results = context.evaluate(node);
     if (results.empty()) return false;
     for (size_t i = 0; i < results.size(); ++i)
-      if (Value* value = node.output(i)) graph.make_constant(value, std::move(results[i]));
+      if (Value* value = node.output(i)) {
+        left -= std::min(left, results[i].bytes());
+        graph.make_constant(value, std::move(results[i]));
+      }
     return true;
   });
 }

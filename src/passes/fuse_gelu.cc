@@ -32,7 +32,7 @@ int fuse_gelu(Graph& graph, PassContext&) {
     if (product.factors.size() != 2 || std::abs(product.scalar - 0.5) > kTolerance) return false;
     for (size_t i : {size_t{0}, size_t{1}}) {
       Value* x = product.factors[i];
-      if (erf_argument(product.factors[1 - i]) != x) continue;
+      if (erf_argument(product.factors[1 - i]) != x || !same_rank(x, node.output())) continue;
       Value* result = graph.add_value("gelu", node.output()->type);
       graph.add_node("Gelu", {x}, {result}, {}, node.name, &node);
       take_over(graph, node.output(), result);

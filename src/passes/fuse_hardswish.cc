@@ -38,7 +38,7 @@ int fuse_hardswish(Graph& graph, PassContext&) {
     for (size_t i : {size_t{0}, size_t{1}}) {
       Value* x = product.factors[i];
       const Gate gate = gate_of(product.factors[1 - i]);
-      if (gate.x != x || std::abs(product.scalar - gate.missing) > kTolerance) continue;
+      if (gate.x != x || std::abs(product.scalar - gate.missing) > kTolerance || !same_rank(x, node.output())) continue;
       Value* result = graph.add_value("hardswish", node.output()->type);
       graph.add_node("HardSwish", {x}, {result}, {}, node.name, &node);
       take_over(graph, node.output(), result);

@@ -29,6 +29,11 @@ inline bool is_scalar_constant(const Value* value, double wanted, double toleran
   return got && *got >= wanted - tolerance && *got <= wanted + tolerance;
 }
 
+/// Do both have as many axes? Constants of one element may have more than what they meet, and then give it theirs.
+inline bool same_rank(const Value* a, const Value* b) {
+  return a->type.ranked && b->type.ranked && a->type.dims.size() == b->type.dims.size();
+}
+
 /// For a node with two operands: the one that is not `value`.
 inline Value* other_operand(const Node& node, const Value* value) {
   return node.input(0) == value ? node.input(1) : node.input(0);

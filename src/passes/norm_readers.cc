@@ -29,7 +29,10 @@ class Search {
 
  private:
   void reach(const Value* value, int64_t axis) {
-    if (axis_of_.emplace(value, axis).second) order_.push_back(value);
+    const auto [at, fresh] = axis_of_.emplace(value, axis);
+    if (fresh) order_.push_back(value);
+    else if (at->second != axis && found_.refusal.empty())
+      found_.refusal = fmt::format("'{}' has its channels along two axes", value->name);
   }
 
   void look_at(const Value* value) {

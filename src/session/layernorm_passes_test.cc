@@ -356,5 +356,21 @@ TEST(LiftPick, OnlyTheTokensReadAreNormalised) {
               ElementsAre("LayerNormalization", "Gather", "Relu"));
 }
 
+/// Normalised once as it is and once transposed: scale, bias and row scale would go in along one axis only.
+TEST(FoldLayernorm, AValueWithItsChannelsAlongTwoAxesIsRefused) {
+  const Rewritten rewritten = engine_form(R"(input %x : f32[1x4x4]
+input %w_gamma : f32[4]
+input %w_beta : f32[4]
+input %w_p : f32[4x3]
+%n : f32[1x4x4] = LayerNormalization(%x, %w_gamma, %w_beta)
+%t : f32[1x4x4] = Transpose(%n) {perm = [0, 2, 1]}
+%c : f32[2x4x4] = Concat(%n, %t) {axis = 0}
+%y : f32[2x4x3] = MatMul(%c, %w_p)
+output %y
+)");
+  EXPECT_THAT(operators(rewritten.graph), Contains("LayerNormalization"));
+  EXPECT_THAT(rewritten.notes, HasSubstr("along two axes"));
+}
+
 }  // namespace
 }  // namespace tercel

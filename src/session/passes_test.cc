@@ -201,5 +201,75 @@ TEST(Passes, ActivationsAreNotPulledOverAReaderInBetween) {
       ElementsAre("FusedMatMul", "Relu", "Add"));
 }
 
+/// A Gemm's bias may be a column: with as many rows as channels it has the right number of elements.
+TEST(Passes, FoldBatchnormRefusesABiasPerRow) {
+  EXPECT_THAT(portable(R"(input %x : f32[4x3]
+input %w_w : f32[3x4]
+input %w_c : f32[4x1]
+input %w_g : f32[4]
+input %w_b : f32[4]
+input %w_m : f32[4]
+input %var_v : f32[4]
+%c : f32[4x4] = Gemm(%x, %w_w, %w_c)
+%y : f32[4x4] = BatchNormalization(%c, %w_g, %w_b, %w_m, %var_v)
+output %y
+)"),
+              ElementsAre("Gemm", "BatchNormalization"));
+}
+
+/// One element of many axes gives what it meets its axes, which one operator alone would not.
+TEST(Passes, ConstantsThatAddAxesAreNoScalars) {
+  EXPECT_THAT(portable(R"(input %x : f32[2x9]
+const %three : f32[1x1x1] = [3]
+const %zero : f32[] = [0]
+const %six : f32[] = [6]
+%a : f32[1x2x9] = Add(%x, %three)
+%c : f32[1x2x9] = Clip(%a, %zero, %six)
+%m : f32[1x2x9] = Mul(%x, %c)
+%y : f32[1x2x9] = Div(%m, %six)
+output %y
+)"),
+              ElementsAre("Add", "Clip", "Mul", "Div"));
+  EXPECT_THAT(portable(R"(input %x : f32[2x9]
+const %root : f32[] = [1.4142135]
+const %one : f32[1x1x1] = [1]
+const %half : f32[] = [0.5]
+%d : f32[2x9] = Div(%x, %root)
+%e : f32[2x9] = Erf(%d)
+%a : f32[1x2x9] = Add(%e, %one)
+%m : f32[1x2x9] = Mul(%x, %a)
+%y : f32[1x2x9] = Mul(%m, %half)
+output %y
+)"),
+              ElementsAre("Div", "Erf", "Add", "Mul", "Mul"));
+  EXPECT_THAT(portable(R"(input %x : f32[5x8]
+const %axes : i64[1] = [-1]
+const %two : f32[] = [2]
+const %eps : f32[1x1x1] = [1e-06]
+%m : f32[5x1] = ReduceMean(%x, %axes)
+%d : f32[5x8] = Sub(%x, %m)
+%q : f32[5x8] = Pow(%d, %two)
+%v : f32[5x1] = ReduceMean(%q, %axes)
+%e : f32[1x5x1] = Add(%v, %eps)
+%s : f32[1x5x1] = Sqrt(%e)
+%y : f32[1x5x8] = Div(%d, %s)
+output %y
+)"),
+              testing::Not(testing::Contains("LayerNormalization")));
+}
+
+TEST(Passes, FoldConstantsStopsWhereASmallFileGrows) {
+  std::string text = "input %x : f32[1]\nconst %c0 : f32[1] = [1]\n";
+  for (int i = 0; i < 40; ++i)
+    text += fmt::format("%c{} : f32[{}] = Concat(%c{}, %c{}) {{axis = 0}}\n", i + 1, int64_t{2} << i, i, i);
+  Graph graph = graph_of(text + "%y : f32[1099511627776] = Add(%x, %c40)\noutput %y\n");
+  rewrite(graph, portable_recipe());
+  size_t bytes = 0;
+  for (const auto& value : graph.values())
+    if (value->is_constant()) bytes += value->constant.bytes();
+  EXPECT_LT(bytes, size_t{512} << 20);
+  EXPECT_GT(graph.nodes().size(), 10u);
+}
+
 }  // namespace
 }  // namespace tercel
