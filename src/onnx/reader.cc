@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -132,7 +133,7 @@ class Reader {
     if (graph_.find_value(named.name) != nullptr) fail_input("initialiser '{}' stands twice", named.name);
     if (named.tensor.dims().size() > kMaxRank)
       fail_input("initialiser '{}' has rank {}", named.name, named.tensor.rank());
-    graph_.add_constant(named.name, std::move(named.tensor));
+    named_[named.name] = graph_.add_constant(named.name, std::move(named.tensor));
   }
 
   struct ValueInfo {
@@ -209,12 +210,14 @@ class Reader {
     if (info.type.dtype == DType::none) fail_input("input '{}' has no element type", info.name);
     if (all_known(info.type.dims))
       at_place([&] { return fmt::format("input '{}'", info.name); }, [&] { count_elements(info.type.dims); });
-    graph_.add_input(info.name, std::move(info.type))->dim_names = std::move(info.dim_names);
+    Value* value = graph_.add_input(info.name, std::move(info.type));
+    value->dim_names = std::move(info.dim_names);
+    named_[info.name] = value;
   }
 
   void read_output(const pbf_reader& message) {
     const ValueInfo info = at_place([] { return "output"; }, [&] { return read_value_info(message); });
-    Value* value = graph_.find_value(info.name);
+    Value* value = find(info.name);
     if (value == nullptr) fail_input("output '{}' is made by nothing", info.name);
     graph_.add_output(value);
   }
@@ -249,8 +252,12 @@ class Reader {
                Draft draft{graph_, *opset_, raw.op, raw.name, {}, {}, {}};
                for (const std::string& name : raw.inputs)
                  draft.inputs.push_back(name.empty() ? nullptr : mention(name));
-               for (const std::string& name : raw.outputs)
-                 draft.outputs.push_back(name.empty() ? nullptr : claim(name));
+               for (const std::string& name : raw.outputs) {
+                 // A result that is left out does not come, but for the first and for Split's, whose number counts.
+                 const bool needed = draft.outputs.empty() || raw.op == "Split";
+                 if (!name.empty()) draft.outputs.push_back(claim(name));
+                 else draft.outputs.push_back(needed ? graph_.add_value("unused") : nullptr);
+               }
                for (const pbf_reader& attribute : raw.attributes) read_attribute(attribute, draft.attrs);
                trim(draft.inputs);
                translate(draft);
@@ -262,17 +269,28 @@ class Reader {
     while (!values.empty() && values.back() == nullptr) values.pop_back();
   }
 
+  Value* find(const std::string& name) const {
+    const auto at = named_.find(name);
+    return at == named_.end() ? nullptr : at->second;
+  }
+
+  /// A value of the file. One that a translation made and called so gives way.
+  Value* add(const std::string& name) {
+    if (Value* made = graph_.find_value(name)) graph_.rename(made, name + ".made");
+    return named_[name] = graph_.add_value(name);
+  }
+
   Value* mention(const std::string& name) {
-    if (Value* value = graph_.find_value(name)) return value;
-    Value* value = graph_.add_value(name);
+    if (Value* value = find(name)) return value;
+    Value* value = add(name);
     promised_.insert(value);
     return value;
   }
 
   Value* claim(const std::string& name) {
-    Value* value = graph_.find_value(name);
+    Value* value = find(name);
     if (value == nullptr) {
-      value = graph_.add_value(name);
+      value = add(name);
       claimed_.insert(value);
       return value;
     }
@@ -368,8 +386,9 @@ class Reader {
   std::optional<int64_t> opset_;
   bool foreign_domains_ = false;
   std::vector<std::string> warnings_;
-  std::unordered_set<const Value*> promised_;  // read before any node made it
-  std::unordered_set<const Value*> claimed_;   // made by a node read so far
+  std::unordered_map<std::string, Value*> named_;  // by the file; the graph's other names are of translation
+  std::unordered_set<const Value*> promised_;      // read before any node made it
+  std::unordered_set<const Value*> claimed_;       // made by a node read so far
 };
 
 ReadResult read_bytes(std::span<const std::byte> bytes, TensorSource source) {

@@ -211,6 +211,60 @@ TEST(Reader, SaysWhatIsWrongWithTheGraph) {
   expect_refusal(text.bytes(), "input 'x' stands twice");
 }
 
+TEST(Reader, NamesItMakesGiveWayToTheFiles) {
+  ModelText text;
+  text.opset = 11;
+  text.nodes = {{"Softmax", {"x"}, {"s"}},
+                {"Relu", {"s"}, {"Flatten"}},
+                {"Relu", {"Flatten"}, {"Reshape"}},
+                {"Relu", {"Reshape"}, {"y"}}};
+  const ReadResult result = read(text.bytes());
+  verify(result.graph, "reading");
+  for (const char* name : {"Flatten", "Reshape", "y"}) EXPECT_TRUE(result.graph.find_value(name)->producer->is("Relu"));
+  text.nodes = {{"Squeeze", {"x"}, {"s"}}, {"Softmax", {"s"}, {"t"}}, {"Add", {"t", "Flatten"}, {"y"}}};
+  expect_refusal(text.bytes(), "'Flatten', which nothing makes");
+}
+
+TEST(Reader, ResultsLeftOutThatHaveToBeThereAreMade) {
+  ModelText text;
+  text.nodes = {{"Shape", {"x"}, {""}}, {"Relu", {"x"}, {"y"}}};
+  const ReadResult shape = read(text.bytes());
+  verify(shape.graph, "reading");
+  for (const auto& node : shape.graph.nodes()) EXPECT_NE(node->output(), nullptr);
+  text.nodes = {{"Split", {"x"}, {"a", "", "b"}}, {"Add", {"a", "b"}, {"y"}}};
+  text.input_dims = {3, 3};
+  const ReadResult split = read(text.bytes());
+  for (const auto& node : split.graph.nodes())
+    for (const Value* result : node->outputs) EXPECT_NE(result, nullptr) << node->op;
+}
+
+/// What older opsets meant by the same words.
+TEST(Reader, RegionsBeforeOpset16AreNotMovedByHalfAPixel) {
+  for (int64_t opset : {10, 15, 16}) {
+    ModelText text;
+    text.opset = opset;
+    text.input_dims = {1, 1, 4, 4};
+    text.initialisers = {tensor_message("rois", {1, 4}, 1, std::string(16, '\0')),
+                         tensor_message("of", {1}, 7, std::string(8, '\0'))};
+    text.nodes = {{"RoiAlign", {"x", "rois", "of"}, {"y"}}};
+    const ReadResult result = read(text.bytes());
+    EXPECT_EQ(result.graph.nodes()[0]->attrs.get_string("coordinate_transformation_mode"),
+              opset < 16 ? "output_half_pixel" : "half_pixel");
+    EXPECT_GE(needed_opset(result.graph), 16);
+  }
+}
+
+TEST(Writer, AsksForTheOpsetOfWhatIsSaid) {
+  const auto opset_of = [](const std::string& node) {
+    Graph graph = parse_graph("input %x : f32[3x4]\n" + node + "\noutput %y\n");
+    return needed_opset(graph);
+  };
+  EXPECT_EQ(opset_of("%y : i64[2] = Shape(%x)"), 13);
+  EXPECT_EQ(opset_of("%y : i64[1] = Shape(%x) {start = 1}"), 15);
+  EXPECT_EQ(opset_of("%y, %z : f32[1x4], f32[2x4] = Split(%x) {num_outputs = 2}"), 18);
+  EXPECT_EQ(opset_of("%y, %z : f32[3x2], f32[3x2] = Split(%x) {axis = 1, num_outputs = 2}"), 13);
+}
+
 TEST(Reader, SaysWhichOpsetsItReads) {
   ModelText text;
   text.nodes = {kRelu};

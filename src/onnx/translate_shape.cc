@@ -70,12 +70,17 @@ void resize(Draft& d) {
 
 void scatter(Draft& d) { d.op = "ScatterElements"; }
 
+// Until opset 16 regions were not moved by half a pixel.
+void roi_align(Draft& d) {
+  if (d.opset < 16) d.attrs.set("coordinate_transformation_mode", std::string("output_half_pixel"));
+}
+
 }  // namespace
 
 Rules shape_rules() {
-  return {{"Constant", constant}, {"Squeeze", squeeze}, {"Unsqueeze", squeeze},          {"Split", split},
-          {"Slice", slice},       {"Pad", pad},         {"Upsample", resize_asymmetric}, {"Resize", resize},
-          {"Scatter", scatter}};
+  return {{"Constant", constant}, {"Squeeze", squeeze},   {"Unsqueeze", squeeze},          {"Split", split},
+          {"Slice", slice},       {"Pad", pad},           {"Upsample", resize_asymmetric}, {"Resize", resize},
+          {"Scatter", scatter},   {"RoiAlign", roi_align}};
 }
 
 }  // namespace tercel::onnx

@@ -111,7 +111,7 @@ std::vector<OpSpec> resample_ops() {
         A::text("nearest_mode", "round_prefer_floor")},
        infer_resize},
       {"RoiAlign",
-       10,
+       16,
        3,
        3,
        1,
