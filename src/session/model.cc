@@ -1,5 +1,6 @@
 #include "tercel/model.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/error.h"
@@ -8,6 +9,7 @@
 #include "graph/cost.h"
 #include "graph/infer.h"
 #include "graph/text.h"
+#include "image/preprocessing.h"
 #include "onnx/reader.h"
 #include "onnx/writer.h"
 #include "pack/pack.h"
@@ -83,9 +85,10 @@ Preprocessing Model::preprocessing() const {
     const Port port = inputs().front();
     const bool picture = port.dims.size() == 4 && port.dims[2] > 0 && port.dims[3] > 0;
     if (picture && port.dims[1] == 3) {
-      defaults.height = static_cast<int>(port.dims[2]);
-      defaults.width = static_cast<int>(port.dims[3]);
-      defaults.resize = std::min(defaults.width, defaults.height) * 256 / 224;
+      const auto side = [](int64_t extent) { return static_cast<int>(std::min<int64_t>(extent, kMaxInputSide)); };
+      defaults.height = side(port.dims[2]);
+      defaults.width = side(port.dims[3]);
+      defaults.resize = side(int64_t{std::min(defaults.width, defaults.height)} * 256 / 224);
     }
   }
   return Preprocessing::from_metadata(metadata(), defaults);

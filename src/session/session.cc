@@ -251,6 +251,8 @@ std::vector<Class> Session::classify(const Image& image, const Preprocessing& ho
   std::vector<Array> outputs = run({std::move(input)});
   std::vector<float> scores = outputs.at(0).to_floats();
   if (scores.empty()) fail_input("{}: the first output is empty", impl_->model.name());
+  for (size_t i = 0; i < scores.size(); ++i)
+    if (std::isnan(scores[i])) fail_input("{}: the score of class {} is no number (NaN)", impl_->model.name(), i);
   if (!impl_->ends_in_softmax()) {
     const float most = *std::max_element(scores.begin(), scores.end());
     double sum = 0;

@@ -101,7 +101,12 @@ int64_t first_axis_fastest(const std::array<Window, 3>& axes, int64_t i) {
   return z + (y + i % w.input * h.input) * d.input;
 }
 
-/// A window that reads nothing but padding gives the lowest value and index -1.
+template <typename T>
+bool is_nan(T x) {
+  return x != x;
+}
+
+/// A window that reads nothing but padding gives the lowest value and index -1; a NaN wins.
 void max(const View& x, const std::array<Window, 3>& axes, bool column_major, std::span<const View> dst) {
   const View indices_view = operand(dst, 1);
   int64_t* indices = indices_view ? indices_view.as<int64_t>() : nullptr;
@@ -112,7 +117,7 @@ void max(const View& x, const std::array<Window, 3>& axes, bool column_major, st
     pool(x, axes, dst[0].as<T>(), [&](const T* plane, const Taps& taps, const int64_t(&at)[3], int64_t result) {
       int64_t best = -1;
       for_each_tap(axes, taps, at, [&](int64_t i) {
-        if (best < 0 || plane[i] > plane[best]) best = i;
+        if (best < 0 || plane[i] > plane[best] || (is_nan(plane[i]) && !is_nan(plane[best]))) best = i;
       });
       if (indices != nullptr) {
         const int64_t within = column_major && best >= 0 ? first_axis_fastest(axes, best) : best;

@@ -48,8 +48,8 @@ struct Largest {
     return hn::Set(d, -std::numeric_limits<float>::infinity());
   }
   template <class D, class V = hn::Vec<D>>
-  static HWY_INLINE V Step(D, V acc, V x) {
-    return hn::Max(acc, x);
+  static HWY_INLINE V Step(D d, V acc, V x) {
+    return MaxOrNaN(d, acc, x);
   }
 };
 

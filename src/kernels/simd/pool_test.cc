@@ -52,5 +52,22 @@ TEST(SimdPool, LeavesIndicesToOthers) {
   EXPECT_THAT(menu("MaxPool")[0].why_not(p), testing::HasSubstr("where the largest are"));
 }
 
+TEST(SimdPool, ANanWins) {
+  std::vector<float> x(2 * 16);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  for (size_t at : {0, 3, 5, 15, 16, 30}) x[at] = std::numeric_limits<float>::quiet_NaN();
+  check_variants({"MaxPool",
+                  {{"kernel_shape", Ints{2, 2}},
+                   {"strides", Ints{2, 2}},
+                   {"storage_order", int64_t{0}},
+                   {"ceil_mode", int64_t{0}},
+                   {"auto_pad", std::string("NOTSET")}},
+                  {Tensor::of<float>({1, 2, 4, 4}, x)},
+                  {},
+                  {{DType::f32, {1, 2, 2, 2}}},
+                  0},
+                 {"simd_pool"});
+}
+
 }  // namespace
 }  // namespace tercel

@@ -54,7 +54,8 @@ void SoftmaxPart(const SoftmaxJob& job, int64_t begin, int64_t end) {
     // Exponentials are kept for softmax; its logarithm needs only their sum.
     V sums[2] = {hn::Zero(d), hn::Zero(d)};
     const auto exponential = [&](int64_t i, int64_t count) HWY_ATTR {
-      const V e = hn::Exp(d, hn::Sub(LoadPart(d, src + i, count), largest));
+      const V x = hn::Sub(LoadPart(d, src + i, count), largest);
+      const V e = hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));  // Exp and Max let what is no number pass for 0
       if (!job.logarithm) StorePart(e, d, dst + i, count);
       return e;
     };

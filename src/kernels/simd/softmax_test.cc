@@ -36,5 +36,16 @@ TEST(SimdSoftmax, LargeDifferences) {
                  {"simd_softmax"});
 }
 
+TEST(SimdSoftmax, WhatIsNoNumberStaysNone) {
+  constexpr float kInf = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> rows(3 * 37, 1.0f);
+  rows[5] = kNan;
+  rows[37 + 36] = kNan;
+  rows[74] = kInf;
+  for (const char* op : {"Softmax", "LogSoftmax"})
+    check_variants({op, {{"axis", int64_t{-1}}}, {Tensor::of<float>({3, 37}, rows)}, {}, {{DType::f32, {3, 37}}}, 1e-6},
+                   {"simd_softmax"});
+}
+
 }  // namespace
 }  // namespace tercel
