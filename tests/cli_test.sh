@@ -138,7 +138,11 @@ exits 0 '' compress "$resnet" --calibrate pictures --max-drop 50 --profile fast 
 exits 0 '' front "$resnet" --calibrate pictures --ratios 5,8 --html front.html --json && is_json front
 grep -q '</svg>' front.html || failed 'front --html wrote no chart'
 cp small.tercel before.tercel
-exits 2 'a target ratio, or lossless' compress "$resnet" -o small.tercel
+exits 2 'a ratio (--target-ratio) or --lossless' compress "$resnet" -o small.tercel
+exits 2 'excludes' compress "$resnet" --lossless --profile fast -o small.tercel
+exits 2 'requires --calibrate' compress "$resnet" --target-ratio 5 --preprocess cifar -o small.tercel
+exits 1 'nowhere/small.tercel: no such folder' compress "$resnet" --target-ratio 5 -o nowhere/small.tercel
+exits 2 'a folder of pictures to judge on (--calibrate)' front "$resnet"
 exits 2 nowhere compress "$resnet" --calibrate nowhere -o small.tercel
 exits 2 'holds no picture' compress "$resnet" --calibrate empty_pictures -o small.tercel
 exits 2 'excludes' compress "$resnet" --target-ratio 5 --lossless -o small.tercel
