@@ -64,6 +64,8 @@ NETS = {net.name: net for net in (
         (4.2, 5, 6, 7.4)),
     Net("vgg16", "vgg16.onnx", "imagenet500", Input(240, 0, _BICUBIC, (0,) * 3, (255,) * 3, channels_last=True), (8, 10, 16, 24, 30),
         calibration=32, judged=100, note="four classes of brain scans, judged on photographs: agreement only"),
+    Net("vgg16_cifar", "vgg16_cifar10.onnx", "cifar10", _CIFAR, (10, 17, 25, 35, 50), judged=5000,
+        note="VGG-16 for CIFAR-10, trained here"),
 )}
 
 

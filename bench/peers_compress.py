@@ -192,6 +192,8 @@ def tables(results: dict) -> str:
 def fetch(folder: pathlib.Path) -> dict:
     """Models that come out of Python packages, unpacked by peers_compress.sh; says why one is missing."""
     missing = {}
+    if not (folder / NETS["vgg16_cifar"].model).exists():
+        missing["vgg16_cifar"] = f"wants an hour of training: python/examples/cifar10_vgg.py, to {folder / NETS['vgg16_cifar'].model}"
     for name, pattern in (("efficientnet_lite0", "**/efficientnet-lite0-*.pth"), ("vgg16", "**/*vgg16*.onnx")):
         path = folder / NETS[name].model
         found = sorted((folder / "packages").glob(pattern))
