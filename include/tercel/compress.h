@@ -35,8 +35,9 @@ struct CompressOptions {
   double target_ratio =
       0;  ///< above 0: this ratio instead, whatever it costs; 1000 at most. A note says where it was missed
   /// 1: one step for all layers, in parts of their deviations. 2 to 4: shares by Fisher information. 5, 6: and each
-  /// layer makes good what those before it have lost (needs pictures). 7 to 9: and the shares are polished by an
-  /// evolutionary search that measures 100, 300, 1000 networks (needs pagmo in the build).
+  /// layer makes good what those before it have lost (needs pictures); for a ratio the best of two, four such networks.
+  /// 7 to 9: and the shares are polished by an evolutionary search that measures 100, 300, 1000 networks (needs pagmo
+  /// in the build).
   int effort = 5;
   /// Trellis-coded (dependent) quantisation, where the build has it (CMake: TERCEL_TRELLIS): some percent smaller,
   /// slower to make, and read only by builds that have it too. It is patented ground: docs/compression.md.
