@@ -32,8 +32,8 @@ struct CompressOptions {
   int judging_pictures = 256;                  ///< for the report; never used to choose
   /// Points of top-1 (of agreement, where the pictures have no labels) that may be lost on the tuning pictures.
   double max_drop = 0.3;
-  double target_ratio =
-      0;  ///< above 0: this ratio instead, whatever it costs; 1000 at most. A note says where it was missed
+  /// Above 0: this ratio instead, whatever it costs; 1000 at most. A note says where it was missed.
+  double target_ratio = 0;
   /// 1: one step for all layers, in parts of their deviations. 2 to 4: shares by Fisher information. 5, 6: and each
   /// layer makes good what those before it have lost (needs pictures); for a ratio the best of two, four such networks.
   /// 7 to 9: and the shares are polished by an evolutionary search that measures 100, 300, 1000 networks (needs pagmo

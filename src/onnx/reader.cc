@@ -130,7 +130,7 @@ class Reader {
   void read_initializer(const pbf_reader& message) {
     NamedTensor named = read_tensor(message, source_);
     if (named.name.empty()) fail_input("an initialiser has no name");
-    if (graph_.find_value(named.name) != nullptr) fail_input("initialiser '{}' stands twice", named.name);
+    if (find(named.name) != nullptr) fail_input("initialiser '{}' stands twice", named.name);
     if (named.tensor.dims().size() > kMaxRank)
       fail_input("initialiser '{}' has rank {}", named.name, named.tensor.rank());
     named_[named.name] = graph_.add_constant(named.name, std::move(named.tensor));
@@ -203,7 +203,7 @@ class Reader {
   void read_input(const pbf_reader& message) {
     ValueInfo info = at_place([] { return "input"; }, [&] { return read_value_info(message); });
     if (info.name.empty()) fail_input("a graph input has no name");
-    if (const Value* taken = graph_.find_value(info.name)) {
+    if (const Value* taken = find(info.name)) {
       if (taken->is_constant()) return;  // an input with a default value: Tercel keeps the default
       fail_input("input '{}' stands twice", info.name);
     }

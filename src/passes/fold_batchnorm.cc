@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "passes/linear_bias.h"
 #include "passes/match.h"
 
 namespace tercel {
@@ -69,11 +70,7 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
     per = transposed ? dims[1] : 1;
   }
   if (span * groups != channels) return refuse("it has another number of channels");
-  const auto along_channels = [&](const Dims& d) {
-    return d.empty() || d.back() == channels;
-  };  // a Gemm's may be [M, 1]
-  if (bias != nullptr && (bias->constant.elements() != channels || !along_channels(bias->type.dims)))
-    return refuse("the bias before it is not per channel");
+  if (bias != nullptr && !is_column_vector(bias, channels)) return refuse("the bias before it is not per channel");
 
   const int64_t group_size = groups == 1 ? 1 : weights->constant.elements() / groups;
   Tensor new_weights = scaled(weights->constant, affine->scale,

@@ -83,7 +83,7 @@ bool fuse(Graph& graph, Node& node) {
   if (!variance) return false;
   Value* x = centred_from(d);
   if (x == nullptr || centred_from(variance->of) != x || !same_rank(x, node.output())) return false;
-  if (x->type.dtype != DType::f32 || !x->type.ranked || x->type.dims.empty() || x->type.dims.back() <= 0) return false;
+  if (x->type.dtype != DType::f32 || x->type.dims.empty() || x->type.dims.back() <= 0) return false;
   const int64_t length = x->type.dims.back();
 
   Value* result = node.output();

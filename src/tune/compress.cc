@@ -59,8 +59,7 @@ void check(const CompressOptions& options) {
   if (options.pictures.empty() && !options.lossless && options.target_ratio == 0)
     fail_input(
         "without pictures nobody can say what is lost: give a folder of pictures (--calibrate), a ratio "
-        "(--target-ratio) "
-        "or --lossless");
+        "(--target-ratio) or --lossless");
   codec::check_trellis(options.trellis);
   if (polish_evaluations(options.effort) == 0 || options.lossless) return;
   if (options.pictures.empty()) fail_input("effort {}: a search needs pictures to try candidates on", options.effort);
@@ -270,60 +269,72 @@ class Job {
 
   /// As well as the effort allows.
   Coded code(double strength) {
-    Coded plain = compressor_.code(settings(strength));
-    if (!in_order() || stopped_) return plain;
-    Coded coded = code_in_order(compressor_, settings(strength),
-                                [&](std::string_view stage, double done) { return tell(stage, done); });
-    // Few inputs may show layers losses that others do not have.
-    return try_out(coded).kl <= try_out(plain).kl ? coded : plain;
+    return in_order() && !stopped_ ? in_order_at(strength).coded : compressor_.code(settings(strength));
   }
 
   /// The network to be written: within the ratio or the drop, though the closed form has chosen the strength.
   Coded choose() {
     double strength = strength_for_options();
-    Coded coded = code(strength);
-    if (!in_order() || stopped_) return coded;
-    if (options_.target_ratio > 0) return best_at_ratio(strength, std::move(coded));
+    Coded closed_form = compressor_.code(settings(strength));
+    if (!in_order() || stopped_) return closed_form;
+    const Tried plain = tried(std::move(closed_form));
+    Tried best = better_in_order(strength, plain);
+    if (stopped_) return best.coded;
+    if (options_.target_ratio > 0) return best_at_ratio(strength, std::move(best));
     // Layers that make good leave room: as much divergence as the closed form's network had, and no more drop. The
     // strength was chosen by the closed form's drop, which says nothing of theirs.
-    Coded plain = compressor_.code(settings(strength));
-    const double allowed = try_out(plain).kl;
-    const Judgement in_order = try_out(coded);
-    if (100 * in_order.top1_drop() > options_.max_drop) coded = std::move(plain);
-    double kl = in_order.kl;
+    double kl = best.judgement.kl;
+    if (drops_too_much(best)) best = plain;
     for (int i = 0; i < kTries && !stopped_; ++i) {
-      const double bolder = strength * std::sqrt(allowed / std::max(kl, 1e-9));
+      const double bolder = strength * std::sqrt(plain.judgement.kl / std::max(kl, 1e-9));
       if (!(bolder > 1.01 * strength)) break;
-      Coded trial = code(bolder);
-      const Judgement j = try_out(trial);
-      if (stopped_ || j.kl > allowed || 100 * j.top1_drop() > options_.max_drop) break;
+      Tried trial = in_order_at(bolder);
+      if (stopped_ || trial.judgement.kl > plain.judgement.kl || drops_too_much(trial)) break;
       strength = bolder;
-      kl = j.kl;
-      coded = std::move(trial);
+      kl = trial.judgement.kl;
+      best = std::move(trial);
     }
-    return coded;
+    return best.coded;
   }
 
  private:
+  /// A network, and how it does on the tuning pictures: they are run once for each.
+  struct Tried {
+    Coded coded;
+    Judgement judgement;
+  };
+
+  Tried tried(Coded coded) {
+    const Judgement judgement = try_out(coded);
+    return {std::move(coded), judgement};
+  }
+
+  bool drops_too_much(const Tried& t) const { return 100 * t.judgement.top1_drop() > options_.max_drop; }
+
+  /// The closed form's network of this strength, or the one in order: few inputs may show layers losses that others do
+  /// not have.
+  Tried better_in_order(double strength, Tried plain) {
+    Tried made = tried(code_in_order(compressor_, settings(strength),
+                                     [&](std::string_view stage, double done) { return tell(stage, done); }));
+    return made.judgement.kl <= plain.judgement.kl ? made : plain;
+  }
+
+  Tried in_order_at(double strength) { return better_in_order(strength, tried(compressor_.code(settings(strength)))); }
+
   /// Networks in order whose strengths hardly differ may diverge by half as much again (ViT-Ti): of some that reach the
   /// ratio, the best on the tuning pictures.
-  Coded best_at_ratio(double strength, Coded coded) {
-    std::optional<Coded> best;
-    double best_kl = 0;
+  Coded best_at_ratio(double strength, Tried last) {
+    std::optional<Tried> best;
     const int wanted = options_.effort > kInOrder ? kManyOfARatio : kSomeOfARatio;
     for (int made = 1, reach = 0;; ++made) {
-      const double lacking = std::log(options_.target_ratio / ratio_of(coded.bytes() + overhead_));
+      const double lacking = std::log(options_.target_ratio / ratio_of(last.coded.bytes() + overhead_));
       if (lacking <= 0) {
         ++reach;
-        const double kl = try_out(coded).kl;
-        if (!best || kl < best_kl) {
-          best = coded;
-          best_kl = kl;
-        }
+        if (!best || last.judgement.kl < best->judgement.kl) best = last;
       }
-      if (stopped_ || reach == wanted || made == wanted + kTries) return best ? *std::move(best) : coded;
+      if (stopped_ || reach == wanted || made == wanted + kTries) return best ? best->coded : last.coded;
       strength *= std::exp(2 * std::max(lacking, 0.0) + kSizeTolerance);
-      coded = code(strength);
+      last = in_order_at(strength);
     }
   }
 
