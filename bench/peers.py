@@ -41,10 +41,20 @@ class OnnxRuntime:
         return 1e3 * (time.perf_counter() - start)
 
 
-def compare(model: str, threads: int, turns: int) -> None:
+def input_for(model: str) -> np.ndarray:
+    """Seeded numbers for the model's input, axes that are not fixed being 1."""
     shape = [d if isinstance(d, int) else 1 for d in
              onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_inputs()[0].shape]
-    data = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
+    return np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
+
+
+def label_of(model: str) -> str:
+    net = pathlib.Path(model)
+    return net.parent.name if net.stem == "model" else net.stem
+
+
+def compare(model: str, threads: int, turns: int) -> None:
+    data = input_for(model)
     with tempfile.TemporaryDirectory() as name:
         ours = TercelProcess(model, threads, data, pathlib.Path(name))
         peer = OnnxRuntime(model, threads, data)
@@ -58,19 +68,22 @@ def compare(model: str, threads: int, turns: int) -> None:
                 pairs.append(pair)
         ours.close()
     ratios = sorted(a / b for a, b in pairs)
-    net = pathlib.Path(model)
-    label = net.parent.name if net.stem == "model" else net.stem
-    print(f"{label:28} {threads:7} {statistics.median(a for a, _ in pairs):9.2f} {statistics.median(b for _, b in pairs):9.2f} "
+    print(f"{label_of(model):28} {threads:7} {statistics.median(a for a, _ in pairs):9.2f} {statistics.median(b for _, b in pairs):9.2f} "
           f"{statistics.median(ratios):7.3f} ({ratios[len(ratios) // 10]:.3f} .. {ratios[-1 - len(ratios) // 10]:.3f}) "
           f"{ours.load_ms:8.0f} {peer.load_ms:8.0f} {ours.load_mib:9.0f} {error:9.1e}", flush=True)
 
 
-parser = argparse.ArgumentParser()
-parser.add_argument("models", nargs="+")
-parser.add_argument("--turns", type=int, default=TURNS)
-arguments = parser.parse_args()
-print(f"ONNX Runtime {onnxruntime.__version__}, {arguments.turns} turns; times in ms, ratio = Tercel / ONNX Runtime")
-print(f"{'network':28} {'threads':>7} {'Tercel':>9} {'ORT':>9} {'ratio':>7} {'10 % .. 90 %':>16} {'load':>9} {'load ORT':>8} {'peak MiB':>9} {'error':>9}")
-for path in arguments.models:
-    for count in (1, 2):
-        compare(path, count, arguments.turns)
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--turns", type=int, default=TURNS)
+    arguments = parser.parse_args()
+    print(f"ONNX Runtime {onnxruntime.__version__}, {arguments.turns} turns; times in ms, ratio = Tercel / ONNX Runtime")
+    print(f"{'network':28} {'threads':>7} {'Tercel':>9} {'ORT':>9} {'ratio':>7} {'10 % .. 90 %':>16} {'load':>9} {'load ORT':>8} {'peak MiB':>9} {'error':>9}")
+    for path in arguments.models:
+        for count in (1, 2):
+            compare(path, count, arguments.turns)
+
+
+if __name__ == "__main__":
+    main()

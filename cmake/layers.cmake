@@ -8,18 +8,10 @@ target_compile_options(tercel_options INTERFACE -Wall -Wextra -Wpedantic -Wshado
 target_include_directories(tercel_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_include_directories(tercel_options SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR})
 target_link_libraries(tercel_options INTERFACE fmt::fmt PkgConfig::HWY JPEG::JPEG PNG::PNG nlohmann_json::nlohmann_json
-                                               Eigen3::Eigen PkgConfig::ZSTD)
+                                               Eigen3::Eigen PkgConfig::ZSTD Threads::Threads)
 if(WEBP_FOUND)
   target_link_libraries(tercel_options INTERFACE PkgConfig::WEBP)
   target_compile_definitions(tercel_options INTERFACE TERCEL_HAVE_WEBP=1)
-endif()
-if(OpenMP_CXX_FOUND)
-  target_link_libraries(tercel_options INTERFACE OpenMP::OpenMP_CXX)
-endif()
-if(TERCEL_ONEDNN_FOUND)
-  target_include_directories(tercel_options SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
-  target_link_libraries(tercel_options INTERFACE ${DNNL_LIBRARY})
-  target_compile_definitions(tercel_options INTERFACE TERCEL_HAVE_ONEDNN=1)
 endif()
 if(TERCEL_TRELLIS)
   target_compile_definitions(tercel_options INTERFACE TERCEL_HAVE_TRELLIS=1)
@@ -34,17 +26,12 @@ if(TERCEL_SANITIZE)
 endif()
 
 set(TERCEL_LAYERS "" CACHE INTERNAL "")
-# Of every test: several run at once, and threads that wait by spinning would take the processors from each other.
-set(TERCEL_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive)
 
 function(tercel_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  if(NOT TERCEL_ONEDNN_FOUND)
-    list(FILTER sources EXCLUDE REGEX "/onednn/")
-  endif()
   if(NOT TERCEL_TRELLIS)
     list(FILTER sources EXCLUDE REGEX "_by_trellis\\.cc$")
     list(FILTER tests EXCLUDE REGEX "_trellis_test\\.cc$")
@@ -70,7 +57,7 @@ function(tercel_layer name)
     foreach(layer ${layers})
       target_link_libraries(tercel_${name}_test PRIVATE tercel_${layer})
     endforeach()
-    gtest_discover_tests(tercel_${name}_test TEST_PREFIX "${name}/" PROPERTIES LABELS quick ENVIRONMENT ${TERCEL_TEST_ENVIRONMENT}
+    gtest_discover_tests(tercel_${name}_test TEST_PREFIX "${name}/" PROPERTIES LABELS quick
                          DISCOVERY_TIMEOUT 60)
   endif()
 endfunction()
@@ -88,8 +75,7 @@ function(tercel_library)
   endif()
   # What a static library hands on to whoever links it; names that tercel-config.cmake finds again.
   foreach(needed fmt::fmt PkgConfig::HWY PkgConfig::ZSTD JPEG::JPEG PNG::PNG $<$<BOOL:${WEBP_FOUND}>:PkgConfig::WEBP>
-                 $<$<BOOL:${OpenMP_CXX_FOUND}>:OpenMP::OpenMP_CXX> $<$<BOOL:${TERCEL_ONEDNN_FOUND}>:${DNNL_LIBRARY}>
-                 $<$<BOOL:${Pagmo_FOUND}>:Pagmo::pagmo>)
+                 Threads::Threads $<$<BOOL:${Pagmo_FOUND}>:Pagmo::pagmo>)
     target_link_libraries(tercel PRIVATE $<INSTALL_INTERFACE:${needed}>)
   endforeach()
   target_include_directories(tercel PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>

@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -10,6 +13,7 @@
 #include <new>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "tercel/tercel.h"
 
@@ -159,6 +163,55 @@ TEST(Session, SessionsOfOneModelAreMadeInSeveralThreads) {
     });
   for (std::thread& worker : workers) worker.join();
   EXPECT_THAT(differing, testing::Each(0));
+}
+
+/// Runs `body` in a forked child; false where that does not end within two minutes with everything as wanted.
+template <typename Body>
+bool in_a_child(Body&& body) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(body() ? 0 : 1);
+  for (int i = 0; i < 12000; ++i) {
+    int status = 0;
+    if (::waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    ::usleep(10000);
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  return false;
+}
+
+// What servers and data loaders do: run, fork, run in the child. OpenMP's threads would not be there any more.
+TEST(Session, RunsInAForkedChild) {
+  const Array input = noise(kResNet.dims, 3);
+  for (int before : {1, 2})
+    for (int inside : {1, 2}) {
+      SCOPED_TRACE(testing::Message() << before << " threads, then " << inside);
+      Session session(load(shipped(kResNet.name)), with_threads(before));
+      const Array wanted = session.run({input}).at(0);
+      EXPECT_TRUE(in_a_child([&] {
+        Session fresh(load(shipped(kResNet.name)), with_threads(inside));
+        bool same = true;
+        for (int i = 0; i < 20; ++i)
+          same = same && same_bits(fresh.run({input}).at(0), wanted) && same_bits(session.run({input}).at(0), wanted);
+        return same;
+      }));
+      EXPECT_TRUE(same_bits(session.run({input}).at(0), wanted));
+    }
+}
+
+TEST(Session, EightSessionsInEightThreads) {
+  const Array input = noise(kResNet.dims, 4);
+  Session one(load(shipped(kResNet.name)), with_threads(1));
+  const Array wanted = one.run({input}).at(0);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] {
+      Session session(load(shipped(kResNet.name)), with_threads(2));
+      for (int i = 0; i < 20; ++i) wrong += !same_bits(session.run({input}).at(0), wanted);
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Session, AForcedInstructionSetIsUsedAndReported) {

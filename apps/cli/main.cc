@@ -1,12 +1,9 @@
 // tercel VERB ...: exit 0 fine, 2 bad input, 1 anything else.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <new>
-#include <string_view>
 #include <system_error>
 
 #include "progress.h"
@@ -14,17 +11,6 @@
 #include "verbs.h"
 
 namespace {
-
-// GCC's OpenMP lets threads that wait spin for milliseconds, and next to other busy programs the thread waited for does
-// not run meanwhile. With so few turns that `compress` takes a third of the time there, and the same where it is alone
-// (docs/claims.md). OpenMP reads its settings before main(), so the program starts again: ten milliseconds, which only
-// verbs that run for long are asked for.
-void spin_less(int argc, char** argv) {
-  const std::string_view verb = argc > 1 ? argv[1] : "";
-  if (verb != "compress" && verb != "front") return;
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  if (setenv("GOMP_SPINCOUNT", "20000", 1) == 0) execv("/proc/self/exe", argv);
-}
 
 void print_error(const char* what) {
   tercel::cli::end_progress();
@@ -34,7 +20,6 @@ void print_error(const char* what) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  spin_less(argc, argv);
   CLI::App app{
       "Tercel makes trained vision networks fast and small.\nTERCEL_ISA=baseline|avx2|avx512 forces an instruction "
       "set.",

@@ -1,15 +1,19 @@
-// OpenMP, in the few words Tercel uses of it.
+// One pool of threads for the whole process, and parallel loops on it (docs/decisions/0006-thread-pool.md).
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <type_traits>
 
 namespace tercel {
 
-/// Processors this process may use (honours CPU affinity).
+/// Processors this process may use: its CPU affinity, and no more than its container's CPU quota (base/cpu_limit.h).
 int hardware_threads();
 
-/// For the life of this object, parallel regions started by the current thread (ours and oneDNN's) use `threads`
-/// threads. The setting belongs to the calling thread, so sessions in different threads do not disturb each other.
+/// For the life of this object, parallel loops started by the current thread use at most `threads` threads. The
+/// setting belongs to the calling thread, so sessions in different threads do not disturb each other. While several
+/// threads hold a scope they share the processors: a loop gets helpers only for processors that nobody else computes
+/// on.
 class ThreadScope {
  public:
   explicit ThreadScope(int threads);
@@ -21,26 +25,44 @@ class ThreadScope {
   int before_;
 };
 
-/// Threads a parallel region started here would get.
+/// Threads that a parallel loop started here may use; 1 inside such a loop.
 int current_threads();
 
-/// body(begin, end) over [0, count), split into one contiguous piece per thread; pieces hold at least `grain` items.
-/// Runs in the calling thread when there is work for only one.
+namespace detail {
+
+/// A loop body without its type: called with a range of items and the number of the thread's lane.
+struct LoopBody {
+  const void* context;
+  void (*call)(const void* context, int64_t begin, int64_t end, int lane);
+};
+
+/// `lanes` threads at most, chunks of at least `grain` items.
+void run_loop(int64_t count, int64_t grain, int lanes, const LoopBody& body);
+
+/// For tests: as if this process had so many processors, all of them free; 0 ends that.
+void assume_processors(int processors);
+
+}  // namespace detail
+
+/// body(begin, end), or body(begin, end, lane), over [0, count), in chunks of at least `grain` items (but for the
+/// last) that are claimed by whichever thread is free; the calling thread works too, and alone where there is work for
+/// only one or the machine is busy. Chunks overlap nowhere and their bounds are no promise: results must not depend on
+/// them. Chunks with the same `lane`, a number below current_threads(), never run at the same time: for scratch
+/// memory. The first exception that a body throws is thrown here, after all threads have left the loop; chunks not yet
+/// begun are then left out.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, Body&& body) {
   if (count <= 0) return;
   if (grain < 1) grain = 1;
-  const int64_t most = count / grain;
-  int64_t pieces = current_threads();
-  if (pieces > most) pieces = most;
-  if (pieces <= 1) {
-    body(int64_t{0}, count);
-    return;
-  }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(static_cast <int>(pieces)) schedule(static, 1)
-#endif
-  for (int64_t piece = 0; piece < pieces; ++piece) body(count * piece / pieces, count * (piece + 1) / pieces);
+  using Plain = std::remove_reference_t<Body>;
+  const auto call = [](const void* context, int64_t begin, int64_t end, [[maybe_unused]] int lane) {
+    auto& function = *const_cast<Plain*>(static_cast<const Plain*>(context));
+    if constexpr (std::is_invocable_v<Plain&, int64_t, int64_t, int>) function(begin, end, lane);
+    else function(begin, end);
+  };
+  const int lanes = count / grain < 2 ? 1 : current_threads();
+  if (lanes == 1) call(std::addressof(body), 0, count, 0);
+  else detail::run_loop(count, grain, lanes, {std::addressof(body), call});
 }
 
 }  // namespace tercel

@@ -104,7 +104,7 @@ class Stream {
       }
     };
     const ThreadScope scope(threads);
-    parallel_for(last - first, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(last - first, 2, [&](int64_t begin, int64_t end) {
       for (int64_t i = first + begin; i < first + end; i += 2) {
         const auto count = static_cast<size_t>(std::min<int64_t>(2, first + end - i));
         std::array<Room<T>, 2> rooms;

@@ -75,7 +75,7 @@ enum class LayoutRule : uint8_t {
 
 /// One way to perform an operator.
 struct Variant {
-  std::string_view name;  ///< "ref", "simd_depthwise", "onednn_conv"
+  std::string_view name;  ///< "ref", "simd_depthwise", "copy_concat"
   LayoutRule layout = LayoutRule::plain;
   /// Empty where the variant takes the problem, else the reason why not, in words for `inspect --why`.
   std::string (*why_not)(const Problem&);

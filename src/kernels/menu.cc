@@ -2,9 +2,6 @@
 
 #include <map>
 
-#ifdef TERCEL_HAVE_ONEDNN
-#include "kernels/onednn/onednn.h"
-#endif
 #include "kernels/ref/ref.h"
 #include "kernels/ref/ref_kernel.h"
 #include "kernels/simd/conv.h"
@@ -82,11 +79,6 @@ Menu fast_variants() {
 
 Menu build() {
   Menu all = fast_variants();
-#ifdef TERCEL_HAVE_ONEDNN
-  // Behind our own, which measure faster here (docs/decisions/0003-own-kernels-first.md): for what those refuse.
-  all["FusedConv"].push_back(onednn_conv());
-  all["FusedMatMul"].push_back(onednn_matmul());
-#endif
   for (const RefEntry& entry : all_refs()) all[entry.op].push_back({"ref", LayoutRule::plain, takes_all, make_ref});
   return all;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/bits.h"
 #include "base/isa.h"
 #include "base/threads.h"
 #include "quant/correction.h"
@@ -127,8 +128,8 @@ class InOrder {
     const std::vector<std::string>* stand = next ? &*next : nullptr;
     const Isa isa = chosen_isa();
     const ThreadScope scope(compressor_.threads() == 0 ? hardware_threads() : compressor_.threads());
-    // Threads share out inputs, not layers: nobody waits for anybody.
-    parallel_for(kShares, 1, [&](int64_t begin, int64_t end) {
+    // Threads share out inputs, not layers: nobody waits for anybody. Runners are costly: one pair per thread.
+    parallel_for(kShares, div_up<int64_t>(kShares, current_threads()), [&](int64_t begin, int64_t end) {
       const ThreadScope alone(1);
       Walk::Runner before(unspoilt_, compressor_.model(), values, stand), after(spoilt_, now, values, stand);
       Workspace workspace;

@@ -1,6 +1,7 @@
 #include "kernels/simd/gemm.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/bits.h"
@@ -128,18 +129,22 @@ TileFn PickTile(int rows) {
   return nullptr;
 }
 
-// Tiles whose rows are looked up together: their rows of a stay in the second cache while all panels of b pass by.
-constexpr int kBlockTiles = 8;
+// Tiles whose rows are looked up together: their rows of a stay in the L2 cache while all panels of b pass by. Fewer
+// where a tile has many taps, for their addresses are kept on the stack.
+constexpr int kBlockTiles = 8, kBlockTaps = 64;
+static_assert(kMaxTaps <= kBlockTiles * kBlockTaps);
 constexpr int64_t kNearBytes = int64_t{1} << 19;  // a b of this size is found in the second cache again
 
 /// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end).
 void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
               int64_t panel_end) {
   const int taps = job.taps;
-  const float* rows[kBlockTiles][kMaxTaps * kRows];
+  const float* row_list[kBlockTiles * kBlockTaps * kRows];
+  const int block_tiles = std::min(kBlockTiles, kBlockTiles * kBlockTaps / taps);
+  const auto rows = [&](int tile) { return row_list + tile * taps * kRows; };
   const int64_t panel_floats = taps * job.depth * kColumns;
   const bool near = (panel_end - panel_begin) * panel_floats * static_cast<int64_t>(sizeof(float)) <= kNearBytes;
-  const int64_t blocks = div_up<int64_t>(tile_end - tile_begin, kBlockTiles);
+  const int64_t blocks = div_up<int64_t>(tile_end - tile_begin, block_tiles);
   for (int64_t part = 0; part < blocks; ++part) {
     // Tiles are dealt out evenly over the blocks: each reads all of b.
     const int64_t block = tile_begin + (tile_end - tile_begin) * part / blocks;
@@ -149,9 +154,9 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
     for (int i = 0; i < count; ++i) {
       const int64_t first = first_row(block + i);
       const int height = static_cast<int>(first_row(block + i + 1) - first);
-      if (job.find_rows != nullptr) job.find_rows(job.context, first, height, kRows, rows[i]);
+      if (job.find_rows != nullptr) job.find_rows(job.context, first, height, kRows, rows(i));
       else
-        for (int r = 0; r < height; ++r) rows[i][r] = job.a + (first + r) * job.lda;
+        for (int r = 0; r < height; ++r) rows(i)[r] = job.a + (first + r) * job.lda;
     }
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const int64_t column0 = panel * kColumns;
@@ -171,7 +176,7 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
                             : lines == 0 ? PickTile<kVectors, false>(height)
                                          : PickTile<kVectors, true>(height);
         const Ahead ahead = lines == 0 ? Ahead{} : Ahead{next + panel_floats * i / count, lines};
-        tile(job, rows[i], kRows, job.b + panel * panel_floats, ahead, first, column0, columns);
+        tile(job, rows(i), kRows, job.b + panel * panel_floats, ahead, first, column0, columns);
       }
     }
   }
@@ -259,15 +264,17 @@ void gemm(const GemmJob& job, Isa isa) {
   const auto part = TERCEL_PICK(isa, GemmPart);
   const GemmTile tile = gemm_tile(isa);
   const int64_t tiles = div_up<int64_t>(job.m, tile.rows), panels = div_up<int64_t>(job.n, tile.columns);
-  // Threads share out whichever side divides more evenly; panels where both do, since each then reads its part of b
-  // only.
+  // Threads share out whichever side divides more evenly; where both do, the one whose chunks have less to read again:
+  // chunks of panels each read all of a, chunks of tiles all of b.
   constexpr int64_t kWorthAThread = 1 << 15;  // multiply-accumulates
-  const int64_t macs = job.m * job.n * job.depth * job.taps;
-  const int64_t threads = std::min<int64_t>(current_threads(), macs / kWorthAThread + 1);
+  const int64_t threads = current_threads();
   const int64_t by_panels = tiles * div_up(panels, threads), by_tiles = panels * div_up(tiles, threads);
-  if (by_panels <= by_tiles)
-    parallel_for(panels, div_up(panels, threads), [&](int64_t b, int64_t e) { part(job, tiles, 0, tiles, b, e); });
-  else parallel_for(tiles, div_up(tiles, threads), [&](int64_t b, int64_t e) { part(job, tiles, b, e, 0, panels); });
+  const auto grain = [&](int64_t macs) { return kWorthAThread / (macs * job.depth * job.taps + 1) + 1; };
+  const int64_t spare = tiles * panels / threads / 16;
+  const bool even = std::abs(by_panels - by_tiles) <= spare;
+  if (even ? job.m <= job.n * job.taps : by_panels < by_tiles)
+    parallel_for(panels, grain(job.m * tile.columns), [&](int64_t b, int64_t e) { part(job, tiles, 0, tiles, b, e); });
+  else parallel_for(tiles, grain(job.n * tile.rows), [&](int64_t b, int64_t e) { part(job, tiles, b, e, 0, panels); });
 }
 
 void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa) {

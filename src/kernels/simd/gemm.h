@@ -56,8 +56,8 @@ struct GemmJob {
   float alpha = 0, beta = 0;
 };
 
-/// Taps a job may have at most: the addresses of one block live on the stack.
-inline constexpr int kMaxTaps = 64;
+/// Taps a job may have at most: their addresses are kept on the stack.
+inline constexpr int kMaxTaps = 512;
 
 /// On as many threads as base/threads.h says.
 void gemm(const GemmJob& job, Isa isa);

@@ -86,8 +86,10 @@ std::string refuse_constant(const Problem& p) {
 class GemvKernel final : public Kernel {
  public:
   explicit GemvKernel(const Problem& p)
-      : isa_(p.isa), job_(common_job(p)), bias_(padded_bias(p)), weights_(p.src[1].constant) {
+      : isa_(p.isa), job_(common_job(p)), weights_(p.src[1].constant) {
     job_.m = rows_of(p);
+    weights_.data();  // made now, not in the first run
+    bias_ = padded_bias(p);
   }
   // The weights stay in the model's own memory, which this kernel keeps alive.
   bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
@@ -112,12 +114,13 @@ class GemvKernel final : public Kernel {
 
 class MatmulKernel final : public Kernel {
  public:
-  explicit MatmulKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)), bias_(padded_bias(p)) {
+  explicit MatmulKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)) {
     const Sizes s(p);
     job_.m = rows_of(p);
     packed_ = Buffer(packed_b_floats(s.k, s.n, isa_) * sizeof(float));
     pack_b(p.src[1].constant.data(), strided_offsets(s.k, s.trans_b ? 1 : s.n), s.n, s.trans_b ? s.k : 1, isa_,
            reinterpret_cast<float*>(packed_.data()));
+    bias_ = padded_bias(p);  // after the weights: it may have been computed with them
   }
   bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
   size_t packed_bytes() const override { return packed_.size() + bias_.size() * sizeof(float); }
@@ -173,17 +176,20 @@ class BatchedMatmulKernel final : public Kernel {
     packed_floats_ = round_up<size_t>(packed_b_floats(s.k, s.n, isa_), kAlignment / sizeof(float));
     const auto batch = static_cast<int64_t>(a_offsets_.size());
     // Whole matrices per thread where they divide evenly enough; else all threads on one matrix after the other.
+    threads_ = p.threads;
     by_matrix_ = p.threads > 1 && (batch % p.threads == 0 || batch >= 4 * p.threads);
-    lanes_ = by_matrix_ ? p.threads : 1;
   }
   bool consumed(size_t operand) const override { return operand == kBias; }
-  size_t scratch_bytes() const override { return packed_floats_ * sizeof(float) * static_cast<size_t>(lanes_); }
+  size_t scratch_bytes() const override { return packed_floats_ * sizeof(float) * static_cast<size_t>(by_matrix_ ? threads_ : 1); }
 
   void run(const Args& args) const override {
     const auto batch = static_cast<int64_t>(a_offsets_.size());
-    parallel_for(lanes_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t lane = begin; lane < end; ++lane)
-        for (int64_t i = batch * lane / lanes_; i < batch * (lane + 1) / lanes_; ++i) multiply(args, i, lane);
+    if (!by_matrix_) {
+      for (int64_t i = 0; i < batch; ++i) multiply(args, i, 0);
+      return;
+    }
+    parallel_for(batch, 1, [&](int64_t begin, int64_t end, int lane) {
+      for (int64_t i = begin; i < end; ++i) multiply(args, i, lane);
     });
   }
 
@@ -210,7 +216,7 @@ class BatchedMatmulKernel final : public Kernel {
   int64_t n_stride_ = 1;
   size_t packed_floats_ = 0;
   bool by_matrix_ = false;
-  int64_t lanes_ = 1;
+  int threads_ = 1;
 };
 
 template <class K>
