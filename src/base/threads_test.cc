@@ -203,7 +203,8 @@ TEST_F(ParallelFor, SignalsStayWithTheProgramsThreads) {
   static pthread_t handled_by;
   static std::atomic<int> handled;
   handled = 0;
-  struct sigaction action {}, before {};
+  struct sigaction action {
+  }, before{};
   action.sa_handler = [](int) {
     handled_by = pthread_self();
     handled = 1;

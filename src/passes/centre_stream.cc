@@ -18,28 +18,25 @@ constexpr size_t kWeights = 1, kBias = 2, kResidual = 3;
 
 /// A constant without its mean along `axis`.
 Tensor centred(const Tensor& tensor, size_t axis) {
-  const Dims& dims = tensor.dims();
-  int64_t inner = 1;
-  for (size_t i = axis + 1; i < dims.size(); ++i) inner *= dims[i];
-  const int64_t extent = dims[axis];
-  const Floats from(tensor);
-  Tensor out(DType::f32, dims);
-  auto* to = reinterpret_cast<float*>(out.mutable_data());
-  for (int64_t outer = 0; outer < tensor.elements() / (extent * inner); ++outer)
-    for (int64_t i = 0; i < inner; ++i) {
-      const int64_t first = outer * extent * inner + i;
-      double mean = 0;
-      for (int64_t c = 0; c < extent; ++c) mean += from[first + c * inner];
-      mean /= static_cast<double>(extent);
-      for (int64_t c = 0; c < extent; ++c) to[first + c * inner] = static_cast<float>(from[first + c * inner] - mean);
+  return edited_later(tensor, [dims = tensor.dims(), axis](float* elements) {
+    int64_t inner = 1;
+    for (size_t i = axis + 1; i < dims.size(); ++i) inner *= dims[i];
+    const int64_t extent = dims[axis];
+    const int64_t block = extent * inner;
+    for (float* at = elements; at < elements + count_elements(dims); at += block) {
+      std::vector<double> means(static_cast<size_t>(inner));
+      for (int64_t i = 0; i < block; ++i) means[static_cast<size_t>(i % inner)] += static_cast<double>(at[i]);
+      for (double& mean : means) mean /= static_cast<double>(extent);
+      for (int64_t i = 0; i < block; ++i)
+        at[i] = static_cast<float>(static_cast<double>(at[i]) - means[static_cast<size_t>(i % inner)]);
     }
-  return out;
+  });
 }
 
 Tensor with_centred_outputs(const Node& linear) {
-  const LinearWeights weights(linear);
-  const std::vector<double> mean = weights.output_mean();
-  return weights.edited([&](int64_t i, int64_t, double w) { return w - mean[static_cast<size_t>(i)]; });
+  return LinearWeights(linear).edited_later([](const LinearWeights& weights) {
+    return [mean = weights.output_mean()](int64_t i, int64_t, double w) { return w - mean[static_cast<size_t>(i)]; };
+  });
 }
 
 /// Everything that is one stream with the value it starts from.

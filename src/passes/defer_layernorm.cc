@@ -22,10 +22,11 @@ bool has_unit_scale(const Node& norm) {
 
 /// P W: what the product makes of a row does not change with the row's mean.
 Tensor blind_to_the_mean(const Node& linear) {
-  const LinearWeights weights(linear);
-  const auto k = static_cast<size_t>(weights.inputs());
-  const std::vector<double> mean = weights.weighted_sum(std::vector<double>(k, 1 / static_cast<double>(k)));
-  return weights.edited([&](int64_t, int64_t j, double w) { return w - mean[static_cast<size_t>(j)]; });
+  return LinearWeights(linear).edited_later([](const LinearWeights& weights) {
+    const auto k = static_cast<size_t>(weights.inputs());
+    return [mean = weights.weighted_sum(std::vector<double>(k, 1 / static_cast<double>(k)))](
+               int64_t, int64_t j, double w) { return w - mean[static_cast<size_t>(j)]; };
+  });
 }
 
 /// Why the norm has to stay; empty: `readers` says who takes over.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "passes/linear_bias.h"
+#include "passes/linear_weights.h"
 #include "passes/match.h"
 
 namespace tercel {
@@ -28,14 +29,24 @@ std::optional<Affine> affine_of(const Node& norm) {
   return affine;
 }
 
-/// Weights with output channel c multiplied by scale[c]. `channel(i)` says which channel element i belongs to.
-template <typename Channel>
-Tensor scaled(const Tensor& weights, const std::vector<double>& scale, Channel&& channel) {
-  Tensor out(DType::f32, weights.dims());
-  auto* dst = reinterpret_cast<float*>(out.mutable_data());
-  for (int64_t i = 0; i < weights.elements(); ++i)
-    dst[i] = static_cast<float>(static_cast<double>(weights.at<float>(i)) * scale[static_cast<size_t>(channel(i))]);
-  return out;
+/// Weights whose elements come in runs of `per` for one output channel; the channels of a group follow one another
+/// `span` at a time, and groups take `group_size` elements.
+struct ChannelOrder {
+  int64_t per = 1, span = 1, group_size = 0;
+};
+
+/// Every element times the scale of its output channel.
+Tensor scaled(const Tensor& weights, const std::vector<double>& scale, const ChannelOrder& order) {
+  return edited_later(weights, [scale, order, count = weights.elements()](float* elements) {
+    parallel_for(count / order.per, 1 + (1 << 16) / order.per, [&](int64_t begin, int64_t end) {
+      for (int64_t run = begin; run < end; ++run) {
+        const int64_t first = run * order.per, group = first / order.group_size;
+        const double factor = scale[static_cast<size_t>(group * order.span + run % order.span)];
+        for (int64_t i = first; i < first + order.per; ++i)
+          elements[i] = static_cast<float>(static_cast<double>(elements[i]) * factor);
+      }
+    });
+  });
 }
 
 bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
@@ -53,8 +64,7 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
   const auto channels = static_cast<int64_t>(affine->scale.size());
 
   const Dims& dims = weights->type.dims;
-  int64_t span = 1, per = 1;  // channel of element i: (i / per) % span, plus group for transposed convolutions
-  int64_t groups = 1;
+  int64_t span = 1, per = 1, groups = 1;
   if (linear.is("Conv")) {
     span = dims[0];
     for (size_t i = 1; i < dims.size(); ++i) per *= dims[i];
@@ -72,9 +82,8 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
   if (span * groups != channels) return refuse("it has another number of channels");
   if (bias != nullptr && !is_column_vector(bias, channels)) return refuse("the bias before it is not per channel");
 
-  const int64_t group_size = groups == 1 ? 1 : weights->constant.elements() / groups;
-  Tensor new_weights = scaled(weights->constant, affine->scale,
-                              [&](int64_t i) { return (groups == 1 ? 0 : i / group_size) * span + (i / per) % span; });
+  if (weights->constant.elements() == 0) return refuse("its weights are empty");
+  Tensor new_weights = scaled(weights->constant, affine->scale, {per, span, weights->constant.elements() / groups});
   std::vector<float> new_bias(static_cast<size_t>(channels));
   for (size_t c = 0; c < new_bias.size(); ++c) {
     const double before =

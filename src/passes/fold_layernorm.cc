@@ -1,6 +1,8 @@
 #include "passes/fold_layernorm.h"
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 
 #include "base/error.h"
 #include "passes/linear_bias.h"
@@ -14,6 +16,44 @@ namespace {
 bool all_equal(const std::vector<double>& values, double wanted) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v == wanted; });
 }
+
+/// What scale and bias of a norm make of the weights and the bias of a product that reads it. Both are computed when a
+/// kernel wants them, and both from the weights as they were: which are read, or decoded, once if the scaled weights
+/// are asked for first.
+class Folded {
+ public:
+  Folded(LinearWeights weights, std::vector<double> gamma, std::vector<double> beta, bool shifts)
+      : weights_(std::move(weights)), gamma_(std::move(gamma)), beta_(std::move(beta)), shifts_(shifts) {}
+
+  int64_t outputs() const { return weights_.outputs(); }
+
+  /// Row i of W times gamma[i]. `self` shares this object with the tensor.
+  Tensor scaled(const std::shared_ptr<Folded>& self) const {
+    return weights_.edited_later([self](const LinearWeights& weights) {
+      if (self->shifts_) self->keep(weights);
+      return [self](int64_t i, int64_t, double w) { return self->gamma_[static_cast<size_t>(i)] * w; };
+    });
+  }
+
+  /// beta W.
+  std::vector<double> shift() {
+    const std::lock_guard lock(mutex_);
+    if (shift_.empty()) shift_ = LinearWeights(weights_).weighted_sum(beta_);
+    return shift_;
+  }
+
+ private:
+  void keep(const LinearWeights& weights) {
+    const std::lock_guard lock(mutex_);
+    if (shift_.empty()) shift_ = weights.weighted_sum(beta_);
+  }
+
+  const LinearWeights weights_;
+  const std::vector<double> gamma_, beta_;
+  const bool shifts_;
+  std::mutex mutex_;
+  std::vector<double> shift_;  // empty: not computed yet
+};
 
 bool fold(Graph& graph, Node& norm, PassContext& context) {
   const auto refuse = [&](const std::string& why) {
@@ -41,11 +81,9 @@ bool fold(Graph& graph, Node& norm, PassContext& context) {
       return refuse(fmt::format("the bias of {} is not one constant number per column", linear->describe()));
   }
   for (Node* linear : readers.linears) {
-    const LinearWeights weights(*linear);
-    Tensor scaled = weights.edited([&](int64_t i, int64_t, double w) { return gamma[static_cast<size_t>(i)] * w; });
-    std::vector<double> shift = weights.weighted_sum(beta);
-    graph.set_input(linear, 1, graph.add_constant(linear->input(1)->name + "_ln", std::move(scaled)));
-    if (shifts) add_bias(graph, *linear, std::move(shift));
+    const auto folded = std::make_shared<Folded>(LinearWeights(*linear), gamma, beta, shifts);
+    graph.set_input(linear, 1, graph.add_constant(linear->input(1)->name + "_ln", folded->scaled(folded)));
+    if (shifts) add_bias(graph, *linear, folded->outputs(), [folded] { return folded->shift(); });
   }
   const std::vector<double> ones(static_cast<size_t>(size), 1.0);
   graph.set_input(&norm, 1, graph.add_constant("ones", rounded(ones, {size})));

@@ -19,11 +19,16 @@ Bias bias_behind(const Graph& graph, const Node& matmul, int64_t n) {
   return is_column_vector(add->input(operand), n) ? Bias{add, operand} : Bias{};
 }
 
-Tensor sum(const Tensor& bias, double factor, const std::vector<double>& shift) {
-  std::vector<double> values = bias.to_doubles();
-  for (size_t j = 0; j < values.size(); ++j) values[j] = factor * values[j] + shift[j];
-  return rounded(values, bias.dims());
+/// factor * bias + scale * shift().
+Tensor sum(const Tensor& bias, double factor, const std::function<std::vector<double>()>& shift, double scale = 1) {
+  return edited_later(bias, [=](float* elements) {
+    const std::vector<double> shifts = shift();
+    for (size_t j = 0; j < shifts.size(); ++j)
+      elements[j] = static_cast<float>(factor * static_cast<double>(elements[j]) + scale * shifts[j]);
+  });
 }
+
+Tensor zeros(int64_t n) { return Tensor::of<float>({n}, std::vector<float>(static_cast<size_t>(n), 0.0f)); }
 
 }  // namespace
 
@@ -37,14 +42,12 @@ bool takes_bias(const Node& linear, int64_t n) {
   return linear.output() != nullptr && is_column_vector(linear.input(2), n);
 }
 
-void add_bias(Graph& graph, Node& linear, std::vector<double> shift) {
-  const auto n = static_cast<int64_t>(shift.size());
+void add_bias(Graph& graph, Node& linear, int64_t n, std::function<std::vector<double>()> shift) {
   if (linear.is("Gemm")) {
     Value* old = linear.input(2);
     const auto alpha = static_cast<double>(linear.attrs.get_float("alpha"));
     const auto beta = static_cast<double>(linear.attrs.get_float("beta"));
-    for (double& s : shift) s *= alpha;
-    Tensor bias = old == nullptr ? rounded(shift, {n}) : sum(old->constant, beta, shift);
+    Tensor bias = old == nullptr ? sum(zeros(n), 1, shift, alpha) : sum(old->constant, beta, shift, alpha);
     graph.set_input(&linear, 2, graph.add_constant(old == nullptr ? "bias" : old->name + "_ln", std::move(bias)));
     linear.attrs.set("beta", 1.0f);
     return;
@@ -58,7 +61,7 @@ void add_bias(Graph& graph, Node& linear, std::vector<double> shift) {
   Value* result = graph.add_value("biased", product->type);
   const Node* behind = node_behind(graph, product);
   take_over(graph, product, result);
-  graph.add_node("Add", {product, graph.add_constant("bias", rounded(shift, {n}))}, {result}, {},
+  graph.add_node("Add", {product, graph.add_constant("bias", sum(zeros(n), 1, shift))}, {result}, {},
                  linear.name.empty() ? "" : linear.name + "_bias", behind);
 }
 

@@ -1,6 +1,7 @@
 // What is added to the columns of a matrix product, wherever the graph adds it.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "graph/graph.h"
@@ -13,8 +14,8 @@ bool is_column_vector(const Value* value, int64_t n);
 /// Can a constant be added to the n columns of this MatMul or Gemm?
 bool takes_bias(const Node& linear, int64_t n);
 
-/// Adds shift[j] to column j of what a MatMul or Gemm gives: to its own bias, to that of the Add behind it, or by an
-/// Add of its own where there is none. Wants takes_bias().
-void add_bias(Graph& graph, Node& linear, std::vector<double> shift);
+/// Adds shift()[j] to column j of the n that a MatMul or Gemm gives: to its own bias, to that of the Add behind it, or
+/// by an Add of its own where there is none. shift() is called when somebody looks at the sum. Wants takes_bias().
+void add_bias(Graph& graph, Node& linear, int64_t n, std::function<std::vector<double>()> shift);
 
 }  // namespace tercel

@@ -2,9 +2,11 @@
 // Edits make new tensors: exporters let several nodes share one initialiser.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "base/bits.h"
+#include "base/threads.h"
 #include "graph/graph.h"
 
 namespace tercel {
@@ -20,6 +22,12 @@ class Floats {
  private:
   const std::byte* data_;
 };
+
+/// An f32 tensor with the elements of `before` after edit(elements), which happens in place when somebody looks at
+/// them; the memory of `before` is then let go (Tensor::release). So a network whose weights several passes rewrite
+/// never holds them twice: a kernel asks for one tensor, packs it and lets it go. `edit` may be called again and from
+/// another thread.
+Tensor edited_later(const Tensor& before, std::function<void(float* elements)> edit);
 
 /// The matrix of MatMul, Gemm or FusedMatMul, k x n: y = x W.
 class LinearWeights {
@@ -37,26 +45,46 @@ class LinearWeights {
   /// result[i] = mean over outputs of W[i, j].
   std::vector<double> output_mean() const;
 
-  /// f(i, j, W[i, j]) in place of every element.
-  template <typename F>
-  Tensor edited(F&& f) const {
-    Tensor out(DType::f32, tensor_.dims());
-    auto* to = reinterpret_cast<float*>(out.mutable_data());
-    for_each([&](int64_t place, int64_t i, int64_t j, double w) { to[place] = static_cast<float>(f(i, j, w)); });
-    return out;
+  /// edited_later with f(i, j, W[i, j]) in place of every element; prepare(weights) gives f, which is called from
+  /// several threads.
+  template <typename Prepare>
+  Tensor edited_later(Prepare prepare) const {
+    return tercel::edited_later(tensor_, [dims = tensor_.dims(), transposed = transposed_, prepare](float* elements) {
+      const LinearWeights weights(Tensor(DType::f32, dims, reinterpret_cast<const std::byte*>(elements), nullptr),
+                                  transposed);
+      weights.edit(elements, prepare(weights));
+    });
   }
 
   /// f(place in memory, i, j, W[i, j]) for every element, in the order of memory.
   template <typename F>
   void for_each(F&& f) const {
     const Floats from(tensor_);
-    int64_t place = 0;
-    for (int64_t row = 0; row < (transposed_ ? n_ : k_); ++row)
-      for (int64_t column = 0; column < (transposed_ ? k_ : n_); ++column, ++place)
+    for (int64_t row = 0, place = 0; row < rows(); ++row)
+      for (int64_t column = 0; column < columns(); ++column, ++place)
         f(place, transposed_ ? column : row, transposed_ ? row : column, from[place]);
   }
 
  private:
+  LinearWeights(Tensor tensor, bool transposed);
+
+  int64_t rows() const { return transposed_ ? n_ : k_; }
+  int64_t columns() const { return transposed_ ? k_ : n_; }
+
+  // Two loops: the compiler makes vectors of each.
+  template <typename F>
+  void edit(float* elements, F&& f) const {
+    parallel_for(rows(), 1 + (1 << 16) / (columns() + 1), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        float* w = elements + row * columns();
+        if (transposed_)
+          for (int64_t i = 0; i < k_; ++i) w[i] = static_cast<float>(f(i, row, static_cast<double>(w[i])));
+        else
+          for (int64_t j = 0; j < n_; ++j) w[j] = static_cast<float>(f(row, j, static_cast<double>(w[j])));
+      }
+    });
+  }
+
   Tensor tensor_;
   bool transposed_;
   int64_t k_, n_;

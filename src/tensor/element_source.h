@@ -19,6 +19,8 @@ class ElementSource {
   /// Those that somebody still holds, else new ones.
   std::shared_ptr<const Buffer> elements();
   bool held() const { return !made_.expired(); }
+  /// Makes the elements at `to`, where nobody holds them; else false, and nothing is done.
+  bool write(std::byte* to);
 
  private:
   friend class Tensor;

@@ -24,6 +24,13 @@ std::shared_ptr<const Buffer> ElementSource::elements() {
   return buffer;
 }
 
+bool ElementSource::write(std::byte* to) {
+  const std::lock_guard lock(making_);
+  if (held()) return false;
+  make_(to);
+  return true;
+}
+
 Tensor::Tensor(const Tensor& other)
     : dtype_(other.dtype_), dims_(other.dims_), mapped_(other.mapped_), source_(other.source_) {
   std::unique_lock<std::mutex> lock;
@@ -73,6 +80,11 @@ Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)) {
 
 Tensor::Tensor(DType dtype, Dims dims, const std::byte* data, std::shared_ptr<const void> owner, bool mapped)
     : dtype_(dtype), dims_(std::move(dims)), data_(data), owner_(std::move(owner)), mapped_(mapped) {}
+
+void Tensor::move_elements(std::byte* to) const {
+  if (source_ == nullptr || data_ != nullptr || !source_->write(to)) std::memcpy(to, data(), bytes());
+  release();
+}
 
 void Tensor::release() const {
   if (mapped_) release_pages(data_, bytes());

@@ -76,6 +76,10 @@ class Tensor {
   /// The same elements under another shape of the same size.
   Tensor reshaped(Dims dims) const;
 
+  /// Writes all elements to `to`, and lets their memory go as release() does. Of a source whose elements nobody holds,
+  /// they are made there.
+  void move_elements(std::byte* to) const;
+
   /// Elements of a mapped file or of a source: lets their memory go until they are read again; of a source, what
   /// other copies hold stays. Nobody may be reading this tensor. Otherwise nothing.
   void release() const;

@@ -77,9 +77,13 @@ void fix_norm(Graph& graph, const NormSite& site, const NormMap& map) {
     const Eigen::MatrixXd before = matrix_of(weights);
     const Eigen::MatrixXd after = map.matrix * before;
     const Eigen::VectorXd shift = before.transpose() * map.shift;
-    Tensor edited = weights.edited([&](int64_t i, int64_t j, double) { return after(i, j); });
+    Tensor edited(DType::f32, linear->input(1)->type.dims);
+    auto* elements = reinterpret_cast<float*>(edited.mutable_data());
+    weights.for_each(
+        [&](int64_t place, int64_t i, int64_t j, double) { elements[place] = static_cast<float>(after(i, j)); });
     graph.set_input(linear, 1, graph.add_constant(linear->input(1)->name + "_fixed", std::move(edited)));
-    add_bias(graph, *linear, std::vector<double>(shift.data(), shift.data() + shift.size()));
+    add_bias(graph, *linear, weights.outputs(),
+             [shift] { return std::vector<double>(shift.data(), shift.data() + shift.size()); });
   }
   Value* x = norm.input(0);
   if (map.row_scale.empty()) {

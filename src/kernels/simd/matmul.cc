@@ -85,8 +85,7 @@ std::string refuse_constant(const Problem& p) {
 
 class GemvKernel final : public Kernel {
  public:
-  explicit GemvKernel(const Problem& p)
-      : isa_(p.isa), job_(common_job(p)), weights_(p.src[1].constant) {
+  explicit GemvKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)), weights_(p.src[1].constant) {
     job_.m = rows_of(p);
     weights_.data();  // made now, not in the first run
     bias_ = padded_bias(p);
@@ -180,7 +179,9 @@ class BatchedMatmulKernel final : public Kernel {
     by_matrix_ = p.threads > 1 && (batch % p.threads == 0 || batch >= 4 * p.threads);
   }
   bool consumed(size_t operand) const override { return operand == kBias; }
-  size_t scratch_bytes() const override { return packed_floats_ * sizeof(float) * static_cast<size_t>(by_matrix_ ? threads_ : 1); }
+  size_t scratch_bytes() const override {
+    return packed_floats_ * sizeof(float) * static_cast<size_t>(by_matrix_ ? threads_ : 1);
+  }
 
   void run(const Args& args) const override {
     const auto batch = static_cast<int64_t>(a_offsets_.size());
