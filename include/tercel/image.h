@@ -20,10 +20,10 @@ class Image {
   /// Black. Throws Error for a size that is not positive or above kMaxPixels.
   Image(int width, int height);
 
-  /// Decodes JPEG (grey, YCbCr, CMYK; turned as EXIF orientation says), PNG (any colour type and depth) and WebP
-  /// (stills). Alpha is dropped and the colours under it are kept, as Pillow's convert("RGB") does; 16 bits keep the
-  /// high byte. Throws Error naming the path: not found, not a picture, cut short, larger than kMaxPixels; WebP where
-  /// Tercel was built without it.
+  /// Decodes JPEG (grey, YCbCr, CMYK), PNG (any colour type and depth) and WebP (stills), turned as their EXIF
+  /// orientation says. Alpha is dropped and the colours under it are kept, as Pillow's convert("RGB") does; 16 bits
+  /// keep the high byte. Throws Error naming the path: not found, not a picture, cut short, larger than kMaxPixels;
+  /// WebP where Tercel was built without it.
   static Image open(const std::filesystem::path& path);
   static Image decode(std::span<const std::byte> bytes);
 

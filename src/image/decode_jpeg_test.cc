@@ -66,25 +66,6 @@ File encode_grey(const Image& image) {
   return encode(grey, image.width(), image.height(), {.input = JCS_GRAYSCALE, .stored = JCS_GRAYSCALE, .channels = 1});
 }
 
-/// APP1 with the orientation as its only entry.
-std::vector<uint8_t> exif(int orientation, bool little) {
-  std::vector<uint8_t> segment{'E', 'x', 'i', 'f', 0, 0};
-  const auto put = [&](uint32_t value, int size) {
-    for (int i = 0; i < size; ++i) segment.push_back(static_cast<uint8_t>(value >> 8 * (little ? i : size - 1 - i)));
-  };
-  put(little ? 0x4949 : 0x4D4D, 2);  // "II", "MM"
-  put(42, 2);
-  put(8, 4);
-  put(1, 2);
-  put(0x0112, 2);
-  put(3, 2);
-  put(1, 4);
-  put(static_cast<uint32_t>(orientation), 2);
-  put(0, 2);
-  put(0, 4);
-  return segment;
-}
-
 TEST(DecodeJpeg, Colour) {
   const Image image = slopes(37, 21);
   EXPECT_LE(largest_difference(Image::decode(encode(image)), image), 3);
@@ -138,8 +119,8 @@ TEST(DecodeJpeg, OrientationsOfExif) {
                                                 {200, 80, 140, 20},
                                                 {80, 200, 20, 140}}};
   for (int orientation = 1; orientation <= 8; ++orientation)
-    for (const bool little : {false, true}) {
-      const File file = encode(stored, {.exif = exif(orientation, little)});
+    for (const ExifForm form : {ExifForm::little, ExifForm::big, ExifForm::little_long, ExifForm::big_long}) {
+      const File file = encode(stored, {.exif = exif_segment(orientation, form)});
       const Image image = Image::decode(file);
       EXPECT_EQ(image.width(), orientation >= 5 ? h : w);
       EXPECT_EQ(image.height(), orientation >= 5 ? w : h);
@@ -152,9 +133,10 @@ TEST(DecodeJpeg, OrientationsOfExif) {
 
 TEST(DecodeJpeg, BrokenExifIsIgnored) {
   const Image image = slopes(16, 8);
-  for (int orientation : {0, 9, 1000})
-    EXPECT_EQ(Image::decode(encode(image, {.exif = exif(orientation, true)})).width(), 16);
-  const std::vector<uint8_t> whole = exif(6, true);
+  for (int orientation : {0, 9, 1000, 65537, 1 << 30})
+    for (const ExifForm form : {ExifForm::little, ExifForm::big_long})
+      EXPECT_EQ(Image::decode(encode(image, {.exif = exif_segment(orientation, form)})).width(), 16);
+  const std::vector<uint8_t> whole = exif_segment(6);
   for (size_t size = 1; size < whole.size(); ++size) {
     const std::vector<uint8_t> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
     EXPECT_NO_THROW(Image::decode(encode(image, {.exif = cut}))) << size;

@@ -5,11 +5,13 @@
 #include "base/error.h"
 #include "image/decode.h"
 #include "image/escape.h"
+#include "image/orientation.h"
 
 namespace tercel {
 namespace {
 
-// Chunks that change no pixel here. Texts and profiles are compressed: a small file could make libpng keep gigabytes.
+// Chunks that libpng need not read; eXIf is found by exif_chunk. Texts and profiles are compressed: a small file could
+// make libpng keep gigabytes.
 constexpr png_byte kSkipped[] = "iCCP\0iTXt\0tEXt\0zTXt\0sPLT\0eXIf\0hIST";
 constexpr int kSkippedCount = sizeof(kSkipped) / 5;
 
@@ -82,16 +84,30 @@ class PngReader {
   Escape escape_;
 };
 
+uint32_t big_endian(std::span<const std::byte> bytes, size_t at) {
+  return png_get_uint_32(reinterpret_cast<png_const_bytep>(&bytes[at]));
+}
+
+/// What the eXIf chunk holds, before or behind the pixels; empty where there is none. A chunk is a length, a name, that
+/// many bytes and a checksum (PNG 1.2, 3.2).
+std::span<const std::byte> exif_chunk(std::span<const std::byte> bytes) {
+  constexpr size_t kSignature = 8, kAround = 12;
+  for (size_t at = kSignature; bytes.size() - at >= kAround;) {
+    const size_t length = big_endian(bytes, at);
+    if (length > bytes.size() - at - kAround) break;
+    if (std::memcmp(&bytes[at + 4], "eXIf", 4) == 0) return bytes.subspan(at + 8, length);
+    at += kAround + length;
+  }
+  return {};
+}
+
 }  // namespace
 
 PictureSize probe_png(std::span<const std::byte> bytes) {
   // Signature, then IHDR: length, name, width, height, all big-endian (PNG 1.2, 4.1.1).
   constexpr size_t kWidthAt = 16;
   if (bytes.size() < kWidthAt + 8) fail_input("the file is cut short");
-  const auto number = [&](size_t at) {
-    return int64_t{png_get_uint_32(reinterpret_cast<png_const_bytep>(&bytes[at]))};
-  };
-  return checked_size(number(kWidthAt), number(kWidthAt + 4));
+  return checked_size(big_endian(bytes, kWidthAt), big_endian(bytes, kWidthAt + 4));
 }
 
 Image decode_png(std::span<const std::byte> bytes) {
@@ -99,7 +115,7 @@ Image decode_png(std::span<const std::byte> bytes) {
   PngReader reader(bytes);
   Image image;
   reader.read(image);
-  return image;
+  return turned(std::move(image), exif_orientation(exif_chunk(bytes)));
 }
 
 }  // namespace tercel

@@ -13,7 +13,8 @@ struct Png {
   int depth = 8;
   bool interlaced = false;
   std::vector<png_color> palette;
-  bool transparent = false;  ///< with a tRNS chunk
+  bool transparent = false;   ///< with a tRNS chunk
+  std::vector<uint8_t> exif;  ///< with an eXIf chunk
 };
 
 /// `rows`: packed as PNG packs them, 16-bit samples big-endian.
@@ -38,6 +39,8 @@ File encode(const std::vector<uint8_t>& rows, int width, int height, const Png& 
     const png_color_16 colour{.index = 0, .red = 1, .green = 2, .blue = 3, .gray = 1};
     png_set_tRNS(png, info, alphas, how.palette.empty() ? 0 : 2, &colour);
   }
+  std::vector<uint8_t> note = how.exif;
+  if (!note.empty()) png_set_eXIf_1(png, info, static_cast<png_uint_32>(note.size()), note.data());
   png_write_info(png, info);
   const size_t row_bytes = png_get_rowbytes(png, info);
   const int passes = png_set_interlace_handling(png);
@@ -64,6 +67,24 @@ File encode_samples(int width, int height, int channels, Png how, const Sample& 
 }
 
 int ramp(int x, int y, int c) { return (x * 7 + y * 13 + c * 29) % 256; }
+
+TEST(DecodePng, TurnedAsExifSays) {
+  const Image image = ramps(5, 3);
+  const Image upright = Image::decode(encode(levels(image), 5, 3, {}));
+  for (const ExifForm form : {ExifForm::little, ExifForm::big_long}) {
+    const Image seen = Image::decode(encode(levels(image), 5, 3, {.exif = exif(6, form)}));
+    ASSERT_EQ(seen.width(), 3);
+    ASSERT_EQ(seen.height(), 5);
+    for (int y = 0; y < 5; ++y)  // stored columns from the bottom up are the rows
+      for (int x = 0; x < 3; ++x) EXPECT_EQ(seen.row(y)[x * 3], upright.row(2 - x)[y * 3]) << x << "," << y;
+  }
+  for (size_t size = 1; size < 26; ++size) {
+    std::vector<uint8_t> cut = exif(6);
+    cut.resize(size);
+    EXPECT_NO_THROW(Image::decode(encode(levels(image), 5, 3, {.exif = cut}))) << size;
+  }
+  expect_survives_changes(encode(levels(image), 5, 3, {.exif = exif(6)}));
+}
 
 TEST(DecodePng, Rgb) {
   for (const bool interlaced : {false, true})

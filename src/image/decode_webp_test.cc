@@ -50,6 +50,37 @@ TEST(DecodeWebp, Lossy) {
     EXPECT_LE(largest_difference(Image::decode(encode(slopes(48, 32), kind)), slopes(48, 32)), 12);
 }
 
+/// The extended form of a simple file: a header that announces the chunk, the pixels, the chunk (odd in length).
+File with_exif(const File& simple, int width, int height, std::vector<uint8_t> note) {
+  std::vector<uint8_t> out{'R', 'I', 'F', 'F', 0, 0, 0, 0, 'W', 'E', 'B', 'P'};
+  const auto put = [&](std::string_view name, std::vector<uint8_t> body) {
+    out.insert(out.end(), name.begin(), name.end());
+    for (size_t i = 0; i < 4; ++i) out.push_back(static_cast<uint8_t>(body.size() >> (8 * i)));
+    if (body.size() % 2 == 1) body.push_back(0);
+    out.insert(out.end(), body.begin(), body.end());
+  };
+  put("VP8X", {8, 0, 0, 0, static_cast<uint8_t>(width - 1), 0, 0, static_cast<uint8_t>(height - 1), 0, 0});
+  for (size_t i = 12; i < simple.size(); ++i) out.push_back(std::to_integer<uint8_t>(simple[i]));
+  note.push_back(0);
+  put("EXIF", std::move(note));
+  for (size_t i = 0; i < 4; ++i) out[4 + i] = static_cast<uint8_t>((out.size() - 8) >> (8 * i));
+  const auto bytes = std::as_bytes(std::span(out));
+  return {bytes.begin(), bytes.end()};
+}
+
+TEST(DecodeWebp, TurnedAsExifSays) {
+  const Image stored = ramps(7, 4);
+  for (const auto& note : {exif(6), exif_segment(6, ExifForm::big_long)}) {
+    const File file = with_exif(encode(stored, Webp::lossless), 7, 4, note);
+    const Image seen = Image::decode(file);
+    ASSERT_EQ(seen.width(), 4);
+    ASSERT_EQ(seen.height(), 7);
+    for (int y = 0; y < 7; ++y)
+      for (int x = 0; x < 4; ++x) EXPECT_EQ(seen.row(y)[x * 3], stored.row(3 - x)[y * 3]) << x << "," << y;
+    expect_survives_changes(file);
+  }
+}
+
 TEST(DecodeWebp, CutShort) {
   for (const Webp kind : {Webp::lossy, Webp::lossless, Webp::lossy_alpha, Webp::lossless_alpha})
     expect_refused_when_cut(encode(ramps(23, 14), kind));

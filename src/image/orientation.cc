@@ -24,11 +24,12 @@ struct Tiff {
 
 }  // namespace
 
-int exif_orientation(std::span<const std::byte> segment) {
-  constexpr uint32_t kOrientation = 0x0112, kShort = 3;
+int exif_orientation(std::span<const std::byte> exif) {
+  constexpr uint32_t kOrientation = 0x0112, kShort = 3, kLong = 4;
   constexpr size_t kName = 6;  // "Exif\0\0"
-  if (segment.size() < kName + 8 || std::memcmp(segment.data(), "Exif\0\0", kName) != 0) return 1;
-  Tiff tiff{segment.subspan(kName)};
+  if (exif.size() >= kName && std::memcmp(exif.data(), "Exif\0\0", kName) == 0) exif = exif.subspan(kName);
+  if (exif.size() < 8) return 1;
+  Tiff tiff{exif};
   if (std::memcmp(tiff.bytes.data(), "MM", 2) == 0) tiff.little = false;
   else if (std::memcmp(tiff.bytes.data(), "II", 2) != 0) return 1;
   if (tiff.u16(2) != 42u) return 1;
@@ -37,8 +38,11 @@ int exif_orientation(std::span<const std::byte> segment) {
   for (uint32_t i = 0; i < entries; ++i) {
     const uint64_t entry = directory + 2 + uint64_t{i} * 12;
     if (tiff.u16(entry) != kOrientation) continue;
-    const uint32_t value = tiff.u16(entry + 8).value_or(1);
-    return tiff.u16(entry + 2) == kShort && tiff.u32(entry + 4) == 1u && value >= 1 && value <= 8 ? int(value) : 1;
+    // The standard says SHORT; LONG is found too, and every reader takes it.
+    const uint32_t type = tiff.u16(entry + 2).value_or(0);
+    if ((type != kShort && type != kLong) || tiff.u32(entry + 4) != 1u) return 1;
+    const uint32_t value = (type == kShort ? tiff.u16(entry + 8) : tiff.u32(entry + 8)).value_or(1);
+    return value >= 1 && value <= 8 ? int(value) : 1;
   }
   return 1;
 }

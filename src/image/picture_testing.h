@@ -41,6 +41,37 @@ inline Image slopes(int width, int height) {
   });
 }
 
+/// The order of bytes, and whether the orientation is a SHORT, as the standard says, or a LONG.
+enum class ExifForm { little, big, little_long, big_long };
+
+/// TIFF with the orientation as its only entry: what PNG's eXIf and WebP's EXIF chunk hold.
+inline std::vector<uint8_t> exif(int orientation, ExifForm form = ExifForm::little) {
+  const bool little = form == ExifForm::little || form == ExifForm::little_long;
+  const bool as_long = form == ExifForm::little_long || form == ExifForm::big_long;
+  std::vector<uint8_t> tiff;
+  const auto put = [&](uint32_t value, int size) {
+    for (int i = 0; i < size; ++i) tiff.push_back(static_cast<uint8_t>(value >> 8 * (little ? i : size - 1 - i)));
+  };
+  put(little ? 0x4949 : 0x4D4D, 2);  // "II", "MM"
+  put(42, 2);
+  put(8, 4);
+  put(1, 2);
+  put(0x0112, 2);
+  put(as_long ? 4 : 3, 2);
+  put(1, 4);
+  put(static_cast<uint32_t>(orientation), as_long ? 4 : 2);
+  if (!as_long) put(0, 2);
+  put(0, 4);
+  return tiff;
+}
+
+/// The same as JPEG's APP1 segment has it.
+inline std::vector<uint8_t> exif_segment(int orientation, ExifForm form = ExifForm::little) {
+  std::vector<uint8_t> segment{'E', 'x', 'i', 'f', 0, 0};
+  for (uint8_t byte : exif(orientation, form)) segment.push_back(byte);
+  return segment;
+}
+
 inline std::vector<uint8_t> levels(const Image& image) {
   const size_t size = static_cast<size_t>(image.width()) * static_cast<size_t>(image.height()) * 3;
   return {image.data(), image.data() + size};
