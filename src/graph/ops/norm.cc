@@ -52,8 +52,7 @@ void infer_layer_norm(InferContext& c) {
   }
   const int64_t axis = normalize_axis(c.attrs().get_int("axis"), c.rank(0));
   Dims outer = c.dims(0);
-  const Dims normalized(outer.begin() + axis, outer.end());
-  for (size_t i : {1, 2}) need_broadcastable_to(c, i, normalized);
+  for (size_t i : {1, 2}) need_broadcastable_to(c, i, c.dims(0));
   std::fill(outer.begin() + axis, outer.end(), 1);
   for (size_t result : {1, 2}) c.set(result, statistics, outer);
 }

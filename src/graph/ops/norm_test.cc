@@ -29,8 +29,11 @@ TEST(NormRules, LayerNormalization) {
   EXPECT_EQ(all[2], f32({2, 3, 1}));
   EXPECT_EQ(rule("LayerNormalization", {f32({2, kU, 4}), f32({4}), f32({kU, 4})}, {{"axis", int64_t{1}}}),
             "f32[2x?x4]");
-  EXPECT_THROW(rule("LayerNormalization", {f32({2, 3, 4}), f32({3})}), Error);
-  EXPECT_THROW(rule("LayerNormalization", {f32({2, 3, 4}), f32({3, 4})}), Error);
+  // Scale and bias broadcast to x, not only to what is normalised.
+  for (const Dims& dims : {Dims{1, 1, 4}, Dims{2, 3, 4}, Dims{3, 4}, Dims{2, 1, 1}, Dims{1}, Dims{}})
+    EXPECT_EQ(rule("LayerNormalization", {f32({2, 3, 4}), f32(dims), f32(dims)}), "f32[2x3x4]") << to_string(dims);
+  for (const Dims& dims : {Dims{3}, Dims{5, 1, 1}, Dims{1, 1, 1, 4}, Dims{2, 4}})
+    EXPECT_THROW(rule("LayerNormalization", {f32({2, 3, 4}), f32(dims)}), Error) << to_string(dims);
   EXPECT_THROW(rule("LayerNormalization", {f32({2, 3, 4}), f32({4})}, {{"axis", int64_t{3}}}), Error);
 }
 

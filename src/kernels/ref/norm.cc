@@ -104,23 +104,28 @@ void layer_norm(const Attrs& attrs, std::span<const View> src, std::span<const V
   if (x.elements() == 0 && !operand(dst, 1) && !operand(dst, 2)) return;
   const std::vector<double> scale = doubles_of(src[1]);
   const std::vector<double> bias = bias_view ? doubles_of(bias_view) : std::vector<double>{0.0};
-  const std::array strides{broadcast_strides(src[1].dims, normalized),
-                           bias_view ? broadcast_strides(bias_view.dims, normalized) : Dims(normalized.size(), 0)};
+  // Scale and bias may differ from slice to slice: they broadcast to x, not only to what is normalised.
+  const std::array strides{broadcast_strides(src[1].dims, x.dims),
+                           bias_view ? broadcast_strides(bias_view.dims, x.dims) : Dims(x.dims.size(), 0)};
   visit_float(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
+    std::vector<double> mean(static_cast<size_t>(slices)), factor(static_cast<size_t>(slices));
     for (int64_t s = 0; s < slices; ++s) {
-      const T* from = x.as<T>() + s * size;
-      const Moments m = moments_of(from, size);
-      const double factor = 1 / std::sqrt(m.variance + epsilon_of(attrs));
-      T* to = dst[0] ? dst[0].as<T>() + s * size : nullptr;
-      walk(normalized, strides, [&](int64_t i, const auto& at) {
-        if (to != nullptr)
-          to[i] = convert<T>((to_double(from[i]) - m.mean) * factor * scale[static_cast<size_t>(at[0])] +
-                             bias[static_cast<size_t>(at[1])]);
-      });
-      store(operand(dst, 1), s, m.mean);
-      store(operand(dst, 2), s, factor);
+      const Moments m = moments_of(x.as<T>() + s * size, size);
+      const auto at = static_cast<size_t>(s);
+      mean[at] = m.mean;
+      factor[at] = 1 / std::sqrt(m.variance + epsilon_of(attrs));
+      store(operand(dst, 1), s, mean[at]);
+      store(operand(dst, 2), s, factor[at]);
     }
+    if (!dst[0]) return;
+    const T* from = x.as<T>();
+    T* to = dst[0].as<T>();
+    walk(x.dims, strides, [&](int64_t i, const auto& at) {
+      const auto s = static_cast<size_t>(i / size);
+      to[i] = convert<T>((to_double(from[i]) - mean[s]) * factor[s] * scale[static_cast<size_t>(at[0])] +
+                         bias[static_cast<size_t>(at[1])]);
+    });
   });
 }
 

@@ -19,6 +19,17 @@ TEST(RefNorm, LayerNormalizationSpreadsScaleAndBias) {
   EXPECT_EQ(y[2].at<float>(0), 1);
 }
 
+TEST(RefNorm, LayerNormalizationScalesEverySliceInItsOwnWay) {
+  const Attrs attrs = {{"axis", int64_t{-1}}, {"epsilon", 0.0f}, {"stash_type", int64_t{1}}};
+  const Tensor x = Tensor::of<float>({2, 1, 2}, {1, 3, 5, 9});
+  const auto y = [&](const Tensor& scale, const Tensor& bias) {
+    return elements<float>(run_ref("LayerNormalization", {x, scale, bias}, DType::f32, {2, 1, 2}, attrs));
+  };
+  EXPECT_THAT(y(Tensor::of<float>({2, 1, 1}, {1, 10}), Tensor::of<float>({1, 1, 2}, {0, 5})),
+              ElementsAre(-1, 6, -10, 15));
+  EXPECT_THAT(y(Tensor::of<float>({2, 1, 2}, {1, 2, 3, 4}), Tensor::scalar(0.0f)), ElementsAre(-1, 2, -3, 4));
+}
+
 TEST(RefNorm, StatisticsAlone) {
   const Attrs attrs = {{"axis", int64_t{-1}}, {"epsilon", 0.0f}, {"stash_type", int64_t{1}}};
   const auto y = run_ref("LayerNormalization", {Tensor::of<float>({1, 2}, {1, 3}), Tensor::of<float>({2}, {1, 1})},

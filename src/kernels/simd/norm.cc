@@ -174,9 +174,17 @@ std::string why_not(const Problem& p) {
   for (size_t i = 1; i < p.dst.size(); ++i)
     if (p.dst[i]) return "it is asked for statistics";
   if (p.src[0].elements() == 0) return "nothing to compute";
-  for (size_t i : {1, 2})
-    if (p.input(i) && p.src[i].elements() != row_size(p))
-      return fmt::format("operand {} has {} elements, a row {}", i, p.src[i].elements(), row_size(p));
+  for (size_t i : {1, 2}) {
+    if (!p.input(i)) continue;
+    const Dims& dims = p.src[i].dims;
+    const int64_t size = row_size(p);
+    // As many elements as a row need not be a row: they may broadcast along the axes in front of it.
+    const Dims& x = p.src[0].dims;
+    const auto axis = static_cast<size_t>(normalize_axis(p.attrs->get_int("axis"), p.src[0].rank()));
+    const size_t behind = std::min(x.size() - axis, dims.size());
+    if (p.src[i].elements() != size || count_elements(std::span(dims).last(behind)) != size)
+      return fmt::format("operand {} has shape {}, a row {} elements", i, to_string(dims), size);
+  }
   return {};
 }
 

@@ -26,6 +26,17 @@ TEST(SimdLayerNorm, EverySize) {
   check({64, 1000}, 1, true, {});
 }
 
+TEST(SimdLayerNorm, LeavesScalesThatAreNoRowToOthers) {
+  const Attrs attrs = {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}};
+  const Operand x{DType::f32, {4, 4}, Layout::plain, {}};
+  const auto why_not = [&](Dims scale) {
+    return menu("LayerNormalization")[0].why_not(
+        {"LayerNormalization", &attrs, {x, {DType::f32, std::move(scale)}}, {x}});
+  };
+  for (const Dims& row : {Dims{4}, Dims{1, 4}}) EXPECT_EQ(why_not(row), "") << to_string(row);
+  for (const Dims& other : {Dims{4, 1}, Dims{1}, Dims{}, Dims{4, 4}}) EXPECT_NE(why_not(other), "") << to_string(other);
+}
+
 TEST(SimdLayerNorm, FarFromZero) { check({4, 384}, -1, true, {1, 2}, 50); }
 
 TEST(SimdRowScale, EverySize) {
