@@ -16,6 +16,15 @@ bool below(T a, T b) {
   return a < b;
 }
 
+/// NaN is better than every number, to ArgMin as to ArgMax: NumPy, PyTorch and ONNX Runtime agree, and ReduceMin gives
+/// it.
+template <bool largest, typename T>
+bool better(T a, T b) {
+  if constexpr (kIsFloat<T>)
+    if (std::isnan(to_double(a))) return !std::isnan(to_double(b));
+  return largest ? below(b, a) : below(a, b);
+}
+
 template <bool largest>
 void arg(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
   const AxisSplit split(src[0].dims, attrs.get_int("axis"));
@@ -30,9 +39,7 @@ void arg(const Attrs& attrs, std::span<const View> src, std::span<const View> ds
       for (int64_t i = 1; i < split.extent; ++i) {
         const T value = line[i * split.inner];
         const T champion = line[best * split.inner];
-        const bool better = largest ? below(champion, value) : below(value, champion);
-        const bool worse = largest ? below(value, champion) : below(champion, value);
-        if (better || (last && !worse)) best = i;
+        if (better<largest>(value, champion) || (last && !better<largest>(champion, value))) best = i;
       }
       *to++ = best;
     });
