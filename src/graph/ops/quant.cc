@@ -47,9 +47,10 @@ void infer_dynamic_quantize(InferContext& c) {
 }
 
 /// Operands x scale zero, w scale zero, y scale zero: types that both QLinear operators share.
-void need_qlinear_types(const InferContext& c) {
+void need_qlinear_types(const InferContext& c, std::initializer_list<DType> scales) {
   for (size_t i : {0, 3, 7}) c.need_dtype(i, {DType::u8, DType::i8});
-  for (size_t i : {1, 4, 6}) c.need_dtype(i, {DType::f32});
+  for (size_t i : {1, 4, 6}) c.need_dtype(i, scales);
+  for (size_t i : {4, 6}) c.need_same_dtype(1, i);
   c.need_same_dtype(0, 2);
   c.need_same_dtype(3, 5);
   need_one_element(c, 6, "scale of y");
@@ -57,7 +58,7 @@ void need_qlinear_types(const InferContext& c) {
 }
 
 void infer_qlinear_conv(InferContext& c) {
-  need_qlinear_types(c);
+  need_qlinear_types(c, {DType::f32});
   c.need_dtype(8, {DType::i32});
   need_one_element(c, 1, "scale of x");
   need_one_element(c, 2, "zero point of x");
@@ -70,7 +71,7 @@ void infer_qlinear_conv(InferContext& c) {
 }
 
 void infer_qlinear_matmul(InferContext& c) {
-  need_qlinear_types(c);
+  need_qlinear_types(c, {DType::f32, DType::f16, DType::bf16});
   for (size_t i : {1, 2}) need_per_row(c, i, 0);
   for (size_t i : {4, 5}) need_per_column(c, i, 3);
   infer_matmul_of(c, 0, 3, c.dtype(7));

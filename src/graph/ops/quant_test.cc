@@ -36,6 +36,12 @@ TEST(QuantRules, QLinear) {
       Error);
   EXPECT_EQ(rule("QLinearMatMul", {u8({7, 2, 3}), one, u8({}), i8({3, 4}), f32({4}), i8({4}), one, u8({})}),
             "u8[7x2x4]");
+  for (DType scale : {DType::f16, DType::bf16}) {  // since opset 21, and for products only
+    const ValueType s = typed(scale, {});
+    EXPECT_EQ(rule("QLinearMatMul", {u8({2, 3}), s, u8({}), i8({3, 4}), s, i8({}), s, u8({})}), "u8[2x4]");
+    EXPECT_THROW(rule("QLinearMatMul", {u8({2, 3}), s, u8({}), i8({3, 4}), one, i8({}), s, u8({})}), Error);
+    EXPECT_THROW(rule("QLinearConv", {u8({1, 3, 8, 8}), s, u8({}), i8({4, 3, 3, 3}), s, i8({}), s, u8({})}), Error);
+  }
   EXPECT_THROW(rule("QLinearMatMul", {u8({2, 3}), f32({3}), u8({}), i8({3, 4}), one, i8({}), one, u8({})}), Error);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/threads.h"
 #include "kernels/ref/broadcast.h"
+#include "kernels/ref/number.h"
 #include "tensor/view.h"
 
 namespace tercel {
@@ -120,7 +121,12 @@ class PerLine {
     Dims dims = view.dims;
     if (dims.size() >= 2) dims.erase(dims.end() - flat_axis);
     const std::array strides{broadcast_strides(dims, grid)};
-    walk(grid, strides, [&](int64_t i, const auto& at) { values_[static_cast<size_t>(i)] = view.as<T>()[at[0]]; });
+    visit_number(view.dtype, [&](auto tag) {  // scales may be half floats where T is float
+      using S = typename decltype(tag)::type;
+      walk(grid, strides, [&](int64_t i, const auto& at) {
+        values_[static_cast<size_t>(i)] = static_cast<T>(static_cast<Compute<S>>(view.as<S>()[at[0]]));
+      });
+    });
   }
 
   int64_t lines_;

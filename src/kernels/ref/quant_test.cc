@@ -44,6 +44,19 @@ TEST(RefQuant, ConvScalesByChannel) {
   EXPECT_THAT(elements<int8_t>(y), ElementsAre(8, -4, -128, 127));
 }
 
+TEST(RefQuant, MatMulWithHalfScales) {
+  const auto half = [](std::vector<float> values) {
+    std::vector<Half> halves(values.begin(), values.end());
+    return Tensor::of<Half>({static_cast<int64_t>(halves.size())}, halves);
+  };
+  const auto y = run_ref(
+      "QLinearMatMul",
+      {Tensor::of<int8_t>({2, 1}, {1, 2}), half({1, 10}), Tensor::scalar<int8_t>(0), Tensor::of<int8_t>({1, 2}, {1, 2}),
+       half({1, 2}), Tensor::of<int8_t>({2}, {0, 1}), half({0.5f}), Tensor::scalar<uint8_t>(5)},
+      DType::u8, {2, 2});
+  EXPECT_THAT(elements<uint8_t>(y), ElementsAre(7, 9, 45, 85));
+}
+
 TEST(RefQuant, MatMulScalesByRowAndColumn) {
   const auto y = run_ref("QLinearMatMul",
                          {Tensor::of<int8_t>({2, 1}, {1, 2}), Tensor::of<float>({2}, {1, 10}),
