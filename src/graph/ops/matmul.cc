@@ -40,7 +40,8 @@ void infer_gemm(InferContext& c) {
 }
 
 void infer_einsum(InferContext& c) {
-  c.need_dtype(0, kNumbers);
+  c.need_dtype(0, {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64,
+                   DType::u8, DType::u16, DType::u32, DType::u64});
   std::vector<Dims> shapes;
   for (size_t i = 0; i < c.inputs(); ++i) {
     if (!c.has(i)) fail_input("input {} is left out", i);
