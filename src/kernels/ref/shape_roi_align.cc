@@ -29,13 +29,13 @@ Sample bilinear(double y, double x, int64_t h, int64_t w) {
   return sample;
 }
 
-/// Samples per bin along one axis: as told, or one per element of the picture. Bounded: a region is a stranger's
-/// number.
+/// Samples per bin along one axis: as told, or one per element of the picture, which is none for a region without
+/// extent or turned round. Bounded: a region is a stranger's number.
 int64_t samples_per_bin(int64_t told, double bin) {
   if (told > 0) return told;
   const double count = std::ceil(bin);
   if (!(count <= 1024)) fail(ErrorCode::limit, "a bin of {} elements is too large", bin);
-  return std::max(static_cast<int64_t>(count), int64_t{1});
+  return static_cast<int64_t>(std::max(count, 0.0));
 }
 
 void roi_align(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
@@ -84,7 +84,8 @@ void roi_align(const Attrs& attrs, std::span<const View> src, std::span<const Vi
               sum += value;
               largest = std::max(largest, top);
             }
-            const double result = average ? sum / static_cast<double>(per_y * per_x) : largest;
+            const double mean_or_largest = average ? sum / static_cast<double>(samples.size()) : largest;
+            const double result = samples.empty() ? 0 : mean_or_largest;
             dst[0].as<T>()[((r * channels + c) * oh + i) * ow + j] = convert<T>(result);
           }
         }
