@@ -20,7 +20,9 @@ struct Taps {
   std::vector<double> weight;
 };
 
-int64_t nearest(double x, std::string_view mode) {
+/// In float, like everybody else: 8 / 1.6f is 5 there, and a little less in double.
+int64_t nearest(double position, std::string_view mode) {
+  const double x = static_cast<float>(position);
   if (mode == "floor") return static_cast<int64_t>(std::floor(x));
   if (mode == "ceil") return static_cast<int64_t>(std::ceil(x));
   if (mode == "round_prefer_ceil") return static_cast<int64_t>(std::floor(x + 0.5));
