@@ -54,7 +54,7 @@ class Reader {
     }
     if (!graph) fail_input("holds no graph: not an ONNX model, or cut short");
     if (has_functions) fail_unsupported("the model defines functions of its own; inline them first (onnx.inliner)");
-    if (!opset_ && foreign_domains_) fail_unsupported("the model uses operators of other domains only");
+    if (!opset_) refuse_other_domains(*graph);
     if (!opset_) fail_input("names no opset for the standard operators");
     if (*opset_ < kOldestOpset || *opset_ > kNewestOpset)
       fail_unsupported("opset {}; Tercel reads {} to {}", *opset_, kOldestOpset, kNewestOpset);
@@ -64,6 +64,26 @@ class Reader {
   }
 
  private:
+  static bool is_other_domain(std::string_view domain) { return !domain.empty() && domain != "ai.onnx"; }
+
+  static void refuse_other_domain(const RawNode& node) {
+    if (!is_other_domain(node.domain)) return;
+    fail_unsupported("Tercel has no operator '{}' of domain '{}'; it reads the standard operators only", node.op,
+                     node.domain);
+  }
+
+  /// A model that imports other domains only: what it asks of them is a better answer than what it does not import.
+  static void refuse_other_domains(const pbf_reader& graph) {
+    for (pbf_message<GraphField> m(graph); m.next();) {
+      if (m.tag() != GraphField::node) {
+        m.skip();
+        continue;
+      }
+      const RawNode node = read_raw_node(m.get_message());
+      at_place([&] { return describe(node); }, [&] { refuse_other_domain(node); });
+    }
+  }
+
   void read_opset(pbf_message<OpsetField> m) {
     std::string domain;
     int64_t version = 0;
@@ -74,10 +94,7 @@ class Reader {
         default: m.skip();
       }
     }
-    if (!domain.empty() && domain != "ai.onnx") {  // a node of another domain is refused where it stands
-      foreign_domains_ = true;
-      return;
-    }
+    if (is_other_domain(domain)) return;  // a node of another domain is refused where it stands
     if (opset_ && *opset_ != version)
       fail_input("names two opsets for the standard operators, {} and {}", *opset_, version);
     opset_ = version;
@@ -247,8 +264,7 @@ class Reader {
     const RawNode raw = read_raw_node(message);
     at_place([&] { return describe(raw); },
              [&] {
-               if (!raw.domain.empty() && raw.domain != "ai.onnx")
-                 fail_unsupported("Tercel has no operators of domain '{}'", raw.domain);
+               refuse_other_domain(raw);
                Draft draft{graph_, *opset_, raw.op, raw.name, {}, {}, {}};
                for (const std::string& name : raw.inputs)
                  draft.inputs.push_back(name.empty() ? nullptr : mention(name));
@@ -384,7 +400,6 @@ class Reader {
   TensorSource source_;
   Graph graph_;
   std::optional<int64_t> opset_;
-  bool foreign_domains_ = false;
   std::vector<std::string> warnings_;
   std::unordered_map<std::string, Value*> named_;  // by the file; the graph's other names are of translation
   std::unordered_set<const Value*> promised_;      // read before any node made it

@@ -36,6 +36,7 @@ struct NodeText {
 /// A model with one f32 input `x` of 2x3, whatever initialisers and nodes, and outputs by name.
 struct ModelText {
   int64_t opset = 17;
+  std::string opset_domain;
   std::vector<std::string> initialisers;  // TensorProto messages
   std::vector<NodeText> nodes;
   std::vector<std::string> outputs{"y"};
@@ -48,6 +49,7 @@ struct ModelText {
     model.add_int64(ModelField::ir_version, 8);
     {
       pbf_builder<OpsetField> import(model, ModelField::opset_import);
+      if (!opset_domain.empty()) import.add_string(OpsetField::domain, opset_domain);
       import.add_int64(OpsetField::version, opset);
     }
     pbf_builder<GraphField> graph(model, ModelField::graph);
@@ -200,7 +202,12 @@ TEST(Reader, SaysWhatIsWrongWithTheGraph) {
   text.nodes = {{"FusedAdd", {"x", "x"}, {"y"}}};  // ours, not ONNX's
   expect_refusal(text.bytes(), "no operator 'FusedAdd'");
   text.nodes = {{"Relu", {"x"}, {"y"}, "n", "com.example"}};
-  expect_refusal(text.bytes(), "domain 'com.example'");
+  expect_refusal(text.bytes(), "node 'n' (Relu): Tercel has no operator 'Relu' of domain 'com.example'");
+  text.opset_domain = "com.example";  // and nothing else is imported
+  expect_refusal(text.bytes(), "node 'n' (Relu): Tercel has no operator 'Relu' of domain 'com.example'");
+  text.nodes = {kRelu};
+  expect_refusal(text.bytes(), "names no opset for the standard operators");
+  text.opset_domain.clear();
   text.nodes = {kRelu};
   text.outputs = {"z"};
   expect_refusal(text.bytes(), "output 'z' is made by nothing");
@@ -263,6 +270,64 @@ TEST(Writer, AsksForTheOpsetOfWhatIsSaid) {
   EXPECT_EQ(opset_of("%y : i64[1] = Shape(%x) {start = 1}"), 15);
   EXPECT_EQ(opset_of("%y, %z : f32[1x4], f32[2x4] = Split(%x) {num_outputs = 2}"), 18);
   EXPECT_EQ(opset_of("%y, %z : f32[3x2], f32[3x2] = Split(%x) {axis = 1, num_outputs = 2}"), 13);
+}
+
+TEST(Writer, AsksForTheOpsetThatHasTheTypes) {
+  const auto opset_of = [](const std::string& text) { return needed_opset(parse_graph(text)); };
+  const auto unary = [&](const std::string& op, const std::string& type, const std::string& result) {
+    return opset_of(fmt::format("input %x : {}[2x3]\n%y : {}[2x3] = {}(%x)\noutput %y\n", type, result, op));
+  };
+  const auto binary = [&](const std::string& op, const std::string& type) {
+    return opset_of(fmt::format("input %x : {0}[2]\n%y : {0}[2] = {1}(%x, %x)\noutput %y\n", type, op));
+  };
+  for (const char* op : {"Add", "Sub", "Mul", "Div"}) {
+    for (const char* type : {"f32", "bf16", "i32", "u64"}) EXPECT_EQ(binary(op, type), 13) << op << type;
+    for (const char* type : {"i8", "u8", "i16", "u16"}) EXPECT_EQ(binary(op, type), 14) << op << type;
+  }
+  EXPECT_EQ(binary("PRelu", "bf16"), 16);
+  EXPECT_EQ(unary("Relu", "f32", "f32"), 13);
+  EXPECT_EQ(unary("Relu", "i8", "i8"), 14);
+  EXPECT_EQ(unary("LeakyRelu", "bf16", "bf16"), 16);
+  EXPECT_EQ(unary("IsInf", "f16", "bool"), 20);
+  EXPECT_EQ(unary("Round", "bf16", "bf16"), 22);
+  EXPECT_EQ(unary("Sqrt", "bf16", "bf16"), 13);
+  EXPECT_EQ(opset_of("input %x : bool[2]\n%y : bool[1] = ReduceMax(%x)\noutput %y\n"), 20);
+  EXPECT_THROW(unary("Celu", "f64", "f64"), Error);  // no opset up to 22 has it
+  const auto quantize = [&](const std::string& x, const std::string& scale, const std::string& zero) {
+    return opset_of(
+        fmt::format("input %x : {0}[2]\ninput %s : {1}[]\ninput %z : {2}[]\n"
+                    "%y : {2}[2] = QuantizeLinear(%x, %s, %z)\noutput %y\n",
+                    x, scale, zero));
+  };
+  EXPECT_EQ(quantize("f32", "f32", "u8"), 13);
+  EXPECT_EQ(quantize("f16", "f16", "u8"), 19);
+  EXPECT_EQ(quantize("f32", "f32", "u16"), 21);
+  EXPECT_EQ(quantize("i32", "f32", "u8"), 13);
+  EXPECT_THROW(quantize("i32", "f32", "u16"), Error);  // 16 bits came when the scale had to have the data's type
+}
+
+TEST(Writer, AsksForTheOpsetThatHasTheWords) {
+  const auto opset_of = [](const std::string& node) {
+    return needed_opset(
+        parse_graph("input %x : f32[1x1x4x4]\ninput %g : f32[1x2x2x2]\ninput %p : i64[8]\n" + node + "\noutput %y\n"));
+  };
+  EXPECT_EQ(opset_of("%y : f32[1x1x2x2] = GridSample(%x, %g)"), 16);
+  EXPECT_EQ(opset_of("%y : f32[1x1x2x2] = GridSample(%x, %g) {mode = \"nearest\"}"), 16);
+  EXPECT_EQ(opset_of("%y : f32[1x1x2x2] = GridSample(%x, %g) {mode = \"cubic\"}"), 20);
+  EXPECT_EQ(opset_of("%y : f32[?x?x?x?] = Pad(%x, %p) {mode = \"edge\"}"), 13);
+  EXPECT_EQ(opset_of("%y : f32[?x?x?x?] = Pad(%x, %p) {mode = \"wrap\"}"), 19);
+}
+
+TEST(Reader, GridSampleBeforeOpset20HadOtherWords) {
+  for (int64_t opset : {16, 20}) {
+    ModelText text;
+    text.opset = opset;
+    text.input_dims = {1, 1, 4, 2};
+    text.nodes = {{"GridSample", {"x", "x"}, {"y"}}};
+    const ReadResult result = read(text.bytes());
+    EXPECT_EQ(result.graph.nodes()[0]->attrs.get_string("mode"), "linear");
+    EXPECT_EQ(needed_opset(result.graph), 16);  // both call the default so
+  }
 }
 
 TEST(Reader, SaysWhichOpsetsItReads) {

@@ -23,7 +23,8 @@ void clip(Draft& d) {
   }
 }
 
-// At inference Dropout passes its input on; a mask, where somebody wants it, is all true.
+// At inference Dropout passes its input on; a mask, where somebody wants it, is all true. Until opset 10 it had the
+// type of the data.
 void dropout(Draft& d) {
   if (Value* training = d.input(2)) {
     if (!training->is_constant()) fail_unsupported("training_mode is not a constant");
@@ -36,7 +37,9 @@ void dropout(Draft& d) {
   d.add_final("Identity", {d.input(0)});
   if (d.output(1) != nullptr) {
     Value* shape = d.add("Shape", {d.input(0)});
-    d.add_final("ConstantOfShape", {shape}, {{"value", Tensor::of<Bool>({1}, {Bool(true)})}}, 1);
+    const Attrs all_true{{"value", Tensor::of<Bool>({1}, {Bool(true)})}};
+    if (d.opset < 10) d.add_final("CastLike", {d.add("ConstantOfShape", {shape}, all_true), d.input(0)}, {}, 1);
+    else d.add_final("ConstantOfShape", {shape}, all_true, 1);
   }
   d.finished = true;
 }

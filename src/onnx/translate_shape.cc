@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "base/error.h"
 #include "onnx/translate.h"
 
@@ -51,17 +53,53 @@ void pad(Draft& d) {
   }
 }
 
-// Opset 10's Resize(X, scales) and Upsample sample at x * scale without half-pixel shift, and round down.
+/// Scales as they are above 1, and 1 for the others; or the reverse.
+Value* scales_beyond_one(Draft& d, Value* scales, bool enlarging) {
+  if (!scales->is_constant() || scales->type.dtype != DType::f32)
+    return d.add(enlarging ? "Max" : "Min", {scales, d.graph.add_constant("one", Tensor::scalar<float>(1))});
+  std::vector<float> kept;
+  for (int64_t i = 0; i < scales->constant.elements(); ++i) {
+    const float scale = scales->constant.at<float>(i);
+    kept.push_back((scale > 1) == enlarging ? scale : 1);
+  }
+  return d.graph.add_constant("scales", Tensor::of<float>({static_cast<int64_t>(kept.size())}, kept));
+}
+
+/// Does any axis grow, does any shrink? Both where the scales are not known yet.
+std::pair<bool, bool> grows_and_shrinks(const Value* scales) {
+  if (!scales->is_constant()) return {true, true};
+  bool grows = false, shrinks = false;
+  for (double scale : scales->constant.to_doubles()) {
+    grows |= scale > 1;
+    shrinks |= scale < 1;
+  }
+  return {grows, shrinks};
+}
+
+// Opset 10's Resize(X, scales) and Upsample sample at x / scale without half-pixel shift. The nearest element is the
+// one before along axes that grow and the one after along axes that shrink (the standard's own example of opset 10
+// reduces 1 2 3 4 by 0.6 to 1 3): two steps, where there are both.
 void resize_asymmetric(Draft& d) {
   Value* scales = d.input(1);
   if (const auto* list = d.attr<std::vector<float>>("scales")) {  // Upsample 7
     scales = d.graph.add_constant("scales", Tensor::of<float>({static_cast<int64_t>(list->size())}, *list));
     d.attrs.erase("scales");
   }
+  if (scales == nullptr) fail_input("the scales are missing");
   d.op = "Resize";
-  d.inputs = {d.input(0), nullptr, scales};
   d.attrs.set("coordinate_transformation_mode", std::string("asymmetric"));
   d.attrs.set("nearest_mode", std::string("floor"));
+  Value* x = d.input(0);
+  const std::string* mode = d.attr<std::string>("mode");
+  if (mode == nullptr || *mode == "nearest") {
+    const auto [grows, shrinks] = grows_and_shrinks(scales);
+    if (grows && shrinks) {
+      x = d.add("Resize", {x, nullptr, scales_beyond_one(d, scales, true)}, d.attrs);
+      scales = scales_beyond_one(d, scales, false);
+    }
+    if (shrinks) d.attrs.set("nearest_mode", std::string("ceil"));
+  }
+  d.inputs = {x, nullptr, scales};
 }
 
 void resize(Draft& d) {
@@ -69,6 +107,14 @@ void resize(Draft& d) {
 }
 
 void scatter(Draft& d) { d.op = "ScatterElements"; }
+
+// Until opset 20 the modes were named for two axes.
+void grid_sample(Draft& d) {
+  const std::string* mode = d.attr<std::string>("mode");
+  if (mode == nullptr) return;
+  if (*mode == "bilinear") d.attrs.set("mode", std::string("linear"));
+  else if (*mode == "bicubic") d.attrs.set("mode", std::string("cubic"));
+}
 
 // Until opset 16 regions were not moved by half a pixel.
 void roi_align(Draft& d) {
@@ -78,9 +124,17 @@ void roi_align(Draft& d) {
 }  // namespace
 
 Rules shape_rules() {
-  return {{"Constant", constant}, {"Squeeze", squeeze},   {"Unsqueeze", squeeze},          {"Split", split},
-          {"Slice", slice},       {"Pad", pad},           {"Upsample", resize_asymmetric}, {"Resize", resize},
-          {"Scatter", scatter},   {"RoiAlign", roi_align}};
+  return {{"Constant", constant},
+          {"Squeeze", squeeze},
+          {"Unsqueeze", squeeze},
+          {"Split", split},
+          {"Slice", slice},
+          {"Pad", pad},
+          {"Upsample", resize_asymmetric},
+          {"Resize", resize},
+          {"Scatter", scatter},
+          {"RoiAlign", roi_align},
+          {"GridSample", grid_sample}};
 }
 
 }  // namespace tercel::onnx

@@ -1,10 +1,12 @@
 #include "onnx/writer.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "graph/op.h"
+#include "onnx/opset_needs.h"
 #include "onnx/proto.h"
 #include "onnx/tensor_proto.h"
 
@@ -96,49 +98,21 @@ void write_node(pbf_builder<GraphField>& graph, const Node& node, int64_t opset)
   }
 }
 
-/// The opset that a node needs beyond its operator's: attributes that are not what they were before they existed.
-int64_t needed_opset(const Node& node) {
-  struct Later {
-    std::string_view op, attribute;
-    int64_t since;
-  };
-  static constexpr Later kLater[] = {{"Reshape", "allowzero", 14},
-                                     {"Shape", "start", 15},
-                                     {"Shape", "end", 15},
-                                     {"ScatterElements", "reduction", 16},
-                                     {"ScatterND", "reduction", 16},
-                                     {"LpPool", "ceil_mode", 18},
-                                     {"LpPool", "dilations", 18},
-                                     {"Resize", "antialias", 18},
-                                     {"Resize", "axes", 18},
-                                     {"Resize", "keep_aspect_ratio_policy", 18},
-                                     {"AveragePool", "dilations", 19}};
-  int64_t opset = node.spec->since;
-  for (const Later& later : kLater) {
-    const Attr* value = node.is(later.op) ? node.attrs.find(later.attribute) : nullptr;
-    if (value != nullptr && !is_default(*node.spec, later.attribute, *value)) opset = std::max(opset, later.since);
-  }
-  if (node.is("Pad") && node.input(3) != nullptr) opset = std::max<int64_t>(opset, 18);  // axes
-  // Unequal parts that no operand tells: before, the number of results meant equal ones.
-  if (node.is("Split") && node.input(1) == nullptr && node.input(0)->type.ranked) {
-    const Dims& dims = node.input(0)->type.dims;
-    const int64_t extent =
-        dims[static_cast<size_t>(normalize_axis(node.attrs.get_int("axis"), static_cast<int64_t>(dims.size())))];
-    if (extent != kUnknown && extent % static_cast<int64_t>(node.outputs.size()) != 0)
-      opset = std::max<int64_t>(opset, 18);
-  }
-  return opset;
-}
-
 }  // namespace
 
 int64_t needed_opset(const Graph& graph) {
   int64_t opset = 13;
+  std::map<int64_t, std::string> latest;  // nodes that an opset is too new for
   for (const auto& node : graph.nodes()) {
     if (node->spec->since == 0)
       fail_unsupported("{}: ONNX has no such operator; it is made by Tercel's engine passes", node->describe());
-    opset = std::max(opset, needed_opset(*node));
+    const OpsetRange range = allowed_opsets(*node);
+    opset = std::max(opset, range.since);
+    latest.emplace(range.until, node->describe());
   }
+  if (!latest.empty() && latest.begin()->first < opset)
+    fail_unsupported("{}: ONNX has it up to opset {} only, and the network needs opset {}", latest.begin()->second,
+                     latest.begin()->first, opset);
   return opset;
 }
 
