@@ -114,6 +114,20 @@ export TERCEL_ISA=sse9
 exits 2 "'sse9'" classify "$squeezenet" "$cat"
 unset TERCEL_ISA
 
+# ---- extents that are not fixed: those of the pictures, or a question that names the axis
+
+dynamic=$source/tests/dynamic
+exits 0 '' inspect "$dynamic/picture.onnx"
+grep -q 'input *x  f32\[Nx3xHxW\]' out || failed "inspect: the input's symbols: $(cat out)"
+grep -q 'assumed *x is 1x3x224x224' out || failed "inspect: what is assumed: $(cat out)"
+grep -q 'output *y  f32\[1x49284x5\]' out || failed "inspect: a computed shape: $(cat out)"
+exits 0 '' inspect "$dynamic/picture.onnx" --json && is_json inspect of open extents
+grep -q '"shape": "Nx3xHxW"' out || failed "inspect --json: the input's symbols: $(cat out)"
+exits 0 '' bench "$dynamic/classifier.onnx" -n 2
+exits 0 '' inspect "$dynamic/sequence.onnx"
+exits 2 'axis 1 (T) is not fixed' bench "$dynamic/sequence.onnx" -n 2
+exits 0 '' bench "$dynamic/sequence.onnx" -n 2 --shape a=1x7x4
+
 # ---- compress: .tercel files wherever ONNX files are taken, sizes as asked, every bit back where asked
 
 exits 0 '' compress "$resnet" --target-ratio 7 -o small.tercel --json && is_json compress
@@ -135,6 +149,9 @@ same_files a.npy b.npy 'lossless is not'
 mkdir pictures empty_pictures
 for i in 1 2; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "pictures/$i$(basename "$photo")"; done; done
 exits 0 '' compress "$resnet" --calibrate pictures --max-drop 50 --profile fast -o fast.tercel
+exits 0 '' compress "$dynamic/classifier.onnx" -o open.tercel --calibrate pictures --target-ratio 2
+exits 0 '' inspect open.tercel --json
+grep -q '"shape": "Nx3xHxW"' out || failed "compress fixed the extents: $(cat out)"
 exits 0 '' front "$resnet" --calibrate pictures --ratios 5,8 --html front.html --json && is_json front
 grep -q '</svg>' front.html || failed 'front --html wrote no chart'
 cp small.tercel before.tercel

@@ -318,6 +318,39 @@ TEST(Session, BatchesMayChangeFromCallToCall) {
   }
 }
 
+/// What `full_shapes` asks for; empty where it asks nothing.
+std::string question(const Model& model, const InputShapes& given = {}) {
+  return refusal(ErrorCode::bad_input, [&] { model.full_shapes(given); });
+}
+
+TEST(Session, ExtentsThatAreNotFixedAreThoseOfThePictures) {
+  const Model model = load(TERCEL_SOURCE_DIR "/tests/dynamic/picture.onnx");  // x: N 3 H W
+  EXPECT_EQ(model.full_shapes().at("x"), (std::vector<int64_t>{1, 3, 224, 224}));
+  const Model small = model.with_metadata({{"tercel.preprocess.width", "40"}, {"tercel.preprocess.height", "24"}});
+  EXPECT_EQ(small.full_shapes().at("x"), (std::vector<int64_t>{1, 3, 24, 40}));
+  EXPECT_EQ(small.full_shapes({{"x", {2, 3, 8, 9}}}).at("x"), (std::vector<int64_t>{2, 3, 8, 9}));
+  Session session(small);
+  EXPECT_GT(session.prepare().steps.size(), 0u);
+  EXPECT_THAT(refusal(ErrorCode::bad_input, [&] { model.likely_shapes({{"no", {1}}}); }), HasSubstr("'no'"));
+}
+
+TEST(Session, ExtentsThatNothingTellsAreAskedFor) {
+  const Model model = load(TERCEL_SOURCE_DIR "/tests/dynamic/sequence.onnx");  // a: N T 4; b: N T 4; y: a + b
+  EXPECT_EQ(model.likely_shapes().at("b"), (std::vector<int64_t>{1, -1, 4}));
+  EXPECT_THAT(question(model),
+              HasSubstr("input 'a': the extent of axis 1 (T) is not fixed: give a shape (--shape a=...)"));
+  // The same symbol is the same extent.
+  EXPECT_EQ(model.full_shapes({{"a", {2, 5, 4}}}).at("b"), (std::vector<int64_t>{2, 5, 4}));
+}
+
+TEST(Session, ComputedShapesAreKnownOnceTheInputsAre) {
+  const Model model = load(TERCEL_SOURCE_DIR "/tests/dynamic/picture.onnx").with_shapes({{"x", {1, 3, 8, 10}}});
+  int64_t macs = 0;
+  for (const NodeInfo& node : model.nodes()) macs += node.macs;
+  EXPECT_EQ(macs, 1 * 4 * 6 * 8 * 27 + 48 * 4 * 5);  // the convolution, and the product behind the reshape
+  EXPECT_EQ(model.outputs()[0].dims, (std::vector<int64_t>{1, 48, 5}));
+}
+
 TEST(Session, MemoryHasALimit) {
   SessionOptions options;
   options.max_memory = 1000;

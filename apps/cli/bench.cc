@@ -28,10 +28,7 @@ std::vector<Array> made_up_inputs(const Model& model, const InputShapes& shapes)
   std::vector<Array> arrays;
   std::mt19937 engine(1);
   for (const Port& port : model.inputs()) {
-    std::vector<int64_t> dims = shapes.contains(port.name) ? shapes.at(port.name) : port.dims;
-    for (int64_t& d : dims)
-      if (d < 0) d = 1;
-    Array array(port.dtype, dims);
+    Array array(port.dtype, shapes.at(port.name));
     if (port.dtype == DType::f32)
       for (float& x : array.floats()) x = static_cast<float>(engine()) / 2147483648.0f - 1.0f;
     arrays.push_back(std::move(array));
@@ -49,7 +46,7 @@ std::string gflops(const StepReport& s) {
 
 void run(const Flags& flags) {
   const Model model = load_with_warnings(flags.model);
-  const InputShapes shapes = flags.shape.shapes(model);
+  const InputShapes shapes = model.full_shapes(flags.shape.shapes(model));
   Session session(model, flags.run.session());
   try {
     session.prepare(shapes);  // inputs of a network too large for this machine had better not be made up at all

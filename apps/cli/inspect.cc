@@ -25,24 +25,24 @@ Json ports_json(const std::vector<Port>& ports) {
 }
 
 struct Summary {
-  Model model;
+  Model declared;  ///< with the shapes of the command line only
+  Model model;     ///< with likely shapes too
+  InputShapes assumed;
   std::vector<NodeInfo> nodes;
   std::map<std::string, int> operators;
   int64_t macs = 0;
 };
 
-/// With shapes filled in as `Session::prepare` would: extents that are not fixed become 1.
+/// With likely shapes where extents are not fixed; what nothing tells stays open.
 Summary summarise(const Flags& flags) {
-  Model model = load_with_warnings(flags.model);
-  InputShapes shapes = flags.shape.shapes(model);
-  for (const Port& port : model.inputs()) {
-    if (shapes.contains(port.name) || !port.ranked) continue;
-    std::vector<int64_t> dims = port.dims;
-    for (int64_t& d : dims)
-      if (d < 0) d = 1;
-    shapes[port.name] = dims;
-  }
-  Summary s{model.with_shapes(shapes), {}, {}, 0};
+  const Model model = load_with_warnings(flags.model);
+  const InputShapes given = flags.shape.shapes(model);
+  const InputShapes likely = model.likely_shapes(given);
+  const Model declared = model.with_shapes(given);
+  Summary s{declared, model.with_shapes(likely), {}, {}, {}, 0};
+  for (const Port& port : declared.inputs())
+    if (const auto at = likely.find(port.name); at != likely.end() && at->second != port.dims)
+      s.assumed[port.name] = at->second;
   s.nodes = s.model.nodes();
   for (const NodeInfo& node : s.nodes) {
     ++s.operators[node.op];
@@ -59,6 +59,9 @@ void print_summary(const Summary& s, const Flags& flags) {
   };
   ports("input", load(flags.model).inputs());
   ports("output", s.model.outputs());
+  for (const Port& port : s.model.inputs())
+    if (s.assumed.contains(port.name))
+      print(fmt::format("  {:<10} {} is {} (--shape says otherwise)\n", "assumed", port.name, shape_text(port)));
   print(fmt::format("  {:<10} {} ({})\n", "parameters", scaled(static_cast<double>(s.model.parameters())),
                     bytes_text(static_cast<size_t>(s.model.parameter_bytes()))));
   print(fmt::format("  {:<10} {}\n", "MACs", scaled(static_cast<double>(s.macs))));
@@ -89,8 +92,9 @@ Json summary_json(const Summary& s) {
                      {"macs", node.macs},
                      {"parameters", node.parameters}});
   return {{"model", s.model.name()},
-          {"inputs", ports_json(s.model.inputs())},
-          {"outputs", ports_json(s.model.outputs())},
+          {"inputs", ports_json(s.declared.inputs())},
+          {"outputs", ports_json(s.declared.outputs())},
+          {"assumed_shapes", s.assumed},
           {"parameters", s.model.parameters()},
           {"parameter_bytes", s.model.parameter_bytes()},
           {"macs", s.macs},

@@ -75,9 +75,16 @@ class Model {
   /// Writes standard ONNX that any runtime loads. Throws Error where the graph holds operators ONNX does not have.
   void save_onnx(const std::filesystem::path& path) const;
 
-  /// This model with fixed input shapes: types of all values follow as far as they can. Throws Error naming an input
-  /// that is not there or has other extents.
+  /// This model with fixed input shapes: types of all values follow as far as they can. An extent of -1 stays as the
+  /// model declares it. Throws Error naming an input that is not there or has other extents.
   Model with_shapes(const InputShapes& shapes) const;
+
+  /// A shape for every input: as given, else as declared. An extent that is not fixed is what an extent of the same
+  /// symbol is elsewhere, 1 along the first axis (the batch), and along height and width of a picture what
+  /// preprocessing() says. What nothing tells stays -1; an input without a declared rank has no entry.
+  InputShapes likely_shapes(const InputShapes& given = {}) const;
+  /// The same; throws Error that names the input and the axis which nothing tells.
+  InputShapes full_shapes(const InputShapes& given = {}) const;
 
   const Impl& impl() const { return *impl_; }
 

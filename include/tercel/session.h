@@ -61,7 +61,7 @@ class Session {
   /// call with new shapes prepares a plan). Throws Error naming the input whose type or shape does not fit.
   std::vector<Array> run(const std::vector<Array>& inputs);
 
-  /// Prepares for these shapes now instead of at the first run; extents left out default to 1 where they are not fixed.
+  /// Prepares for these shapes now instead of at the first run; extents left out are those of Model::full_shapes.
   PlanReport prepare(const InputShapes& shapes = {});
 
   /// The `top` most likely classes. The first output must hold one score per class.

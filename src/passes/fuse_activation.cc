@@ -1,5 +1,6 @@
 #include "passes/fuse_activation.h"
 
+#include <cmath>
 #include <limits>
 
 #include "passes/match.h"
@@ -33,7 +34,7 @@ Fused activation_of(const Node& node) {
     for (size_t i : {size_t{1}, size_t{2}}) {
       if (node.input(i) == nullptr) continue;
       const auto bound = scalar_constant(node.input(i));
-      if (!bound) return {};
+      if (!bound || std::isnan(*bound)) return {};  // kernels differ in what they make of NaN as a bound
       (i == 1 ? clip.alpha : clip.beta) = static_cast<float>(*bound);
     }
     return clip;

@@ -25,11 +25,7 @@ Model settled(const Model& model) {
   auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
   Graph& graph = impl->graph;
   if (graph.inputs().size() != 1) fail_unsupported("gradient: {} inputs, wanted 1", graph.inputs().size());
-  const Value* input = graph.inputs()[0];
-  if (!input->type.ranked) fail_input("input '{}' has no shape of its own: give one", input->name);
-  Dims dims = input->type.dims;
-  std::replace(dims.begin(), dims.end(), kUnknown, int64_t{1});
-  set_input_shapes(graph, {{input->name, dims}});
+  set_input_shapes(graph, model.full_shapes());
   rewrite(graph, minimal_recipe());
   infer_types(graph);
   return Model(std::move(impl));

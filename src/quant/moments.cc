@@ -172,7 +172,10 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
         session, progress);
   } else {
     for (const LinearSite& site : sites) values.push_back(site.output);
-    Gradient gradient(model, values, session);
+    // Extents that the network leaves open are those of the pictures.
+    const Model sized =
+        inputs.empty() ? model : model.with_shapes({{model.inputs().at(0).name, inputs.front().dims()}});
+    Gradient gradient(sized, values, session);
     Rng rng(options.seed);
     const bool probabilities = ends_in_softmax(model);
     for (size_t k = 0; k < inputs.size(); ++k) {

@@ -104,17 +104,61 @@ void set_input_shapes(Graph& graph, const InputShapes& shapes) {
     if (input == nullptr) fail_input("the model has no input '{}'", name);
     at_place([&] { return fmt::format("input '{}'", input->name); },
              [&] {
-               count_elements(dims);
-               const ValueType& type = input->type;
+               if (all_known(dims)) count_elements(dims);
+               ValueType& type = input->type;
                bool fits = !type.ranked || type.dims.size() == dims.size();
-               for (size_t i = 0; fits && type.ranked && i < dims.size(); ++i)
-                 fits = type.dims[i] == kUnknown || type.dims[i] == dims[i];
+               for (size_t i = 0; fits && i < dims.size(); ++i)
+                 fits = dims[i] >= kUnknown &&
+                        (!type.ranked || type.dims[i] == kUnknown || dims[i] == kUnknown || type.dims[i] == dims[i]);
                if (!fits) fail_input("wanted shape {}, got {}", to_string(type), to_string(dims));
-               input->type.ranked = true;
-               input->type.dims = dims;
+               if (!type.ranked) type.dims.assign(dims.size(), kUnknown);
+               type.ranked = true;
+               for (size_t i = 0; i < dims.size(); ++i)
+                 if (dims[i] != kUnknown) type.dims[i] = dims[i];
              });
   }
 }
+
+namespace {
+
+/// Shapes that the network computes (by Shape, Gather, Concat and the like) follow only from what they come to: a copy
+/// folds them, and its types are taken over.
+void learn_computed_shapes(Graph& graph) {
+  const auto open = [](const Value& value) { return !value.type.static_shape(); };
+  if (std::none_of(graph.values().begin(), graph.values().end(), [&](const auto& value) { return open(*value); }))
+    return;
+  Graph folded = graph.clone();
+  rewrite(folded, minimal_recipe());
+  infer_types(folded);
+  for (const auto& value : graph.values())
+    if (const Value* known = folded.find_value(value->name);
+        known != nullptr && open(*value) && known->type.ranked && known->type.dtype == value->type.dtype)
+      value->type = known->type;
+}
+
+/// One input that takes pictures: f32 of rank 4 with three channels.
+bool is_picture(const std::vector<Port>& ports) {
+  if (ports.size() != 1 || ports[0].dtype != DType::f32 || !ports[0].ranked) return false;
+  const std::vector<int64_t>& dims = ports[0].dims;
+  return dims.size() == 4 && (dims[1] == 3 || dims[3] == 3 || (dims[1] == kUnknown && dims[3] == kUnknown));
+}
+
+/// What is not fixed, as the preprocessing makes it; as it is where that contradicts what is fixed.
+Dims picture_dims(const Dims& dims, const Preprocessing& how) {
+  const Dims made = how.channels_last ? Dims{1, how.height, how.width, 3} : Dims{1, 3, how.height, how.width};
+  Dims filled = dims;
+  bool fits = true;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (filled[i] == kUnknown) filled[i] = made[i];
+    fits &= i == 0 || filled[i] == made[i];
+  }
+  if (fits || all_known(dims)) return filled;
+  filled = dims;
+  if (filled[0] == kUnknown) filled[0] = 1;
+  return filled;
+}
+
+}  // namespace
 
 Model Model::with_shapes(const InputShapes& shapes) const {
   return at_place(
@@ -123,8 +167,63 @@ Model Model::with_shapes(const InputShapes& shapes) const {
         auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->diary});
         set_input_shapes(impl->graph, shapes);
         infer_types(impl->graph);
+        learn_computed_shapes(impl->graph);
         return Model(impl);
       });
+}
+
+InputShapes Model::likely_shapes(const InputShapes& given) const {
+  const std::vector<Port> ports = inputs();
+  for (const auto& shape : given)
+    if (std::none_of(ports.begin(), ports.end(), [&](const Port& port) { return port.name == shape.first; }))
+      fail_input("the model has no input '{}'", shape.first);
+  InputShapes shapes;
+  std::map<std::string, int64_t> symbols;
+  const auto symbol = [](const Port& port, size_t axis) {
+    return axis < port.dim_names.size() ? port.dim_names[axis] : std::string();
+  };
+  const auto learn = [&](const Port& port, size_t axis, int64_t extent) {
+    if (extent != kUnknown && !symbol(port, axis).empty()) symbols.emplace(symbol(port, axis), extent);
+  };
+  for (const Port& port : ports) {
+    const auto at = given.find(port.name);
+    if (at != given.end()) {
+      shapes[port.name] = at->second;
+      for (size_t i = 0; i < at->second.size(); ++i) learn(port, i, at->second[i]);
+    } else if (port.ranked) {
+      Dims dims = port.dims;
+      if (!all_known(dims) && is_picture(ports)) dims = picture_dims(dims, preprocessing());
+      else if (!dims.empty() && dims[0] == kUnknown && !symbols.contains(symbol(port, 0))) dims[0] = 1;
+      for (size_t i = 0; i < dims.size(); ++i) learn(port, i, dims[i]);
+      shapes[port.name] = std::move(dims);
+    }
+  }
+  for (const Port& port : ports) {
+    const auto at = shapes.find(port.name);
+    for (size_t i = 0; at != shapes.end() && i < at->second.size(); ++i)
+      if (const auto known = symbols.find(symbol(port, i)); at->second[i] == kUnknown && known != symbols.end())
+        at->second[i] = known->second;
+  }
+  return shapes;
+}
+
+InputShapes Model::full_shapes(const InputShapes& given) const {
+  return at_place([&] { return name(); },
+                  [&] {
+                    InputShapes shapes = likely_shapes(given);
+                    for (const Port& port : inputs()) {
+                      const auto at = shapes.find(port.name);
+                      if (at == shapes.end()) fail_input("input '{}' has no shape of its own: give one", port.name);
+                      const Dims& dims = at->second;
+                      const auto open =
+                          static_cast<size_t>(std::find(dims.begin(), dims.end(), kUnknown) - dims.begin());
+                      if (open == dims.size()) continue;
+                      const bool named = open < port.dim_names.size() && !port.dim_names[open].empty();
+                      fail_input("input '{}': the extent of axis {}{} is not fixed: give a shape (--shape {}=...)",
+                                 port.name, open, named ? " (" + port.dim_names[open] + ")" : "", port.name);
+                    }
+                    return shapes;
+                  });
 }
 
 Model Model::with_metadata(const std::map<std::string, std::string>& more) const {

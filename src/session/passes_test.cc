@@ -258,6 +258,23 @@ output %y
               testing::Not(testing::Contains("LayerNormalization")));
 }
 
+TEST(Passes, NumbersThatAreNoneAsParameters) {
+  for (const std::string end :
+       {"const %low : f32[] = [nan]\n%y : f32[2x3x4x4] = Clip(%c, %low)",
+        "const %high : f32[] = [nan]\n%y : f32[2x3x4x4] = Clip(%c, _, %high)",
+        "%y : f32[2x3x4x4] = LeakyRelu(%c) {alpha = nan}", "%y : f32[2x3x4x4] = Elu(%c) {alpha = nan}"}) {
+    const Graph graph =
+        graph_of("input %x : f32[2x3x4x4]\ninput %w_c : f32[3x3x1x1]\n%c : f32[2x3x4x4] = Conv(%x, %w_c)\n" + end +
+                 "\noutput %y\n");
+    const auto fast = answer(graph, true), plain = answer(graph, false);
+    ASSERT_EQ(fast.size(), plain.size());
+    for (size_t i = 0; i < fast.size(); ++i) {
+      EXPECT_EQ(std::isnan(fast[i]), std::isnan(plain[i])) << end;
+      if (!std::isnan(plain[i])) EXPECT_NEAR(fast[i], plain[i], 1e-5) << end;
+    }
+  }
+}
+
 TEST(Passes, FoldConstantsStopsWhereASmallFileGrows) {
   std::string text = "input %x : f32[1]\nconst %c0 : f32[1] = [1]\n";
   for (int i = 0; i < 40; ++i)

@@ -220,20 +220,7 @@ std::vector<Array> Session::run(const std::vector<Array>& inputs) {
 }
 
 PlanReport Session::prepare(const InputShapes& shapes) {
-  InputShapes full;
-  for (const tercel::Value* input : impl_->model.impl().graph.inputs()) {
-    const auto given = shapes.find(input->name);
-    if (given != shapes.end()) {
-      full[input->name] = given->second;
-      continue;
-    }
-    if (!input->type.ranked) fail_input("input '{}' has no shape of its own: give one", input->name);
-    Dims dims = input->type.dims;
-    std::replace(dims.begin(), dims.end(), kUnknown, int64_t{1});
-    full[input->name] = dims;
-  }
-  for (const auto& [name, dims] : shapes)
-    if (!full.contains(name)) fail_input("the model has no input '{}'", name);
+  const InputShapes full = impl_->model.full_shapes(shapes);
   return impl_->report(impl_->prepare(nullptr, full));
 }
 
