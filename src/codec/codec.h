@@ -142,10 +142,13 @@ std::string encode_bytes(std::span<const std::byte> bytes);
 /// Throws Error where `bytes` is not a whole undamaged stream of `expected_size` bytes.
 std::vector<std::byte> decode_bytes(std::span<const std::byte> bytes, size_t expected_size);
 
-/// Floats bit for bit, NaN payloads too: their exponents, then the bytes of their mantissas, each as encode_bytes does.
+/// Elements bit for bit, NaN payloads too: their most significant bytes (of floating types the exponents), then the
+/// next, and so on, each as encode_bytes does.
+std::string encode_elements(std::span<const std::byte> elements, DType dtype);
 std::string encode_floats(std::span<const float> values);
 
-/// Throws Error where `bytes` is not a whole undamaged stream of as many floats as `values` holds.
+/// Throws Error where `bytes` is not a whole undamaged stream of as many elements.
+void decode_elements(std::span<const std::byte> bytes, DType dtype, std::span<std::byte> elements);
 void decode_floats(std::span<const std::byte> bytes, std::span<float> values);
 
 }  // namespace tercel::codec

@@ -1,17 +1,42 @@
-// How floats become planes of bytes.
+// How elements of any type become planes of bytes.
 #pragma once
 
 #include <bit>
+#include <concepts>
 #include <cstdint>
+#include <type_traits>
+
+#include "tensor/dtype.h"
 
 namespace tercel::codec {
 
-inline constexpr int kFloatPlanes = 4;
+/// What the bits of a plane are taken from: of floating types with the sign as the lowest bit, so that the exponent
+/// fills the first plane.
+template <std::unsigned_integral T>
+T turned(T bits, bool floating) {
+  return floating ? std::rotl(bits, 1) : bits;
+}
+template <std::unsigned_integral T>
+T turned_back(T bits, bool floating) {
+  return floating ? std::rotr(bits, 1) : bits;
+}
 
-/// The exponent in the top byte, the sign as the lowest bit: plane 0 is all exponent.
-inline uint32_t turned(float value) { return std::rotl(std::bit_cast<uint32_t>(value), 1); }
-inline float turned_back(uint32_t bits) { return std::bit_cast<float>(std::rotr(bits, 1)); }
+/// The most significant byte is plane 0.
+template <std::unsigned_integral T>
+int plane_shift(size_t plane) {
+  return static_cast<int>(8 * (sizeof(T) - 1 - plane));
+}
 
-inline int plane_shift(int plane) { return 24 - 8 * plane; }
+/// Calls f(T()) with the unsigned type as wide as the element.
+template <typename F>
+decltype(auto) visit_bits(DType dtype, F&& f) {
+  return visit_dtype(dtype, [&](auto tag) -> decltype(auto) {
+    constexpr size_t kWidth = sizeof(typename decltype(tag)::type);
+    if constexpr (kWidth == 1) return f(uint8_t{});
+    else if constexpr (kWidth == 2) return f(uint16_t{});
+    else if constexpr (kWidth == 4) return f(uint32_t{});
+    else return f(uint64_t{});
+  });
+}
 
 }  // namespace tercel::codec

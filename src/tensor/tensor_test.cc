@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "tensor/element_source.h"
+#include "tensor/narrow.h"
 
 namespace tercel {
 namespace {
@@ -31,6 +32,20 @@ TEST(Half, RoundsToNearestEvenAndOverflowsToInfinity) {
   EXPECT_TRUE(std::isinf(static_cast<float>(Half(65520.0f))));
   EXPECT_EQ(static_cast<float>(Half(0x1p-25f)), 0.0f);  // a tie between 0 and 2^-24
   EXPECT_EQ(static_cast<float>(Half(0x1.8p-24f)), 0x1p-23f);
+}
+
+TEST(Narrow, FiniteNumbersStayFinite) {
+  const std::vector<float> values{65519,          65520,    -1e6f,
+                                  1.00048828125f, 0x1p-25f, std::numeric_limits<float>::infinity()};
+  Tensor half(DType::f16, {6});
+  narrow(values, DType::f16, half.mutable_data());
+  EXPECT_EQ(to_floats(half), (std::vector<float>{65504, 65504, -65504, 1, 0, values[5]}));
+  Tensor brain(DType::bf16, {1});
+  narrow(std::vector<float>{std::numeric_limits<float>::max()}, DType::bf16, brain.mutable_data());
+  EXPECT_EQ(to_floats(brain)[0], 0x1.FEp127f);
+  Tensor wide(DType::f64, {6});
+  narrow(values, DType::f64, wide.mutable_data());
+  EXPECT_EQ(to_floats(wide), values);
 }
 
 TEST(BFloat16, RoundsToNearestEven) {
