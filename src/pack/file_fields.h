@@ -13,9 +13,9 @@ namespace tercel::pack {
 
 /// Tells a text-mode copy and a seven-bit road from a whole file, as PNG's signature does.
 inline constexpr unsigned char kMagic[8] = {0x89, 'T', 'R', 'C', 'L', '\r', '\n', 0x1A};
-/// 1 had no bases, 2 no streams without their rows and kernels of zeros. 4 is for files with a matrix of a trellis, and
-/// written for no others.
-inline constexpr uint8_t kVersion = 3, kTrellisVersion = 4;
+/// 1 had no bases, 2 no streams without their rows and kernels of zeros. 4 is for files with a matrix of a trellis, 5
+/// for those with levels of other types than f32, integers, or planes of other types; they are written for no others.
+inline constexpr uint8_t kVersion = 3, kTrellisVersion = 4, kTypesVersion = 5;
 
 inline constexpr int64_t kMaxGraphBytes = int64_t{256} << 20;
 inline constexpr int64_t kMaxFileBytes = int64_t{1} << 46;
@@ -64,10 +64,11 @@ void visit_basis(Visitor& visit, codec::KernelBasis& basis) {
 }
 
 enum class RecordKind : uint8_t {
-  matrix,  ///< levels of its own stream
-  vector,  ///< the next levels of the common stream of vectors
-  bytes,   ///< elements of any type, every bit as it was: planes of bytes through codec::encode_bytes
-  floats,  ///< f32 elements, every bit as it was: codec::encode_floats
+  matrix,    ///< levels of its own stream
+  vector,    ///< the next levels of the common stream of vectors
+  bytes,     ///< elements of any type, every bit as it was: planes of bytes through codec::encode_bytes
+  planes,    ///< the same through codec::encode_elements; before version 5 of f32 only
+  integers,  ///< elements of 8 bits as levels: codec::encode
 };
 
 /// One constant. What its element type and extents are stands in the graph. Streams follow each other in the payload in
@@ -84,13 +85,14 @@ struct Record {
   uint8_t trellis = 0;
   // vector
   uint8_t step_code = 0;
-  // matrix, bytes, floats
+  // matrix, bytes, planes, integers
   int64_t stream_bytes = 0;
 };
 
 template <typename Visitor>
 void visit_record(Visitor& visit, Record& record, uint8_t version) {
-  visit.byte("kind of record", record.kind, static_cast<uint8_t>(RecordKind::floats));
+  const RecordKind last = version >= kTypesVersion ? RecordKind::integers : RecordKind::planes;
+  visit.byte("kind of record", record.kind, static_cast<uint8_t>(last));
   if (record.kind == RecordKind::vector) {
     visit.byte("step of a vector", record.step_code, 255);
     return;

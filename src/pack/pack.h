@@ -14,12 +14,12 @@
 
 namespace tercel::pack {
 
-/// A constant as a matrix of levels; `transposed` where the constant holds columns x rows.
+/// A constant of a floating type as a matrix of levels; `transposed` where the constant holds columns x rows.
 struct CodedMatrix {
   std::shared_ptr<const codec::QuantisedMatrix> matrix;
   bool transposed = false;
 };
-/// A constant as levels with one step (codec::step_of); all vectors share one stream.
+/// A constant of a floating type as levels with one step (codec::step_of); all vectors share one stream.
 struct CodedVector {
   uint8_t step = 0;
   std::vector<int32_t> levels;
@@ -29,8 +29,11 @@ struct Lossless {};
 
 using Coding = std::variant<CodedMatrix, CodedVector, Lossless>;
 
-/// The file's bytes. Constants that `codings` does not name stay in the graph as they are, and long runs of zeros.
-/// Throws Error where the graph holds operators ONNX does not have.
+/// About how many bytes of a file the constant takes where it is Lossless.
+int64_t lossless_bytes(const Tensor& constant, const codec::EncodeOptions& options = {});
+
+/// The file's bytes. Constants that `codings` does not name stay in the graph as they are; so do those that are
+/// Lossless where that takes no more bytes. Throws Error where the graph holds operators ONNX does not have.
 std::string write(const Graph& graph, const std::map<std::string, Coding>& codings,
                   const codec::EncodeOptions& options = {});
 

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 
@@ -12,7 +14,9 @@
 #include "codec/syntax/fields.h"
 #include "codec/trellis.h"
 #include "graph/infer.h"
+#include "pack/exact.h"
 #include "pack/file_fields.h"
+#include "tensor/narrow.h"
 #include "tercel/error.h"
 
 namespace tercel::pack {
@@ -103,10 +107,60 @@ struct Example {
     y = next("MatMul", y, k, "y7");
     y = next("MatMul", y, o, "y8");
     y = next("MatMul", y, p, "y9");
+    add_other_types();
     graph.add_output(y);
     graph.metadata["key"] = "value";
     infer_types(graph);
   }
+  /// Since version 5.
+  void add_other_types() {
+    Rng rng(7);
+    const auto add = [&](const char* name, Tensor tensor, Coding coding) {
+      graph.add_output(graph.add_constant(name, std::move(tensor)));
+      codings[name] = std::move(coding);
+    };
+    const auto narrowed = [](const Tensor& tensor, DType dtype) {
+      Tensor out(dtype, tensor.dims());
+      narrow(to_floats(tensor), dtype, out.mutable_data());
+      return out;
+    };
+    for (DType dtype : {DType::f16, DType::bf16, DType::f64}) {
+      const std::string type(to_string(dtype));
+      auto levels = random_matrix(6, 8, 1, 11);
+      levels->column_class = {0, 1, 2, 3, 4, 5, 6, 15};
+      add((type + "_matrix").c_str(), narrowed(as_tensor(*levels, {6, 8}), dtype), CodedMatrix{levels, false});
+      add((type + "_turned").c_str(), narrowed(as_transposed_tensor(*levels), dtype), CodedMatrix{levels, true});
+      const std::vector<int32_t> few{1, -7, 0};
+      const float step = codec::step_of(188);
+      add((type + "_vector").c_str(), narrowed(Tensor::of<float>({3}, {step, -7 * step, 0}), dtype),
+          CodedVector{188, few});
+    }
+    // Every bit: planes of each width, and integers.
+    std::vector<int8_t> weights;
+    std::vector<uint8_t> unsigned_weights;
+    std::vector<uint16_t> bits;
+    std::vector<double> doubles;
+    std::vector<int64_t> numbers;
+    for (int i = 0; i < 288; ++i) {
+      weights.push_back(static_cast<int8_t>(std::clamp(12 * rng.normal(), -128.0, 127.0)));
+      unsigned_weights.push_back(static_cast<uint8_t>(weights.back() + 128));
+      bits.push_back(static_cast<uint16_t>(0x3000 + rng.below(0x800)));
+      doubles.push_back(rng.normal());
+      numbers.push_back(rng.below(1000) - 500);
+    }
+    weights[5] = -128;
+    unsigned_weights[5] = 255;
+    bits[3] = 0x7E01;  // a NaN with something to say
+    bits[4] = 0x8000;
+    Tensor halves(DType::f16, {288});
+    std::memcpy(halves.mutable_data(), bits.data(), halves.bytes());
+    add("weights8", Tensor::of<int8_t>({8, 4, 3, 3}, weights), Lossless{});
+    add("unsigned8", Tensor::of<uint8_t>({8, 36}, unsigned_weights), Lossless{});
+    add("halves", halves, Lossless{});
+    add("doubles", Tensor::of<double>({288}, doubles), Lossless{});
+    add("numbers", Tensor::of<int64_t>({288}, numbers), Lossless{});
+  }
+
   Graph graph;
   std::map<std::string, Coding> codings;
 };
@@ -134,9 +188,42 @@ TEST(Pack, EveryConstantComesBackAsItWasCoded) {
     const onnx::ReadResult result = read_text(file);
     EXPECT_EQ(result.graph.metadata.at("key"), "value");
     EXPECT_EQ(result.graph.nodes().size(), example.graph.nodes().size());
-    for (const char* name : {"w", "v", "k", "o", "p", "b", "exact", "inside", "indices"})
-      EXPECT_TRUE(result.graph.find_value(name)->constant == example.graph.find_value(name)->constant) << name;
+    for (const auto& value : example.graph.values())
+      if (value->is_constant()) {
+        EXPECT_TRUE(result.graph.find_value(value->name)->constant == value->constant) << value->name;
+      }
   }
+}
+
+TEST(Pack, ConstantsOfOtherTypesTakeFewerBytesThanTheirElements) {
+  const Example example;
+  for (const char* name : {"weights8", "unsigned8", "halves", "doubles", "numbers"}) {
+    const Tensor& constant = example.graph.find_value(name)->constant;
+    EXPECT_LT(lossless_bytes(constant), static_cast<int64_t>(constant.bytes())) << name;
+  }
+  const Exact integers = code_exactly(example.graph.find_value("weights8")->constant, {});
+  EXPECT_EQ(integers.kind, RecordKind::integers);
+  // What no coder makes smaller stays where it is.
+  Rng rng(3);
+  std::vector<uint8_t> noise(4096);
+  for (uint8_t& x : noise) x = static_cast<uint8_t>(rng.below(256));
+  EXPECT_TRUE(code_exactly(Tensor::of<uint8_t>({64, 64}, noise), {}).in_graph);
+}
+
+TEST(Pack, TheVersionIsTheLeastThatTheFileNeeds) {
+  Example example;
+  EXPECT_EQ(write(example.graph, example.codings)[8], 5);
+  std::erase_if(example.codings, [&](const auto& coding) {
+    return example.graph.find_value(coding.first)->constant.dtype() != DType::f32;
+  });
+  EXPECT_EQ(write(example.graph, example.codings)[8], 3);
+}
+
+TEST(Pack, LevelsOfATypeThatHasNoneAreRefusedInWords) {
+  const Example example;
+  std::string file = write(example.graph, example.codings);
+  file[8] = 3;  // which knows levels of f32 only; the checksum tells first
+  EXPECT_THAT(error_of(file), HasSubstr("damaged"));
 }
 
 TEST(Pack, MatricesWaitWhereTheirBytesAreKept) {
@@ -184,15 +271,15 @@ TEST(Pack, AChangedBitAnywhereIsAnError) {
 TEST(Pack, DamageIsNamed) {
   const Example example;
   std::string file = write(example.graph, example.codings);
-  file.back() = static_cast<char>(file.back() ^ 1);  // the last stream is of 'indices'
-  EXPECT_THAT(error_of(file), HasSubstr("'indices'"));
+  file.back() = static_cast<char>(file.back() ^ 1);  // the last stream is of 'numbers'
+  EXPECT_THAT(error_of(file), HasSubstr("'numbers'"));
 }
 
 TEST(Pack, ANewerVersionIsRefusedInWords) {
   const Example example;
   std::string file = write(example.graph, example.codings);
-  file[8] = 5;
-  EXPECT_THAT(error_of(file), HasSubstr("version 5; this Tercel reads up to 4"));
+  file[8] = 6;
+  EXPECT_THAT(error_of(file), HasSubstr("version 6; this Tercel reads up to 5"));
 }
 
 /// TERCEL_WRITE_GOLDEN=1 writes those that are missing.
@@ -212,9 +299,13 @@ std::shared_ptr<const MappedFile> golden_file(const std::string& path, const Gra
 TEST(Pack, GoldenFilesAreReadAsEver) {
   std::vector<std::string> names{"w", "v", "b", "exact", "inside", "indices"};
   const Example example;
-  for (int version : {1, 2, 3}) {
+  for (int version : {1, 2, 3, 5}) {
     if (version == 2) names.insert(names.end(), {"k", "o"});
     if (version == 3) names.push_back("p");
+    if (version == 5)
+      for (const char* type : {"f16", "bf16", "f64"})
+        for (const char* what : {"_matrix", "_turned", "_vector"}) names.push_back(std::string(type) + what);
+    if (version == 5) names.insert(names.end(), {"weights8", "unsigned8", "halves", "doubles", "numbers"});
     for (codec::Profile profile : {codec::Profile::max, codec::Profile::balanced, codec::Profile::fast}) {
       const std::string path =
           fmt::format(TERCEL_SOURCE_DIR "/tests/golden/pack_{}_{}.tercel", version, codec::to_string(profile));

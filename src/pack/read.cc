@@ -8,10 +8,12 @@
 #include "base/threads.h"
 #include "codec/crc32.h"
 #include "codec/syntax/fields.h"
+#include "pack/exact.h"
 #include "pack/file_fields.h"
 #include "pack/pack.h"
 #include "pack/zstd.h"
 #include "tensor/element_source.h"
+#include "tensor/narrow.h"
 
 namespace tercel::pack {
 namespace {
@@ -25,6 +27,7 @@ struct Entry {
 
 /// A file taken apart: every length checked against what there is.
 struct Parts {
+  uint8_t version = 0;
   std::string graph;
   DirectoryHead directory;
   std::vector<std::shared_ptr<const codec::KernelBasis>> bases;
@@ -45,8 +48,8 @@ Parts take_apart(Bytes file) {
   const Bytes all = file;
   file = file.subspan(sizeof(kMagic));
   const auto version = static_cast<uint8_t>(take(file, 1, "the version")[0]);
-  if (version == 0 || version > kTrellisVersion)
-    fail_unsupported("a .tercel file of version {}; this Tercel reads up to {}", version, kTrellisVersion);
+  if (version == 0 || version > kTypesVersion)
+    fail_unsupported("a .tercel file of version {}; this Tercel reads up to {}", version, kTypesVersion);
   codec::FieldReader fields(file);
   FileHead head;
   visit_file_head(fields, head);
@@ -55,6 +58,7 @@ Parts take_apart(Bytes file) {
   fields.word("checksum", checksum);
   Bytes rest = fields.rest();
   Parts parts;
+  parts.version = version;
   const Bytes graph = take(rest, head.graph_bytes, "the graph");
   const Bytes directory = take(rest, head.directory_bytes, "the directory");
   if (codec::crc32(directory, codec::crc32(graph, codec::crc32(all.first(head_size)))) != checksum)
@@ -136,6 +140,13 @@ struct Matrix {
     codec::check(stream, coding_shape(head, classes));
   }
 
+  void decode(DType dtype, std::byte* out) const {
+    if (dtype == DType::f32) return decode(reinterpret_cast<float*>(out));
+    std::vector<float> values(static_cast<size_t>(head.rows * head.columns));
+    decode(values.data());
+    narrow(values, dtype, out);
+  }
+
   void decode(float* out) const {
     std::vector<uint8_t> classes;
     const codec::MatrixShape shape = coding_shape(head, classes);
@@ -175,15 +186,15 @@ class Decoder {
     ++next_;
     const Entry& entry = parts_.entries[index];
     const int64_t elements = count_elements(dims);
-    if (entry.record.kind != RecordKind::bytes && dtype != DType::f32)
-      fail_input("coded elements are f32, the graph says {}", to_string(dtype));
+    check_type(entry.record.kind, dtype);
     switch (entry.record.kind) {
-      case RecordKind::matrix: return matrix(entry, name, dims, elements);
-      case RecordKind::vector: return vector(entry, dims, elements);
+      case RecordKind::matrix: return matrix(entry, name, dtype, dims, elements);
+      case RecordKind::vector: return vector(entry, dtype, dims, elements);
       case RecordKind::bytes: return bytes(entry, dtype, dims, elements);
-      case RecordKind::floats: break;
+      case RecordKind::integers: return integers(entry, dtype, dims, elements);
+      case RecordKind::planes: break;
     }
-    return floats(entry, dims, elements);
+    return planes(entry, dtype, dims, elements);
   }
 
   void check_all_read() const {
@@ -192,7 +203,15 @@ class Decoder {
   }
 
  private:
-  Tensor matrix(const Entry& entry, std::string_view name, const Dims& dims, int64_t elements) const {
+  void check_type(RecordKind kind, DType dtype) const {
+    const bool levels = kind == RecordKind::matrix || kind == RecordKind::vector;
+    const bool fits = kind == RecordKind::integers      ? dtype == DType::i8 || dtype == DType::u8
+                      : parts_.version >= kTypesVersion ? !levels || is_float(dtype)
+                                                        : kind == RecordKind::bytes || dtype == DType::f32;
+    if (!fits) fail_input("elements so coded are not {}, as the graph says", to_string(dtype));
+  }
+
+  Tensor matrix(const Entry& entry, std::string_view name, DType dtype, const Dims& dims, int64_t elements) const {
     const Record& record = entry.record;
     const int64_t rows = record.rows, columns = rows > 0 ? elements / rows : 0;
     if (rows * columns != elements || rows < 0) fail_input("{} rows do not divide {} elements", rows, elements);
@@ -215,16 +234,16 @@ class Decoder {
     if (!std::isfinite(head.step) || head.step <= 0) fail_input("a step of {}", head.step);
     Matrix matrix{std::move(head), entry.stream, record.transposed != 0};
     if (owner_ == nullptr) {
-      Tensor tensor(DType::f32, dims);
-      matrix.decode(reinterpret_cast<float*>(tensor.mutable_data()));
+      Tensor tensor(dtype, dims);
+      matrix.decode(dtype, tensor.mutable_data());
       return tensor;
     }
     matrix.check();
-    const auto make = [matrix = std::move(matrix), name = std::string(name), owner = owner_](std::byte* out) {
-      at_place([&] { return fmt::format("tensor '{}'", name); }, [&] { matrix.decode(reinterpret_cast<float*>(out)); });
+    const auto make = [matrix = std::move(matrix), name = std::string(name), dtype, owner = owner_](std::byte* out) {
+      at_place([&] { return fmt::format("tensor '{}'", name); }, [&] { matrix.decode(dtype, out); });
     };
-    const auto bytes = static_cast<size_t>(elements) * sizeof(float);
-    return {DType::f32, dims, std::make_shared<ElementSource>(bytes, make)};
+    const auto bytes = static_cast<size_t>(elements) * size_of(dtype);
+    return {dtype, dims, std::make_shared<ElementSource>(bytes, make)};
   }
 
   std::shared_ptr<const codec::KernelBasis> basis_of(const Record& record) const {
@@ -237,13 +256,14 @@ class Decoder {
     return basis;
   }
 
-  Tensor vector(const Entry& entry, const Dims& dims, int64_t elements) {
+  Tensor vector(const Entry& entry, DType dtype, const Dims& dims, int64_t elements) {
     if (elements > static_cast<int64_t>(levels_.size() - next_level_))
       fail_input("{} elements, {} levels of vectors are left", elements, levels_.size() - next_level_);
-    Tensor tensor(DType::f32, dims);
-    auto* out = reinterpret_cast<float*>(tensor.mutable_data());
     const float step = codec::step_of(entry.record.step_code);
-    for (int64_t i = 0; i < elements; ++i) out[i] = static_cast<float>(levels_[next_level_++]) * step;
+    std::vector<float> values;
+    for (int64_t i = 0; i < elements; ++i) values.push_back(static_cast<float>(levels_[next_level_++]) * step);
+    Tensor tensor(dtype, dims);
+    narrow(values, dtype, tensor.mutable_data());
     return tensor;
   }
 
@@ -259,11 +279,25 @@ class Decoder {
     return tensor;
   }
 
-  static Tensor floats(const Entry& entry, const Dims& dims, int64_t elements) {
+  static Tensor planes(const Entry& entry, DType dtype, const Dims& dims, int64_t elements) {
     check_expansion(elements, entry.stream);
-    Tensor tensor(DType::f32, dims);
-    codec::decode_floats(entry.stream,
-                         {reinterpret_cast<float*>(tensor.mutable_data()), static_cast<size_t>(elements)});
+    Tensor tensor(dtype, dims);
+    codec::decode_elements(entry.stream, dtype, {tensor.mutable_data(), tensor.bytes()});
+    return tensor;
+  }
+
+  static Tensor integers(const Entry& entry, DType dtype, const Dims& dims, int64_t elements) {
+    check_expansion(elements, entry.stream);
+    std::vector<int32_t> levels(static_cast<size_t>(elements));
+    codec::decode(entry.stream, shape_of_integers(dims), levels, current_threads());
+    Tensor tensor(dtype, dims);
+    std::byte* out = tensor.mutable_data();
+    const int32_t zero = zero_of_integers(dtype);
+    for (size_t i = 0; i < levels.size(); ++i) {
+      const int32_t value = levels[i] + zero;
+      if (value < zero - 128 || value > zero + 127) fail_input("{} is no {}", value, to_string(dtype));
+      out[i] = static_cast<std::byte>(value);
+    }
     return tensor;
   }
 

@@ -6,6 +6,7 @@
 #include "codec/crc32.h"
 #include "codec/syntax/fields.h"
 #include "onnx/writer.h"
+#include "pack/exact.h"
 #include "pack/file_fields.h"
 #include "pack/pack.h"
 #include "pack/zstd.h"
@@ -17,21 +18,13 @@ std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// Byte k of every element together: the exponents of floats lie among exponents.
-std::string planes_of(const Tensor& tensor) {
-  const size_t width = size_of(tensor.dtype()), count = static_cast<size_t>(tensor.elements());
-  std::string planes(tensor.bytes(), '\0');
-  for (size_t k = 0; k < width; ++k)
-    for (size_t i = 0; i < count; ++i) planes[k * count + i] = static_cast<char>(tensor.data()[i * width + k]);
-  return planes;
-}
-
 struct Writer {
   const codec::EncodeOptions& options;
   std::vector<Record> records;
   std::vector<codec::KernelBasis> bases;
   std::vector<int32_t> vector_levels;
   std::string payload;
+  bool other_types = false;  ///< than f32, in what records of older versions hold of f32 only
 
   int64_t append(const std::string& stream) {
     payload += stream;
@@ -45,7 +38,8 @@ struct Writer {
   /// Each: false where the constant had better stay in the graph.
   bool add(const Tensor& constant, const CodedMatrix& coded) {
     const codec::QuantisedMatrix& matrix = *coded.matrix;
-    TERCEL_CHECK(matrix.rows * matrix.columns == constant.elements() && constant.dtype() == DType::f32);
+    TERCEL_CHECK(matrix.rows * matrix.columns == constant.elements() && is_float(constant.dtype()));
+    other_types |= constant.dtype() != DType::f32;
     Record record;
     record.kind = RecordKind::matrix;
     record.transposed = coded.transposed;
@@ -69,7 +63,8 @@ struct Writer {
   }
 
   bool add(const Tensor& constant, const CodedVector& coded) {
-    TERCEL_CHECK(static_cast<int64_t>(coded.levels.size()) == constant.elements() && constant.dtype() == DType::f32);
+    TERCEL_CHECK(static_cast<int64_t>(coded.levels.size()) == constant.elements() && is_float(constant.dtype()));
+    other_types |= constant.dtype() != DType::f32;
     Record record;
     record.kind = RecordKind::vector;
     record.step_code = coded.step;
@@ -79,21 +74,13 @@ struct Writer {
   }
 
   bool add(const Tensor& constant, const Lossless&) {
+    const Exact exact = code_exactly(constant, options);
+    if (exact.in_graph) return false;
     Record record;
-    std::string stream;
-    if (constant.dtype() == DType::f32) {
-      const Tensor aligned = constant.aligned();
-      record.kind = RecordKind::floats;
-      stream = codec::encode_floats(
-          {reinterpret_cast<const float*>(aligned.data()), static_cast<size_t>(aligned.elements())});
-    } else {
-      record.kind = RecordKind::bytes;
-      stream = codec::encode_bytes(as_bytes(planes_of(constant)));
-    }
-    // Zeros by the million: readers would not believe so short a stream, and the graph's Zstandard takes them as well.
-    if (constant.elements() / codec::kMostLevelsPerByte >= static_cast<int64_t>(stream.size())) return false;
-    record.stream_bytes = append(stream);
+    record.kind = exact.kind;
+    record.stream_bytes = append(exact.stream);
     records.push_back(record);
+    other_types |= exact.kind == RecordKind::integers || constant.dtype() != DType::f32;
     return true;
   }
 };
@@ -125,7 +112,7 @@ std::string write(const Graph& graph, const std::map<std::string, Coding>& codin
 
   const bool any_trellis =
       std::any_of(writer.records.begin(), writer.records.end(), [](const Record& r) { return r.trellis != 0; });
-  const uint8_t version = any_trellis ? kTrellisVersion : kVersion;
+  const uint8_t version = writer.other_types ? kTypesVersion : any_trellis ? kTrellisVersion : kVersion;
   std::string directory;
   codec::FieldWriter fields(directory);
   DirectoryHead directory_head{static_cast<int64_t>(writer.records.size()),

@@ -20,6 +20,13 @@ std::string squeeze(std::string_view bytes) {
   return out;
 }
 
+int64_t squeezed_bytes(std::span<const std::byte> bytes, int level) {
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  const size_t size = ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), level);
+  TERCEL_CHECK(ZSTD_isError(size) == 0, "zstd: {}", ZSTD_getErrorName(size));
+  return static_cast<int64_t>(size);
+}
+
 std::string unsqueeze(std::span<const std::byte> bytes, int64_t size) {
   const unsigned long long claimed = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
   if (claimed != static_cast<unsigned long long>(size)) fail_input("not a Zstandard frame of {} bytes", size);
