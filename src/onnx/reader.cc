@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -60,7 +61,7 @@ class Reader {
       fail_unsupported("opset {}; Tercel reads {} to {}", *opset_, kOldestOpset, kNewestOpset);
     read_graph(*graph);
     check_weights();
-    return {std::move(graph_), std::move(warnings_)};
+    return {std::move(graph_), std::move(warnings_), 0};
   }
 
  private:
@@ -408,7 +409,13 @@ class Reader {
 
 ReadResult read_bytes(std::span<const std::byte> bytes, TensorSource source) {
   try {
-    return Reader(std::move(source)).read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    std::map<std::filesystem::path, int64_t> others;
+    source.found = [&](const std::filesystem::path& path, int64_t size) { others[path] = size; };
+    ReadResult result =
+        Reader(std::move(source)).read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    result.bytes = static_cast<int64_t>(bytes.size());
+    for (const auto& [path, size] : others) result.bytes += size;
+    return result;
   } catch (const protozero::exception& error) {
     fail_input("not an ONNX model, or cut short ({})", error.what());
   }

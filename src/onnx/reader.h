@@ -18,6 +18,7 @@ inline constexpr int64_t kNewestOpset = 22;
 struct ReadResult {
   Graph graph;
   std::vector<std::string> warnings;  ///< what is odd but can be lived with: NaN or infinite weights
+  int64_t bytes = 0;                  ///< read: of the model, and of each file that elements lie in
 };
 
 /// Maps the file; initialisers stay in it until somebody needs them elsewhere.

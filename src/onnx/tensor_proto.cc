@@ -63,6 +63,7 @@ Tensor read_external(DType dtype, Dims dims, const External& external, const Ten
   const int64_t size = static_cast<int64_t>(file->bytes().size());
   if (external.offset > size || wanted > size - external.offset)
     fail_input("external data {} has {} bytes, wanted {} from {}", external.location, size, wanted, external.offset);
+  if (source.found) source.found(path, size);
   const std::byte* data = file->bytes().data() + external.offset;
   return Tensor(dtype, std::move(dims), data, file, true);
 }

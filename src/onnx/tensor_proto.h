@@ -24,6 +24,8 @@ struct TensorSource {
   /// Set: asked instead of files for elements that lie elsewhere, with the tensor's name and the location in the
   /// message.
   std::function<Tensor(std::string_view name, std::string_view location, DType, const Dims&)> elsewhere = {};
+  /// Set: told of each file that elements were found in, once a tensor.
+  std::function<void(const std::filesystem::path&, int64_t bytes)> found = {};
 };
 
 /// Throws Error for types Tercel does not hold, counts that do not fit the shape, external files outside the folder.

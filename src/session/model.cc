@@ -233,15 +233,20 @@ Model Model::with_metadata(const std::map<std::string, std::string>& more) const
 }
 
 Model load(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  const bool packed = pack::is_packed(file->bytes());
   const auto read_any = [&] {
-    const auto file = MappedFile::open(path);
-    if (!pack::is_packed(file->bytes())) return onnx::read_model(path);
+    if (!packed) return onnx::read_model(path);
     const ThreadScope threads(hardware_threads());
     return at_place([&] { return path.string(); }, [&] { return pack::read(file->bytes(), file); });
   };
   onnx::ReadResult read = read_any();
-  return Model(
-      std::make_shared<Model::Impl>(Model::Impl{path.string(), std::move(read.graph), std::move(read.warnings), {}}));
+  return Model(std::make_shared<Model::Impl>(Model::Impl{path.string(),
+                                                         std::move(read.graph),
+                                                         std::move(read.warnings),
+                                                         {},
+                                                         packed ? 0 : read.bytes,
+                                                         packed ? file : nullptr}));
 }
 
 Model optimize(const Model& model, const OptimizeOptions& options) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+
+#include "base/file.h"
 #include "graph/graph.h"
 #include "tercel/model.h"
 
@@ -10,6 +13,10 @@ struct Model::Impl {
   Graph graph;
   std::vector<std::string> warnings;
   std::vector<PassReport> diary;
+  /// Of the ONNX file and its external data, where the network is what such a file says; else 0.
+  int64_t onnx_bytes = 0;
+  /// The `.tercel` file, where the network is what it says.
+  std::shared_ptr<const MappedFile> packed = {};
 };
 
 /// `graph` with the extents of its inputs set. Throws Error naming an input that is not there or does not fit.
