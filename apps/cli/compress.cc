@@ -53,7 +53,9 @@ struct Flags {
 };
 
 Json to_json(const CompressPoint& p) {
+  if (!p.why_not.empty()) return Json{{"ratio_asked", p.asked}, {"why_not", p.why_not}};
   Json json{{"ratio", p.ratio}, {"bytes", p.bytes}};
+  if (p.asked > 0) json["ratio_asked"] = p.asked;
   if (p.pictures > 0) json.update({{"pictures", p.pictures}, {"agreement", p.agreement}, {"kl", p.kl}});
   if (p.pictures > 0 && p.top1 >= 0) json.update({{"top1", p.top1}, {"reference_top1", p.reference_top1}});
   return json;
@@ -86,6 +88,8 @@ void run_compress(const Flags& flags) {
     print(Json{{"model", flags.model},
                {"output", flags.output},
                {"parameters", report.parameters},
+               {"given_bytes", report.given_bytes},
+               {"lossless", report.lossless},
                {"result", to_json(report.result)},
                {"graph_bytes", report.graph_bytes},
                {"vector_bytes", report.vector_bytes},
@@ -120,16 +124,20 @@ void run_front(const Flags& flags, const std::vector<double>& ratios, const std:
   listen_for_interrupt();
   const std::vector<CompressPoint> front = compression_front(load_with_warnings(flags.model), ratios, flags.finished());
   end_progress();
+  bool drawn = false;
   if (!html.empty()) {
-    Chart chart{fmt::format("{}: size against answers", flags.model), "ratio (fp32 bytes / file bytes)", "percent", {}};
+    Chart chart{
+        fmt::format("{}: size against answers", flags.model), "ratio (bytes given / bytes of the file)", "percent", {}};
     Series agreement{"agreement with the network as it was", {}}, top1{"top-1", {}};
     for (const CompressPoint& p : front) {
+      if (!p.why_not.empty()) continue;
       agreement.points.emplace_back(p.ratio, 100 * p.agreement);
       if (p.top1 >= 0) top1.points.emplace_back(p.ratio, 100 * p.top1);
     }
     chart.series.push_back(agreement);
     if (!top1.points.empty()) chart.series.push_back(top1);
-    write_html(chart, html);
+    drawn = !agreement.points.empty();
+    if (drawn) write_html(chart, html);
   }
   if (flags.json) {
     Json points = Json::array();
@@ -138,12 +146,16 @@ void run_front(const Flags& flags, const std::vector<double>& ratios, const std:
     return;
   }
   std::vector<std::vector<std::string>> rows{{"ratio", "bytes", "agreement %", "KL", "top-1 %"}};
-  for (const CompressPoint& p : front)
+  for (const CompressPoint& p : front) {
+    if (!p.why_not.empty()) continue;
     rows.push_back({fmt::format("{:.2f}", p.ratio), fmt::format("{}", p.bytes),
                     fmt::format("{:.1f}", 100 * p.agreement), fmt::format("{:.4f}", p.kl),
                     p.top1 < 0 ? "" : fmt::format("{:.1f}", 100 * p.top1)});
+  }
   print(table(rows));
-  if (!html.empty()) print(fmt::format("chart written to {}\n", html));
+  for (const CompressPoint& p : front)
+    if (!p.why_not.empty()) print(fmt::format("{}\n", p.why_not));
+  if (!html.empty()) print(drawn ? fmt::format("chart written to {}\n", html) : "no chart: it would have no point\n");
 }
 
 }  // namespace
@@ -155,14 +167,19 @@ void add_compress(CLI::App& app) {
   command->add_option("-o,--output", flags->output, "File to write (.tercel); without it only the report is printed");
   CLI::Option* drop = command->add_option("--max-drop", flags->options.max_drop,
                                           "Points of top-1 that may be lost (of agreement, without labels)");
-  CLI::Option* ratio =
-      command->add_option("--target-ratio", flags->options.target_ratio, "This ratio, whatever it costs");
+  CLI::Option* ratio = command->add_option("--target-ratio", flags->options.target_ratio,
+                                           "Bytes of the ONNX file / bytes to write, 1 .. 1000, whatever it costs");
   CLI::Option* lossless =
       command->add_flag("--lossless", flags->options.lossless, "Every bit of every weight as it was");
   drop->excludes(ratio)->excludes(lossless);
   ratio->excludes(lossless);
   for (CLI::Option* option : flags->lossy) lossless->excludes(option);
-  command->callback([flags] { run_compress(*flags); });
+  command->callback([flags, ratio] {
+    // The library takes 0 for no ratio.
+    if (ratio->count() > 0 && flags->options.target_ratio == 0)
+      throw Error(ErrorCode::bad_input, "--target-ratio: 0 is not in 1..1000");
+    run_compress(*flags);
+  });
 }
 
 void add_decompress(CLI::App& app) {
@@ -186,7 +203,8 @@ void add_front(CLI::App& app) {
   auto flags = std::make_shared<FrontFlags>();
   CLI::App* command = app.add_subcommand("front", "What each size costs in answers: ratio against agreement and top-1");
   flags->add_to(*command);
-  command->add_option("--ratios", flags->ratios, "Ratios to look at")->delimiter(',');
+  command->add_option("--ratios", flags->ratios, "Ratios to look at: bytes of the ONNX file / bytes to write")
+      ->delimiter(',');
   command->add_option("--html", flags->html, "Write a chart (self-contained HTML)");
   command->callback([flags] { run_front(*flags, flags->ratios, flags->html); });
 }

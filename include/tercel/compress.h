@@ -32,7 +32,8 @@ struct CompressOptions {
   int judging_pictures = 256;                  ///< for the report; never used to choose
   /// Points of top-1 (of agreement, where the pictures have no labels) that may be lost on the tuning pictures.
   double max_drop = 0.3;
-  /// Above 0: this ratio instead, whatever it costs; 1000 at most. A note says where it was missed.
+  /// Not 0: this ratio instead, whatever it costs; 1 to 1000. A note says where it was missed; a ratio that leaves no
+  /// weight is an Error.
   double target_ratio = 0;
   /// 1: one step for all layers, in parts of their deviations. 2 to 4: shares by Fisher information. 5, 6: and each
   /// layer makes good what those before it have lost (needs pictures); for a ratio the best of two, four such networks.
@@ -58,16 +59,22 @@ struct LayerReport {
 
 /// What a file costs and answers.
 struct CompressPoint {
-  double ratio = 0;  ///< bytes of all floating parameters as f32 / bytes of the file
+  /// Bytes given / bytes of the file. Given is the ONNX file that was loaded, with its external data; of a network that
+  /// comes from elsewhere (a `.tercel` file, or made by a program) the ONNX file that it would be.
+  double ratio = 0;
   int64_t bytes = 0;
   int pictures = 0;  ///< judged on; 0: none were given, and what follows means nothing
   double agreement = 0, kl = 0;
   double top1 = -1, reference_top1 = -1;  ///< -1 without labels
+  double asked = 0;                       ///< the ratio asked for; 0: none was
+  std::string why_not;                    ///< why there is no file of the ratio asked for; empty: there is
 };
 
 struct CompressReport {
   CompressPoint result;
   int64_t parameters = 0;
+  int64_t given_bytes = 0;  ///< that ratios are of
+  bool lossless = false;    ///< every bit as it was: asked for, or because nothing that loses some is smaller
   int64_t graph_bytes = 0, vector_bytes = 0, matrix_bytes = 0;
   int evaluations = 0;     ///< networks run on the tuning pictures to choose
   std::string weighed_by;  ///< "Fisher information", "input moments", "nothing"
@@ -95,11 +102,14 @@ class Compressed {
   CompressReport report_;
 };
 
-/// Optimises the network, then stores its weights as levels. Throws Error for options out of range, pictures that
-/// cannot be read, and weights that are not finite (by name).
+/// Optimises the network, then stores its weights as levels, rounded to the types they were given in; what is not
+/// finite, integers, and what takes no fewer bytes as levels are kept as they are. Lossless, the network is kept as it
+/// was read, each constant with its type and bits. No file is larger than what was given. Throws Error for options out
+/// of range, pictures that cannot be read, ratios that leave no weight, and files too small to be made smaller.
 Compressed compress(const Model& model, const CompressOptions& options = {});
 
-/// Ratio against answers, from coarse to fine: one point for each of `ratios` (files about as small as asked for).
+/// Ratio against answers: one point for each of `ratios` (files about as small as asked for), in their order. A point
+/// that cannot be reached says so, and the others stay.
 std::vector<CompressPoint> compression_front(const Model& model, const std::vector<double>& ratios,
                                              const CompressOptions& options);
 

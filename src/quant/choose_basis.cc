@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <Eigen/Dense>
 
@@ -20,7 +21,8 @@ constexpr int64_t kMostSize = 25;                    // 5 x 5: larger kernels ar
 constexpr double kTrialStep = 0.5;                   // of the weights' deviation: about 2.6 bits a weight
 constexpr int64_t kTrialWeights = int64_t{1} << 18;  // of one layer
 constexpr double kBitsOfAnEntry = 8;
-constexpr double kDamping = 0.01;  // of harm, a part of its mean: what is never read has an inverse too
+constexpr double kLeastVolume = 0.01;  // of a basis: rounding made a flatter one singular, or nearly
+constexpr double kDamping = 0.01;      // of harm, a part of its mean: what is never read has an inverse too
 
 /// Kernels of one layer.
 struct Candidate {
@@ -86,6 +88,11 @@ Square harm_of(const Moments* moments, bool centred, int64_t size) {
   return harm;
 }
 
+/// The geometric mean of how long a basis makes things.
+double volume_of(const codec::KernelBasis& basis) {
+  return std::pow(std::abs(entries_of(basis).determinant()), 1.0 / static_cast<double>(basis.size));
+}
+
 /// Bits, and the error at the price that the quantiser pays for it.
 double cost(const Candidate& layer, const BasisPtr& basis, double damping) {
   std::vector<float> values = layer.weights;
@@ -105,9 +112,8 @@ double cost(const Candidate& layer, const BasisPtr& basis, double damping) {
   QuantiseOptions options;
   options.basis = basis;
   // A basis keeps the product of all weights but for its own determinant.
-  const double volume =
-      basis == nullptr ? 1
-                       : std::pow(std::abs(entries_of(*basis).determinant()), 1.0 / static_cast<double>(basis->size));
+  const double volume = basis == nullptr ? 1 : volume_of(*basis);
+  if (volume < kLeastVolume) return std::numeric_limits<double>::infinity();
   options.step = static_cast<float>(kTrialStep * std::sqrt(square / static_cast<double>(values.size())) / volume);
   const QuantiseResult result =
       quantise(values, layer.rows, site.columns, site.kernel_height, site.kernel_width, curvature, options);
@@ -217,6 +223,7 @@ std::map<std::string, BasisPtr> choose_bases(const Graph& graph, const std::vect
     const auto known = moments.find(site.weights);
     Candidate layer{&site, known == moments.end() ? nullptr : &known->second, {}, 0, {}, {}, 0};
     layer.weights = trial_rows(graph, site, layer.rows);
+    if (std::all_of(layer.weights.begin(), layer.weights.end(), [](float w) { return w == 0; })) continue;
     layer.kernels = second_moments(layer.weights, size);
     layer.harm = harm_of(layer.moments, !site.bias.empty(), size);
     by_extents[{site.kernel_height, site.kernel_width}].push_back(std::move(layer));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -81,8 +82,9 @@ Judgement judge(const Answers& reference, const Answers& answers, const std::vec
     double kl = 0;
     for (size_t c = 0; c < p.size(); ++c)
       kl += std::exp(static_cast<double>(p[c])) * (static_cast<double>(p[c]) - static_cast<double>(q[c]));
-    // A network that broke down answers NaN: as far from right as can be.
-    j.kl += std::isfinite(kl) ? kl : 1e3;
+    // A network that broke down answers NaN: as far from right as can be, but for one that always did.
+    const bool same = std::memcmp(p.data(), q.data(), p.size() * sizeof(float)) == 0;
+    j.kl += same ? 0 : std::isfinite(kl) ? kl : 1e3;
     agree += most_likely(p) == most_likely(q);
     if (!classes.empty()) {
       right += most_likely(q) == classes[i];

@@ -1,6 +1,7 @@
 #include "tune/code_in_order.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "base/bits.h"
@@ -95,15 +96,19 @@ class InOrder {
     std::vector<float> bias;
     if (fitted.whole.empty()) {
       part = std::make_shared<CodedPart>(*coded_.parts[fitted.part]);
-      OutputFit::Result fit =
-          OutputFit::fit(fitted.output, fitted.target.joins_stream ? std::vector<float>() : bias_now(fitted.part));
+      const bool no_factor = fitted.target.joins_stream || part->as_is;
+      OutputFit::Result fit = OutputFit::fit(fitted.output, no_factor ? std::vector<float>() : bias_now(fitted.part));
       part->matrix.step *= static_cast<float>(fit.factor);
       bias = std::move(fit.bias);
     } else {
       Correction correction = CorrectionFit::fit(fitted.whole, compressor_.curvature(fitted.part));
       std::vector<float> weights = compressor_.weights_of(fitted.part);
       for (size_t j = 0; j < weights.size(); ++j) weights[j] += correction.weights[j];
+      // Where the network so far has broken down, there is nothing to fit.
+      if (!std::all_of(weights.begin(), weights.end(), [](float w) { return std::isfinite(w); }))
+        return compressor_.code_part(fitted.part, settings_.parts[fitted.part]);
       part = compressor_.make_part(fitted.part, settings_.parts[fitted.part], weights);
+      if (part->as_is) return part;
       bias = std::move(correction.bias);
     }
     part->mean_error.resize(std::max(part->mean_error.size(), bias.size()));

@@ -8,8 +8,11 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "pack/pack.h"
 #include "quant/choose_basis.h"
+#include "quant/widen.h"
 #include "session/model_impl.h"
+#include "tensor/narrow.h"
 
 namespace tercel {
 namespace {
@@ -19,6 +22,8 @@ constexpr int64_t kVariantsKept = 6, kSmallVariantsKept = 64, kElementsKept = in
 // Fewer elements, unless they are a bias, stay as they are: no gain, and they may be sizes or bounds.
 constexpr int64_t kSmallestPart = 16;
 
+constexpr double kLeastDeviation = 1e-15;
+constexpr double kFinestPart = 0x1p-20;                 // step of a part at strength 1, in its deviation
 constexpr double kDamping = 0.06;                       // six times GPTQ's: moments of weighted places are less sure
 constexpr double kDivergence = 0.01;                    // of the answers at strength 1
 constexpr double kFinestStep = 512, kCoarsestStep = 8;  // of vectors: parts of their deviation
@@ -46,11 +51,26 @@ Part describe(const Value& value, const std::map<std::string, const LinearSite*>
   return part;
 }
 
+/// Denominators, and scales that integers hang on: what a step makes of them may be zero.
+bool may_be_levels(const Value& value) {
+  return std::none_of(value.users.begin(), value.users.end(), [&](const Node* user) {
+    return user->op.find("Quantize") != std::string::npos || user->op.find("QLinear") != std::string::npos ||
+           (user->is("BatchNormalization") && user->input(4) == &value);
+  });
+}
+
+bool all_finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+}
+
 double deviation_of(const std::vector<float>& values) {
   double square = 0;
   for (float x : values) square += static_cast<double>(x) * static_cast<double>(x);
   return std::sqrt(square / static_cast<double>(std::max<size_t>(values.size(), 1)));
 }
+
+/// Whether weights of this deviation have squares and steps at any strength. Those that are all zero need none.
+bool can_quantise(double deviation) { return deviation > kLeastDeviation && deviation < 1 / kLeastDeviation; }
 
 /// Whether steps that suit values of this deviation can be told, at any strength: others stay as they are.
 bool can_step(double deviation) {
@@ -79,12 +99,15 @@ int64_t size_as_bytes(const std::vector<uint8_t>& bytes) {
 
 Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads,
                        const Progress& progress, double temperature, bool trellis, uint64_t seed)
-    : model_(std::move(model)),
+    : model_(widened(model)),
       inputs_(std::move(inputs)),
       profile_(profile),
       trellis_(trellis),
       seed_(seed),
       threads_(threads) {
+  for (const auto& value : model.impl().graph.values())
+    if (value->is_constant() && is_float(value->type.dtype) && value->type.dtype != DType::f32)
+      types_[value->name] = value->type.dtype;
   const Graph& graph = model_.impl().graph;
   sites_ = find_linear_sites(graph);
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
@@ -101,12 +124,20 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
   for (const auto& value : graph.values()) {
     if (!value->is_constant() || value->type.dtype != DType::f32) continue;
     if (value->constant.elements() < kSmallestPart && !biases.contains(value->name)) continue;
-    for (int64_t i = 0; i < value->constant.elements(); ++i)
-      if (!std::isfinite(value->constant.at<float>(i)))
-        fail_input("constant '{}' holds {} at element {}: what is not a number cannot be quantised", value->name,
-                   value->constant.at<float>(i), i);
-    if (!is_vector(value->constant.dims())) parts_.push_back(describe(*value, sites, shared));
-    else if (can_step(deviation_of(elements_of(value->name)))) vectors_.push_back(value->name);
+    if (!may_be_levels(*value)) continue;
+    const std::vector<float> elements = elements_of(value->name);
+    if (!all_finite(elements)) {  // a mask, or broken: nothing between its values means anything
+      notes_.push_back(fmt::format("constant '{}' holds what is not a finite number: kept as it is", value->name));
+      continue;
+    }
+    const double deviation = deviation_of(elements);
+    if (is_vector(value->constant.dims())) {
+      if (can_step(deviation)) vectors_.push_back(value->name);
+    } else if (can_quantise(deviation)) {
+      parts_.push_back(describe(*value, sites, shared));
+      const Tensor& given = model.impl().graph.find_value(value->name)->constant;
+      as_is_bytes_.push_back(pack::lossless_bytes(given, codec::file_options(profile_)));
+    }
   }
   cache_.resize(parts_.size());
   // A bias that stays as it is takes nothing up.
@@ -174,11 +205,11 @@ void Compressor::choose_units() {
   std::vector<double> relative;
   for (size_t i = 0; i < parts_.size(); ++i) {
     const double deviation = deviation_of(weights_of(i));
-    equal_steps_.push_back(deviation > 0 ? static_cast<float>(deviation / 8) : 1.0f);  // all zero: any step will do
+    equal_steps_.push_back(static_cast<float>(deviation / 8));
     unit_steps_.push_back(equal_steps_.back());
     if (!fisher || !curvature_[i].measured()) continue;
     const double step = std::sqrt(harm * std::exp2(-mean_log2_weight(curvature_[i])));
-    unit_steps_.back() = static_cast<float>(std::min(step, 8 * deviation));
+    unit_steps_.back() = static_cast<float>(std::clamp(step, kFinestPart * deviation, 8 * deviation));
     relative.push_back(static_cast<double>(unit_steps_.back() / equal_steps_.back()));
   }
   // Parts of unknown weight: half as coarse as the middle of the others.
@@ -247,7 +278,11 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
   coded->bytes = static_cast<int64_t>(codec::encode(coded->matrix.levels, shape, options).size()) +
                  size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class) +
                  static_cast<int64_t>(2 * coded->matrix.coefficients.size());
-  return coded;
+  if (coded->bytes < as_is_bytes_[i]) return coded;
+  auto as_is = std::make_shared<CodedPart>();  // what repeats, or hardly varies
+  as_is->bytes = as_is_bytes_[i];
+  as_is->as_is = true;
+  return as_is;
 }
 
 std::shared_ptr<const CodedPart> Compressor::code_part(size_t i, const PartSettings& settings) {
@@ -269,15 +304,18 @@ CodedVectors Compressor::code_vectors(const std::vector<float>& steps,
   CodedVectors coded;
   for (size_t v = 0; v < vectors_.size(); ++v) {
     const std::string& name = vectors_[v];
-    std::vector<float> values = elements_of(name);
-    if (const auto at = takes_up.find(name); at != takes_up.end())
-      for (size_t k = 0; k < values.size(); ++k) values[k] += at->second->mean_error[k];
     const uint8_t step = codec::step_code(steps[v]);
     coded.steps.push_back(step);
-    for (float x : values) {
-      const double level = std::rint(static_cast<double>(x) / static_cast<double>(codec::step_of(step)));
-      if (!(std::fabs(level) <= codec::kMaxLevel))
-        fail_input("constant '{}': {} would be {} steps, which is more than a file holds", name, x, level);
+    const std::vector<float> values = elements_of(name);
+    const auto at = takes_up.find(name);
+    const auto level_of = [&](double value) { return std::rint(value / static_cast<double>(codec::step_of(step))); };
+    for (size_t k = 0; k < values.size(); ++k) {
+      const auto value = static_cast<double>(values[k]);
+      double level =
+          at == takes_up.end() ? level_of(value) : level_of(value + static_cast<double>(at->second->mean_error[k]));
+      // Where a network has broken down, what its layers have lost knows no bounds: nothing is made good.
+      if (!(std::fabs(level) <= codec::kMaxLevel)) level = level_of(value);
+      TERCEL_CHECK(std::fabs(level) <= codec::kMaxLevel, "'{}': {} is {} steps", name, value, level);
       coded.levels.push_back(static_cast<int32_t>(level));
     }
   }
@@ -302,12 +340,13 @@ Model Compressor::with(const Coded& coded) const {
   auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
   const auto put = [&](const std::string& name, std::span<const float> values) {
     Value* value = impl->graph.find_value(name);
-    Tensor tensor(DType::f32, value->constant.dims());
-    std::memcpy(tensor.mutable_data(), values.data(), values.size_bytes());
-    value->constant = std::move(tensor);
+    const auto type = types_.find(name);
+    Tensor tensor(type == types_.end() ? DType::f32 : type->second, value->constant.dims());
+    narrow(values, tensor.dtype(), tensor.mutable_data());
+    value->constant = type == types_.end() ? std::move(tensor) : Tensor::of<float>(tensor.dims(), to_floats(tensor));
   };
   for (size_t i = 0; i < coded.parts.size(); ++i) {
-    if (coded.parts[i] == nullptr) continue;
+    if (coded.parts[i] == nullptr || coded.parts[i]->as_is) continue;
     const std::vector<float> rows = dequantise(coded.parts[i]->matrix);
     put(parts_[i].name, parts_[i].transposed ? transposed(rows, parts_[i].rows, parts_[i].columns) : rows);
   }

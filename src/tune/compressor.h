@@ -56,7 +56,8 @@ struct CodedPart {
   codec::QuantisedMatrix matrix;
   std::vector<float> mean_error;  ///< for the bias, one a row; empty: none
   double distortion = 0;
-  int64_t bytes = 0;  ///< exact, in the profile asked for
+  int64_t bytes = 0;   ///< exact, in the profile asked for
+  bool as_is = false;  ///< every bit as it was takes no more bytes: there are no levels
 };
 
 /// All vectors (biases and the like), one after the other in one stream.
@@ -67,19 +68,21 @@ struct CodedVectors {
 };
 
 struct Coded {
-  std::vector<std::shared_ptr<const CodedPart>> parts;  ///< nullptr: as it was
+  std::vector<std::shared_ptr<const CodedPart>> parts;  ///< nullptr: not decided on yet, and as it was
   CodedVectors vectors;                                 ///< no steps: as they were
   int64_t bytes() const;
 };
 
 class Compressor {
  public:
-  /// `inputs` are for calibration; without any, errors of weights all count the same. `trellis`: as in
-  /// QuantiseOptions. `temperature`, `seed`: as in MomentOptions.
+  /// `inputs` (of f32) are for calibration; without any, errors of weights all count the same. `trellis`: as in
+  /// QuantiseOptions. `temperature`, `seed`: as in MomentOptions. Measured is the network as widened() gives it;
+  /// weights are rounded to the type they were given in.
   Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads, const Progress& progress,
              double temperature = MomentOptions().temperature, bool trellis = false,
              uint64_t seed = MomentOptions().seed);
 
+  /// Widened.
   const Model& model() const { return model_; }
   const std::vector<Part>& parts() const { return parts_; }
   /// Those whose values steps can tell (codec::step_of); others stay as they are.
@@ -111,7 +114,7 @@ class Compressor {
   /// The part with other weights (rows x columns) than its own; not remembered.
   std::shared_ptr<CodedPart> make_part(size_t part, const PartSettings& settings,
                                        const std::vector<float>& weights) const;
-  /// The network as it will be read back.
+  /// The network as it will be read back, widened.
   Model with(const Coded& coded) const;
 
  private:
@@ -121,6 +124,7 @@ class Compressor {
   std::vector<float> elements_of(const std::string& constant) const;
 
   Model model_;
+  std::map<std::string, DType> types_;  // of constants that were not given as f32
   std::vector<Array> inputs_;
   codec::Profile profile_;
   bool trellis_;
@@ -128,6 +132,7 @@ class Compressor {
   int threads_;
   std::vector<LinearSite> sites_;
   std::vector<Part> parts_;
+  std::vector<int64_t> as_is_bytes_;  // one a part: every bit as it was
   std::vector<std::string> vectors_;
   std::vector<Curvature> curvature_;        // one a part
   std::map<std::string, Moments> moments_;  // of weights; only what curvature_ does not hold

@@ -1,0 +1,12 @@
+// Networks of other floating types, as networks of f32 that can be measured.
+#pragma once
+
+#include "tercel/model.h"
+
+namespace tercel {
+
+/// The network with f16, bf16 and f64 as f32 throughout, constants and inputs too; names stay. It answers as the
+/// network would if its activations were not rounded. A network without such types is itself.
+Model widened(const Model& model);
+
+}  // namespace tercel

@@ -1,0 +1,300 @@
+#include "tune/compress_job.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "pack/pack.h"
+#include "quant/widen.h"
+#include "session/model_impl.h"
+#include "tune/code_in_order.h"
+
+namespace tercel {
+namespace {
+
+constexpr double kSizeTolerance = 2e-3;  // of the size asked for, below it
+constexpr double kRatioMissed = 1e-2;    // of the ratio asked for, to be told
+constexpr double kFinest = 1.0 / 64, kCoarsest = 64;
+constexpr int kInOrder = 5;                          // from this effort on, layers make good what was lost before them
+constexpr int kSomeOfARatio = 2, kManyOfARatio = 4;  // networks in order, of which the best is kept; from effort 6 on
+constexpr int kTries = 3;                            // to come nearer to what was asked for that way
+constexpr int64_t kFewBytes = int64_t{1} << 16;      // of streams: what a file adds to them is worth knowing exactly
+
+/// Networks that a search may measure, by effort; below that the closed form decides alone.
+int polish_evaluations(int effort) {
+  switch (effort) {
+    case 7: return 100;
+    case 8: return 300;
+    case 9: return 1000;
+    default: return 0;
+  }
+}
+
+bool all_zero(const std::vector<int32_t>& levels) {
+  return std::all_of(levels.begin(), levels.end(), [](int32_t level) { return level == 0; });
+}
+
+}  // namespace
+
+CompressJob::CompressJob(const Model& lean, const Given& given, const Trials& trials, const CompressOptions& options,
+                         double temperature)
+    : options_(options),
+      given_(given),
+      lean_(lean),
+      trials_(trials),
+      compressor_(lean_, trials_.calibration, coding(options.profile), options.threads, options.progress, temperature,
+                  options.trellis, options.seed) {
+  search_ =
+      std::make_unique<RateDistortion>(compressor_, trials_.tuning, trials_.tuning_answers,
+                                       options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);
+  const Coded typical = compressor_.code(settings(1));
+  overhead_ = static_cast<int64_t>(file_of(typical).size()) - typical.bytes();
+}
+
+/// Points lost on the tuning pictures.
+double CompressJob::drop_at(double strength) { return 100 * try_out(compressor_.code(settings(strength))).top1_drop(); }
+
+Judgement CompressJob::try_out(const Coded& coded) {
+  ++drops_;
+  return trials_.try_out(compressor_.with(coded), options_);
+}
+
+/// The strength at which `grows` (an increasing function of it) passes `target`.
+template <typename Function>
+double CompressJob::solve(Function&& grows, double target, int steps, const char* stage, double low, double high) {
+  for (int i = 0; i < steps; ++i) {  // log-bisection
+    const double middle = std::sqrt(low * high);
+    (grows(middle) <= target ? low : high) = middle;
+    if (!tell(stage, (i + 1.0) / steps)) break;
+  }
+  return low;
+}
+
+/// Bytes follow strength so evenly (in logarithms) that the secant is there within a few networks; what it has not
+/// found to a thousandth by then, bisection does. Where sizes jump over the one asked for, the smaller. Once stopped,
+/// what was measured last is the best there is.
+double CompressJob::strength_for_ratio(double ratio) {
+  const double target = std::log(ratio);
+  const double bottom = std::log(kFinest), top = std::log(kCoarsest);
+  double low = bottom, high = top;
+  double at = 0, value = std::log(ratio_at(1)) - target, best = low;
+  double before = at, value_before = value, missing = -1;
+  constexpr int kSteps = 12;
+  for (int i = 0; i < kSteps && std::fabs(high - low) > 1e-4; ++i) {
+    if (value <= 0) {
+      low = best = std::max(low, at);
+      missing = value;
+    } else {
+      high = std::min(high, at);
+    }
+    if (value <= 0 && value > -kSizeTolerance) break;
+    if (!tell("choose sizes", (i + 1.0) / kSteps)) return std::exp(low == bottom ? at : best);
+    const double slope = at == before ? 0.5 : (value - value_before) / (at - before);
+    double next = at - (value + kSizeTolerance / 2) / slope;
+    if (!(slope > 0) || !(next > low && next < high)) next = (low + high) / 2;
+    before = at;
+    value_before = value;
+    at = next;
+    value = std::log(ratio_at(std::exp(at))) - target;
+  }
+  if (missing < -kRatioMissed) return std::exp(high);
+  return std::exp(best);
+}
+
+/// The strength that keeps what was promised, by the closed form first; then, where effort allows, by better shares.
+double CompressJob::strength_for_options() {
+  const bool by_ratio = options_.target_ratio > 0;
+  const double strength = by_ratio ? strength_for_ratio(options_.target_ratio)
+                                   : solve([&](double s) { return drop_at(s); }, options_.max_drop, 10, "choose steps");
+  if (stopped_ || !polish(strength)) return strength;
+  // The closed form's answers are the measure: within the same ratio or drop, its divergence must not be passed.
+  const RatePoint before = search_->measure(strength, {});
+  const double again = by_ratio ? strength_for_ratio(options_.target_ratio)
+                                : solve(
+                                      [&](double s) {
+                                        const double kl = search_->measure(s, shares_).kl;
+                                        return drop_at(s) <= options_.max_drop ? kl : before.kl + kl;
+                                      },
+                                      before.kl, 8, "choose steps again", strength / 4, strength * 4);
+  const RatePoint after = search_->measure(again, shares_);
+  if (by_ratio ? after.kl < before.kl : after.bytes < before.bytes) return again;
+  shares_.clear();
+  return strength;
+}
+
+bool CompressJob::polish(double strength) {
+  PolishOptions options;
+  options.evaluations = polish_evaluations(options_.effort);
+  if (options.evaluations == 0 || compressor_.parts().empty()) return false;
+  options.seed = options_.seed;
+  options.progress = [&](std::string_view stage, double done) { return tell(stage, done); };
+  shares_ = tercel::polish(*search_, strength, options).genome;
+  return !shares_.empty();
+}
+
+Coded CompressJob::code(double strength) {
+  return in_order() && !stopped_ ? in_order_at(strength).coded : compressor_.code(settings(strength));
+}
+
+/// Within the ratio or the drop, though the closed form has chosen the strength.
+Coded CompressJob::choose() {
+  double strength = strength_for_options();
+  Coded closed_form = compressor_.code(settings(strength));
+  if (!in_order() || stopped_) return closed_form;
+  const Tried plain = tried(std::move(closed_form));
+  Tried best = better_in_order(strength, plain);
+  if (stopped_) return best.coded;
+  if (options_.target_ratio > 0) return best_at_ratio(strength, std::move(best));
+  // Layers that make good leave room: as much divergence as the closed form's network had, and no more drop. The
+  // strength was chosen by the closed form's drop, which says nothing of theirs.
+  double kl = best.judgement.kl;
+  if (drops_too_much(best)) best = plain;
+  for (int i = 0; i < kTries && !stopped_; ++i) {
+    const double bolder = std::min(strength * std::sqrt(plain.judgement.kl / std::max(kl, 1e-9)), kCoarsest);
+    if (!(bolder > 1.01 * strength)) break;
+    Tried trial = in_order_at(bolder);
+    if (stopped_ || trial.judgement.kl > plain.judgement.kl || drops_too_much(trial)) break;
+    strength = bolder;
+    kl = trial.judgement.kl;
+    best = std::move(trial);
+  }
+  return best.coded;
+}
+
+bool CompressJob::keeps_promise(const Coded& coded) {
+  if (options_.target_ratio > 0 || trials_.tuning.empty()) return true;
+  return 100 * try_out(coded).top1_drop() <= options_.max_drop;
+}
+
+bool CompressJob::is_void(const Coded& coded) const {
+  bool any = false;
+  for (const auto& part : coded.parts) {
+    if (part == nullptr || part->as_is) continue;
+    any = true;
+    if (!all_zero(part->matrix.levels)) return false;
+  }
+  return any;
+}
+
+CompressJob::Tried CompressJob::tried(Coded coded) {
+  const Judgement judgement = try_out(coded);
+  return {std::move(coded), judgement};
+}
+
+/// The closed form's network of this strength, or the one in order: few inputs may show layers losses that others do
+/// not have.
+CompressJob::Tried CompressJob::better_in_order(double strength, Tried plain) {
+  Tried made = tried(code_in_order(compressor_, settings(strength),
+                                   [&](std::string_view stage, double done) { return tell(stage, done); }));
+  return made.judgement.kl <= plain.judgement.kl ? made : plain;
+}
+
+CompressJob::Tried CompressJob::in_order_at(double strength) {
+  return better_in_order(strength, tried(compressor_.code(settings(strength))));
+}
+
+/// Networks in order whose strengths hardly differ may diverge by half as much again (ViT-Ti): of some that reach the
+/// ratio, the best on the tuning pictures.
+Coded CompressJob::best_at_ratio(double strength, Tried last) {
+  std::optional<Tried> best;
+  const int wanted = options_.effort > kInOrder ? kManyOfARatio : kSomeOfARatio;
+  for (int made = 1, reach = 0;; ++made) {
+    const double lacking = std::log(options_.target_ratio / ratio_of(last.coded));
+    if (lacking <= 0) {
+      ++reach;
+      if (!best || last.judgement.kl < best->judgement.kl) best = last;
+    }
+    const bool no_further = strength >= kCoarsest;
+    if (stopped_ || no_further || reach == wanted || made == wanted + kTries) return best ? best->coded : last.coded;
+    strength = std::min(strength * std::exp(2 * std::max(lacking, 0.0) + kSizeTolerance), kCoarsest);
+    last = in_order_at(strength);
+  }
+}
+
+bool CompressJob::in_order() const { return options_.effort >= kInOrder && !trials_.calibration.empty(); }
+
+/// Once told to stop, a search ends with its best, and what is left to be done is done.
+bool CompressJob::tell(std::string_view stage, double done) {
+  stopped_ = stopped_ || (options_.progress && !options_.progress(stage, done));
+  return !stopped_;
+}
+
+int64_t CompressJob::bytes_of(const Coded& coded) const {
+  return coded.bytes() < kFewBytes ? static_cast<int64_t>(file_of(coded).size()) : coded.bytes() + overhead_;
+}
+
+std::string CompressJob::file_of(const Coded& coded) const {
+  std::map<std::string, pack::Coding> codings;
+  for (const auto& value : lean_.impl().graph.values())
+    if (value->is_constant()) codings[value->name] = pack::Lossless{};
+  for (size_t i = 0; i < coded.parts.size(); ++i) {
+    const Part& part = compressor_.parts()[i];
+    if (coded.parts[i] == nullptr || coded.parts[i]->as_is) continue;
+    codings[part.name] = pack::CodedMatrix{
+        std::shared_ptr<const codec::QuantisedMatrix>(coded.parts[i], &coded.parts[i]->matrix), part.transposed};
+  }
+  size_t at = 0;
+  for (size_t v = 0; v < coded.vectors.steps.size(); ++v) {
+    const std::string& name = compressor_.vectors()[v];
+    const auto count = static_cast<size_t>(lean_.impl().graph.find_value(name)->constant.elements());
+    const auto first = coded.vectors.levels.begin() + static_cast<std::ptrdiff_t>(at);
+    codings[name] = pack::CodedVector{coded.vectors.steps[v], {first, first + static_cast<std::ptrdiff_t>(count)}};
+    at += count;
+  }
+  return pack::write(lean_.impl().graph, codings, codec::file_options(coding(options_.profile)));
+}
+
+Compressed CompressJob::finish(const Coded& coded) {
+  std::string file = file_of(coded);
+  const Model model = read_back(file, lean_);
+  CompressReport report;
+  report.parameters = given_.parameters;
+  report.given_bytes = given_.bytes;
+  report.result.bytes = static_cast<int64_t>(file.size());
+  report.result.ratio = ratio_of(report.result.bytes);
+  report.result.asked = options_.target_ratio;
+  trials_.judge_into(report.result, widened(model), options_, stopped_ ? Progress{} : options_.progress);
+  report.evaluations = drops_ + search_->evaluations();
+  report.weighed_by = compressor_.weighed_by();
+  report.notes = compressor_.notes();
+  if (const double asked = options_.target_ratio;
+      asked > 0 && std::fabs(report.result.ratio / asked - 1) > kRatioMissed)
+    report.notes.push_back(fmt::format("{:.2f}x smaller, not the {:.2f}x asked for: {}", report.result.ratio, asked,
+                                       stopped_
+                                           ? "stopped before it was found"
+                                           : "steps are as far apart as the search goes, or it found none nearer"));
+  if (!trials_.judging.empty() && report.result.pictures == 0) report.notes.push_back("stopped before it was judged");
+  count_bytes(report, file);
+  for (size_t i = 0; i < coded.parts.size(); ++i) {
+    const Part& part = compressor_.parts()[i];
+    report.layers.push_back({part.name, part.layer, part.rows, part.columns,
+                             static_cast<double>(coded.parts[i]->matrix.step),
+                             8.0 * static_cast<double>(coded.parts[i]->bytes) / static_cast<double>(part.elements())});
+  }
+  return Compressed(std::move(file), model, std::move(report));
+}
+
+CompressPoint CompressJob::point_of(const Coded& coded) const {
+  CompressPoint point;
+  point.bytes = bytes_of(coded);
+  point.ratio = ratio_of(point.bytes);
+  trials_.judge_into(point, compressor_.with(coded), options_, options_.progress);
+  return point;
+}
+
+Model read_back(const std::string& file, const Model& as) {
+  onnx::ReadResult read = pack::read(std::as_bytes(std::span(file)));
+  return Model(std::make_shared<Model::Impl>(
+      Model::Impl{as.name(), std::move(read.graph), std::move(read.warnings), as.diary()}));
+}
+
+void count_bytes(CompressReport& report, const std::string& file) {
+  const pack::Sizes sizes = pack::sizes(std::as_bytes(std::span(file)));
+  report.graph_bytes = sizes.graph + sizes.directory;
+  report.vector_bytes = sizes.vectors;
+  report.matrix_bytes = sizes.matrices + sizes.lossless;
+}
+
+}  // namespace tercel

@@ -1,0 +1,59 @@
+#include "tune/trials.h"
+
+#include "base/error.h"
+#include "quant/pictures.h"
+
+namespace tercel {
+
+Session session_of(const Model& model, const CompressOptions& options) {
+  SessionOptions how;
+  how.threads = options.threads;
+  return Session(model, how);
+}
+
+Trials::Trials(const Model& model, const CompressOptions& options) {
+  if (options.pictures.empty()) return;
+  const auto size = [](int count) { return static_cast<size_t>(count); };
+  const PictureSet all = find_pictures(options.pictures);
+  if (all.size() < 4)
+    fail_input("{}: {} pictures are too few to measure, choose and judge", options.pictures.string(), all.size());
+  const auto [measured, judged] = split_pictures(all, size(options.calibration_pictures + options.tuning_pictures),
+                                                 size(options.judging_pictures), options.seed);
+  const auto [calibrated, tuned] =
+      split_pictures(measured, size(options.calibration_pictures), size(options.tuning_pictures), options.seed);
+  const Preprocessing how = options.preprocessing.value_or(model.preprocessing());
+  calibration = load_inputs(model, calibrated, how, options.progress);
+  tuning = load_inputs(model, tuned, how, options.progress);
+  judging = load_inputs(model, judged, how, options.progress);
+  tuning_classes = tuned.classes;
+  judging_classes = judged.classes;
+  Session session = session_of(model, options);
+  tuning_answers = answers_of(session, tuning, options.progress);
+  judging_answers = answers_of(session, judging, options.progress);
+}
+
+Judgement Trials::try_out(const Model& model, const CompressOptions& options) const {
+  Session session = session_of(model, options);
+  return judge(tuning_answers, answers_of(session, tuning), tuning_classes);
+}
+
+void Trials::judge_into(CompressPoint& point, const Model& model, const CompressOptions& options,
+                        const Progress& progress) const {
+  if (judging.empty()) return;
+  Session session = session_of(model, options);
+  Answers answers;
+  try {
+    answers = answers_of(session, judging, progress);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::stopped) throw;
+    return;  // the network is there, and not judged
+  }
+  const Judgement j = judge(judging_answers, answers, judging_classes);
+  point.pictures = static_cast<int>(j.inputs);
+  point.agreement = j.agreement;
+  point.kl = j.kl;
+  point.top1 = j.top1;
+  point.reference_top1 = j.reference_top1;
+}
+
+}  // namespace tercel
