@@ -13,6 +13,7 @@
 #include "passes/recipe.h"
 #include "quant/gradient_rule.h"
 #include "quant/observe.h"
+#include "quant/straight_through.h"
 #include "session/model_impl.h"
 #include "session/optimizer.h"
 
@@ -28,6 +29,7 @@ Model settled(const Model& model) {
   set_input_shapes(graph, model.full_shapes());
   rewrite(graph, minimal_recipe());
   infer_types(graph);
+  pass_straight_through(graph);
   return Model(std::move(impl));
 }
 
@@ -127,10 +129,15 @@ struct Gradient::Impl {
   void find_way() {
     const Graph& graph = model.impl().graph;
     std::set<const Value*> behind(wanted.begin(), wanted.end()), before{output()};
-    for (const auto& node : graph.nodes())
-      if (std::any_of(node->inputs.begin(), node->inputs.end(), [&](const Value* v) { return behind.contains(v); }))
-        for (const Value* result : node->outputs)
-          if (result != nullptr && is_float(result->type.dtype)) behind.insert(result);
+    for (const auto& node : graph.nodes()) {
+      if (std::none_of(node->inputs.begin(), node->inputs.end(), [&](const Value* v) { return behind.contains(v); }))
+        continue;
+      // Most integers are shapes and indices, which have no derivative; these would be zero without a word.
+      if (node->op.find("Quantize") != std::string::npos || node->op.find("QLinear") != std::string::npos)
+        fail_unsupported("gradient: {}: no rule", node->describe());
+      for (const Value* result : node->outputs)
+        if (result != nullptr && is_float(result->type.dtype)) behind.insert(result);
+    }
     for (size_t i = graph.nodes().size(); i-- > 0;) {
       const Node* node = graph.nodes()[i].get();
       const auto reached = [&](const Value* v) { return v != nullptr && before.contains(v) && behind.contains(v); };

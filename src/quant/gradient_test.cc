@@ -377,5 +377,44 @@ TEST(Gradient, NamesTheNodeWithoutARule) {
   EXPECT_THAT(message(build("Pow", {exponent}, std::move(graph)), "x"), testing::HasSubstr("operand 1"));
 }
 
+/// x -> quantised and back -> y: the gradient is that of a clip, though rounding has none.
+TEST(Gradient, PassesStraightThroughQuantisedActivations) {
+  Graph graph;
+  Value* x = graph.add_input("x", {DType::f32, true, {1, 4}});
+  Value* scale = graph.add_constant("scale", Tensor::scalar(0.5f));
+  Value* zero = graph.add_constant("zero", Tensor::scalar<uint8_t>(10));
+  Value *q = graph.add_value("q"), *d = graph.add_value("d");
+  graph.add_node("QuantizeLinear", {x, scale, zero}, {q});
+  graph.add_node("DequantizeLinear", {q, scale, zero}, {d});
+  graph.add_output(d);
+  const Model model = as_model(std::move(graph));
+  Gradient gradient(model, {"x"});
+  const Array input({1, 4}, std::vector<float>{-6, -4.9f, 0.3f, 200});  // -5 to 122.5 fit
+  gradient.run(
+      input, 1,
+      [](int, const Array& output) {
+        return Array(output.dims(), std::vector<float>{1, 2, 3, 4});
+      },
+      [](int, const std::vector<Array>&, const std::vector<Array>& gradients) {
+        EXPECT_THAT(gradients.at(0).to_floats(), testing::ElementsAre(0, 2, 3, 0));
+      });
+}
+
+TEST(Gradient, IntegersThatStandForActivationsAreNoZeroGradient) {
+  Graph graph;
+  Value* x = graph.add_input("x", {DType::f32, true, {1, 4}});
+  Value *q = graph.add_value("q"), *s = graph.add_value("s"), *z = graph.add_value("z"), *d = graph.add_value("d");
+  graph.add_node("DynamicQuantizeLinear", {x}, {q, s, z});
+  graph.add_node("DequantizeLinear", {q, s, z}, {d});
+  graph.add_output(d);
+  const Model model = as_model(std::move(graph));
+  try {
+    Gradient gradient(model, {"x"});
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unsupported);
+  }
+}
+
 }  // namespace
 }  // namespace tercel

@@ -1,0 +1,12 @@
+// Rounding that a gradient is to pass.
+#pragma once
+
+#include "graph/graph.h"
+
+namespace tercel {
+
+/// Activations that are quantised and dequantised at once become clipped ones, which the gradient passes straight
+/// through inside their range (Bengio et al. 2013, arXiv 1308.3432). Values keep their names.
+void pass_straight_through(Graph& graph);
+
+}  // namespace tercel
