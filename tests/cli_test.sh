@@ -142,10 +142,13 @@ exits 0 '' run small.tercel --input x.npy --output a.npy
 exits 0 '' run back.onnx --input x.npy --output b.npy
 same_files a.npy b.npy 'a .tercel file and the ONNX file made from it answer differently'
 exits 0 '' compress "$resnet" --lossless -o exact.tercel
-exits 0 '' optimize "$resnet" -o lean_resnet.onnx
-exits 0 '' run lean_resnet.onnx --input x.npy --output a.npy
+exits 0 '' run "$resnet" --input x.npy --output a.npy
 exits 0 '' run exact.tercel --input x.npy --output b.npy
 same_files a.npy b.npy 'lossless is not'
+exits 0 '' decompress exact.tercel -o exact.onnx
+exits 0 '' run exact.onnx --input x.npy --output b.npy
+same_files a.npy b.npy 'lossless is not, as ONNX'
+[ "$(stat -c %s exact.tercel)" -le "$(stat -c %s "$resnet")" ] || failed 'lossless is larger than what was given'
 mkdir pictures empty_pictures
 for i in 1 2; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "pictures/$i$(basename "$photo")"; done; done
 exits 0 '' compress "$resnet" --calibrate pictures --max-drop 50 --profile fast -o fast.tercel
@@ -154,6 +157,9 @@ exits 0 '' inspect open.tercel --json
 grep -q '"shape": "Nx3xHxW"' out || failed "compress fixed the extents: $(cat out)"
 exits 0 '' front "$resnet" --calibrate pictures --ratios 5,8 --html front.html --json && is_json front
 grep -q '</svg>' front.html || failed 'front --html wrote no chart'
+exits 0 '' front "$resnet" --calibrate pictures --effort 4 --ratios 5,500
+grep -q '^500x is out of reach' out || failed "front named no ratio out of reach: $(cat out)"
+grep -q '^ *5\.' out || failed "front lost a point: $(cat out)"
 cp small.tercel before.tercel
 exits 2 'a ratio (--target-ratio) or --lossless' compress "$resnet" -o small.tercel
 exits 2 'excludes' compress "$resnet" --lossless --profile fast -o small.tercel
@@ -164,6 +170,10 @@ exits 2 nowhere compress "$resnet" --calibrate nowhere -o small.tercel
 exits 2 'holds no picture' compress "$resnet" --calibrate empty_pictures -o small.tercel
 exits 2 'excludes' compress "$resnet" --target-ratio 5 --lossless -o small.tercel
 exits 2 target_ratio compress "$resnet" --target-ratio -3 -o small.tercel
+exits 2 'is not in 1..1000' compress "$resnet" --target-ratio 0.5 -o small.tercel
+exits 2 'is not in 1..1000' compress "$resnet" --target-ratio 0 -o small.tercel
+exits 2 'is not in 1..1000' front "$resnet" --calibrate pictures --ratios 5,0.5
+exits 2 'is out of reach' compress "$resnet" --target-ratio 500 -o small.tercel
 exits 2 effort compress "$resnet" --target-ratio 5 --effort 11 -o small.tercel
 exits 2 "'tiny'" compress "$resnet" --target-ratio 5 --profile tiny -o small.tercel
 cp empty.onnx pictures/broken.jpg

@@ -33,7 +33,7 @@ struct CompressOptions {
   /// Points of top-1 (of agreement, where the pictures have no labels) that may be lost on the tuning pictures.
   double max_drop = 0.3;
   /// Not 0: this ratio instead, whatever it costs; 1 to 1000. A note says where it was missed; a ratio that leaves no
-  /// weight is an Error.
+  /// weight, or is not reached by a tenth, is an Error.
   double target_ratio = 0;
   /// 1: one step for all layers, in parts of their deviations. 2 to 4: shares by Fisher information. 5, 6: and each
   /// layer makes good what those before it have lost (needs pictures); for a ratio the best of two, four such networks.

@@ -18,7 +18,8 @@ namespace tercel {
 namespace {
 
 constexpr double kMostRatio = 1000;
-constexpr double kRatioMissed = 1e-2;  // of the ratio asked for: no point of it
+constexpr double kRatioMissed = 1e-2;  // of the ratio asked for: no point of it, and told
+constexpr double kRatioFarOff = 0.1;   // no file of it
 constexpr int kTwoTemperatures = 5;    // from this effort on
 constexpr int kSearches = 7;           // from this effort on
 
@@ -83,8 +84,8 @@ class Exact {
     report.lossless = true;
     report.notes = notes;
     if (ratio() < options_.target_ratio * (1 - kRatioMissed))
-      report.notes.push_back(fmt::format("{:.2f}x smaller, not the {:.2f}x asked for: the rest is graph", ratio(),
-                                         options_.target_ratio));
+      report.notes.push_back(
+          fmt::format("{:.2f}x smaller, not the {:.2f}x asked for: the rest is graph", ratio(), options_.target_ratio));
     count_bytes(report, written);
     return Compressed(std::move(written), back, std::move(report));
   }
@@ -107,9 +108,14 @@ class Exact {
   int64_t bytes_ = 0;
 };
 
-/// A network without a weight is none, whatever its ratio.
-std::string out_of_reach(double asked, double got) {
-  return fmt::format("{:.4g}x is out of reach: at {:.4g}x no weight is left but zeros; ask for less", asked, got);
+/// Why no file has that ratio: a network without a weight is none, and steps do not grow without end. Empty: one has.
+std::string out_of_reach(const CompressJob& job, const Coded& coded, double asked, double tolerance) {
+  const double got = job.ratio_of(coded);
+  if (job.is_void(coded))
+    return fmt::format("{:.4g}x is out of reach: at {:.4g}x no weight is left but zeros; ask for less", asked, got);
+  if (got < asked * (1 - tolerance))
+    return fmt::format("{:.4g}x is out of reach: {:.4g}x is as far as levels go; ask for less", asked, got);
+  return "";
 }
 
 /// The smallest of what each temperature makes; of a ratio the nearest to the network as it was. Nothing where none
@@ -123,8 +129,10 @@ std::optional<Compressed> compress_lossy(const Model& lean, const Given& given, 
     try {
       CompressJob job(lean, given, trials, options, temperature);
       const Coded coded = job.choose();
-      if (options.target_ratio > 0 && job.is_void(coded))
-        fail_input("{}", out_of_reach(options.target_ratio, job.ratio_of(coded)));
+      if (options.target_ratio > 0 && !job.stopped() && !job.parts().empty()) {
+        const std::string why = out_of_reach(job, coded, options.target_ratio, kRatioFarOff);
+        if (!why.empty()) fail_input("{}", why);
+      }
       if (!job.stopped() && !job.keeps_promise(coded)) continue;
       const double price =
           all.size() > 1 && options.target_ratio > 0 ? job.try_out(coded).kl : static_cast<double>(coded.bytes());
@@ -187,10 +195,9 @@ CompressPoint front_point(CompressJob& job, double ratio, double& divergence, bo
   CompressPoint point;
   try {
     const Coded coded = job.code(job.strength_for_ratio(ratio));
-    const double got = job.ratio_of(coded);
-    if (job.is_void(coded) || got < ratio * (1 - kRatioMissed)) {
-      point.why_not = job.is_void(coded) ? out_of_reach(ratio, got)
-                                         : fmt::format("{:.4g}x is out of reach: {:.4g}x at most", ratio, got);
+    const std::string why_not = out_of_reach(job, coded, ratio, kRatioMissed);
+    if (!why_not.empty()) {
+      point.why_not = why_not;
     } else {
       divergence = measure ? job.try_out(coded).kl : 0;
       point = job.point_of(coded);

@@ -26,6 +26,7 @@ class CompressJob {
   /// The network to be written: within the ratio or the drop.
   Coded choose();
 
+  const std::vector<Part>& parts() const { return compressor_.parts(); }
   double ratio_of(const Coded& coded) const { return ratio_of(bytes_of(coded)); }
   /// Has it lost no more than the options allow? Where a ratio was asked for, anything goes.
   bool keeps_promise(const Coded& coded);

@@ -149,7 +149,7 @@ TEST(Compress, ARatioThatLeavesNoWeightIsRefused) {
   CompressOptions options;
   options.effort = 4;
   options.target_ratio = 1000;
-  EXPECT_NE(error_of(cifar_network(), options).find("1000x is out of reach: at "), std::string::npos);
+  EXPECT_NE(error_of(cifar_network(), options).find("1000x is out of reach: "), std::string::npos);
 }
 
 TEST(Compress, RatiosBelowOneAreRefused) {
@@ -232,9 +232,9 @@ TEST(Compress, OtherFloatingTypesAreQuantisedAndStayWhatTheyAre) {
     narrow(normal(128 * 64), dtype, weights.mutable_data());
     const Model model = with_weights(weights);
     CompressOptions options;
-    options.target_ratio = 4;
+    options.target_ratio = dtype == DType::f64 ? 16 : 4;
     const Compressed small = compress(model, options);
-    EXPECT_NEAR(small.report().result.ratio, 4, 0.1) << to_string(dtype);
+    EXPECT_NEAR(small.report().result.ratio / options.target_ratio, 1, 0.02) << to_string(dtype);
     EXPECT_NEAR(static_cast<double>(small.report().given_bytes), static_cast<double>(weights.bytes()), 200);
     EXPECT_EQ(small.report().layers.size(), 1u);
     EXPECT_EQ(small.model().impl().graph.find_value("weights")->constant.dtype(), dtype);

@@ -137,6 +137,8 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
       parts_.push_back(describe(*value, sites, shared));
       const Tensor& given = model.impl().graph.find_value(value->name)->constant;
       as_is_bytes_.push_back(pack::lossless_bytes(given, codec::file_options(profile_)));
+    } else if (deviation > 0) {
+      notes_.push_back(fmt::format("constant '{}' holds numbers of {:.1g}: kept as it is", value->name, deviation));
     }
   }
   cache_.resize(parts_.size());
