@@ -124,6 +124,14 @@ class NormTest(TorchTest):
                 for mode in (True, False):
                     self.assertTrue(torch.equal(norm.train(mode)(x), plain(x)))
 
+    def test_patterns_of_skip_that_match_no_norm_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "'nrom' is the name of no LayerNorm.*did you mean 'norm'"):
+            convert(Vit(), skip=["nrom"])
+        with self.assertRaisesRegex(ValueError, "list of patterns"):
+            convert(Vit(), skip="norm")
+        with self.assertRaisesRegex(ValueError, "'head' is the name of no LayerNorm"):  # there, and no LayerNorm
+            convert(Vit(), skip=["norm", "head"])
+
     def test_converted_model_keeps_names_parameters_and_outputs(self):
         model, x = shake(Vit()), pictures()
         wanted = model.eval()(x)
@@ -423,6 +431,8 @@ class FoldTest(TorchTest):
         self.assert_folds(model, x, readers=readers)
         with self.assertRaisesRegex(ValueError, "nobody"):
             fold(model, {"norm": ["nobody"]})
+        with self.assertRaisesRegex(ValueError, "'nrom' is no MovingLayerNorm"):
+            fold(model, {"nrom": ["head"]})
 
     def test_open_gates_are_refused(self):
         with self.assertRaisesRegex(ValueError, "gate at 1"):

@@ -159,7 +159,8 @@ def fold(model: nn.Module, readers: Optional[dict] = None) -> nn.Module:
     read by something else, or where moments depend on token and channel at once.
 
     readers: {"norm's name": ["reader's name", ...]}, trusted, for a model that torch.fx cannot trace.
-    Raises ValueError where a gate is not at 0, or the model cannot be traced and readers are not given.
+    Raises ValueError where a gate is not at 0, the model cannot be traced and readers are not given, or readers name what is not
+    there.
     """
     norms = moving_norms(model)
     for name, norm in norms.items():
@@ -169,6 +170,8 @@ def fold(model: nn.Module, readers: Optional[dict] = None) -> nn.Module:
     norms = moving_norms(model)
     fitness = _Fitness(model)
     if readers is not None:
+        if unknown := sorted(set(readers) - set(norms)):
+            raise ValueError(f"readers: {unknown[0]!r} is no MovingLayerNorm of the model; there are {', '.join(norms) or 'none'}")
         beside = _named_readers(fitness.modules, readers)
     else:
         beside = neighbours_of(model, set(norms)) if norms else {}

@@ -1,5 +1,6 @@
 """MovingLayerNorm, and how a network gets it."""
 import contextlib
+import difflib
 import fnmatch
 from typing import Iterable, Optional, Sequence
 
@@ -146,11 +147,20 @@ def convert(model: nn.Module, moments: str = "scalar", *, skip: Sequence[str] = 
     input of the model, from which N is learnt where moments depend on the token; a norm of [B, D] then gets one group. Subclasses
     of nn.LayerNorm with a forward of their own and norms over several axes are left alone.
 
-    Raises ValueError where nothing is left to replace, or example is missing or does not come past every norm.
+    Raises ValueError where a pattern matches no such norm, nothing is left to replace, or example is missing or does not come past every norm.
     """
-    found = [(name, module) for name, module in model.named_modules()
+    if isinstance(skip, str):
+        raise ValueError(f"skip is a list of patterns; not the word {skip!r}")
+    norms = {name: module for name, module in model.named_modules()
              if isinstance(module, nn.LayerNorm) and type(module).forward is nn.LayerNorm.forward
-             and len(module.normalized_shape) == 1 and not any(fnmatch.fnmatchcase(name, pattern) for pattern in skip)]
+             and len(module.normalized_shape) == 1}
+    for pattern in skip:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in norms):
+            near = difflib.get_close_matches(pattern, norms, 1)
+            raise ValueError(f"skip: {pattern!r} is the name of no LayerNorm here"
+                             + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(norms) or 'none'}"))
+    found = [(name, module) for name, module in norms.items()
+             if not any(fnmatch.fnmatchcase(name, pattern) for pattern in skip)]
     if not found:
         raise ValueError("the model has no nn.LayerNorm to replace")
     for module in model.modules():
