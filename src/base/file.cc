@@ -71,6 +71,14 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   }
   static std::atomic<unsigned> counter{0};
   partial_ = fmt::format("{}.{}.{}.partial", path_.string(), ::getpid(), counter++);
+#ifdef O_TMPFILE
+  // A file without a name leaves nothing behind, however the program ends. Not every file system has them.
+  const auto folder = path_.parent_path();
+  if (::access("/proc/self/fd", X_OK) == 0)  // through which it gets its name
+    fd_ = ::open(folder.empty() ? "." : folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+  named_ = fd_ < 0;
+  if (!named_) return;
+#endif
   fd_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_errno(path_, "create a file beside it");
 }
@@ -78,7 +86,7 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(partial_.c_str());
+  if (named_) ::unlink(partial_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -96,6 +104,12 @@ void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(te
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_errno(path_, "flush");
+  if (!named_) {
+    const std::string unnamed = fmt::format("/proc/self/fd/{}", fd_);
+    if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, partial_.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      fail_errno(path_, "name a file beside it");
+    named_ = true;
+  }
   if (::rename(partial_.c_str(), path_.c_str()) != 0) fail_errno(path_, "rename into place");
   ::close(fd_);
   fd_ = -1;

@@ -47,6 +47,7 @@ class AtomicFile {
   std::filesystem::path path_;
   std::string partial_;
   int fd_ = -1;
+  bool named_ = true;  ///< `partial_` is there; else the file has no name yet
 };
 
 }  // namespace tercel
