@@ -84,6 +84,11 @@ struct Preprocessing {
   static Preprocessing from_metadata(const std::map<std::string, std::string>& metadata, Preprocessing defaults);
   /// The keys that from_metadata reads back to the same value.
   std::map<std::string, std::string> to_metadata() const;
+  /// Whether a model with this metadata says anything of it.
+  static bool in_metadata(const std::map<std::string, std::string>& metadata);
+
+  /// For people: "vit"; "imagenet at 32x32, shorter side to 36 first" for a preset at another size; else all settings.
+  std::string describe() const;
 
   bool operator==(const Preprocessing&) const = default;
 };

@@ -28,9 +28,31 @@ constexpr std::array kFormats{
     Format{"WebP", [](Bytes b) { return has_text(b, 0, "RIFF") && has_text(b, 8, "WEBP"); }, probe_webp, decode_webp},
 };
 
+/// Pictures that are known by name only.
+std::string_view foreign_format(Bytes b) {
+  const auto starts = [&](std::string_view text) { return has_text(b, 0, text); };
+  if (starts("GIF87a") || starts("GIF89a")) return "GIF";
+  if (starts("BM") && b.size() >= 14 && has_text(b, 6, std::string_view("\0\0\0\0", 4))) return "BMP";
+  if (starts(std::string_view("II*\0", 4)) || starts(std::string_view("MM\0*", 4))) return "TIFF or camera raw";
+  if (has_text(b, 4, "ftypavif") || has_text(b, 4, "ftypavis")) return "AVIF";
+  for (const char* brand : {"ftypheic", "ftypheix", "ftyphevc", "ftypmif1", "ftypmsf1"})
+    if (has_text(b, 4, brand)) return "HEIC";
+  if (starts("\xFF\x0A") || has_text(b, 4, "JXL \r\n\x87\n")) return "JPEG XL";
+  if (has_text(b, 4, "jP  \r\n\x87\n") || starts("\xFF\x4F\xFF\x51")) return "JPEG 2000";
+  if (starts("8BPS")) return "Photoshop";
+  if (starts("%PDF")) return "PDF";
+  if (starts("<svg")) return "SVG";
+  return {};
+}
+
 const Format& format_of(Bytes bytes) {
   for (const Format& format : kFormats)
     if (format.matches(bytes)) return format;
+  if (const std::string_view name = foreign_format(bytes); !name.empty())
+    fail_unsupported(
+        "{}: Tercel reads JPEG, PNG and WebP; save the picture as one of these first, for example with ImageMagick: "
+        "convert PICTURE PICTURE.png",
+        name);
   std::string start;
   for (const std::byte b : bytes.first(std::min<size_t>(bytes.size(), 8))) start += fmt::format(" {:02x}", int(b));
   if (start.empty()) fail_input("not a picture: no bytes");

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
+#include <string>
 
 #include "image/picture_testing.h"
 
@@ -18,10 +20,27 @@ File file_of(std::string_view text) {
 
 TEST(Decode, NotAPicture) {
   EXPECT_EQ(error_of([] { Image::decode({}); }), "not a picture: no bytes");
-  EXPECT_EQ(error_of([] { Image::decode(file_of("GIF89a")); }),
-            "not a picture: wanted JPEG, PNG or WebP, the first bytes are 47 49 46 38 39 61");
+  EXPECT_EQ(error_of([] { Image::decode(file_of("GIF")); }),
+            "not a picture: wanted JPEG, PNG or WebP, the first bytes are 47 49 46");
   EXPECT_THROW(probe(file_of("hello, I am a text")), Error);
   EXPECT_THROW(Image::decode(file_of("RIFF....WAVE....")), Error);
+}
+
+TEST(Decode, OtherFormatsAreNamedWithWhatToDo) {
+  const std::string zeros("\0\0\0\0", 4);
+  for (const auto& [start, name] :
+       std::map<std::string, std::string>{{"GIF89a", "GIF"},
+                                          {"BM" + zeros + zeros + zeros, "BMP"},
+                                          {std::string("II*\0", 4), "TIFF or camera raw"},
+                                          {std::string("MM\0*", 4), "TIFF or camera raw"},
+                                          {std::string("\0\0\0\x18", 4) + "ftypheic", "HEIC"},
+                                          {std::string("\0\0\0\x18", 4) + "ftypavif", "AVIF"},
+                                          {"\xFF\x0A", "JPEG XL"},
+                                          {std::string("\0\0\0\x0c", 4) + "jP  \r\n\x87\n", "JPEG 2000"}}) {
+    const std::string error = error_of([&, &bytes = start] { Image::decode(file_of(bytes)); });
+    EXPECT_TRUE(error.starts_with(name + ": Tercel reads JPEG, PNG and WebP; save")) << error;
+    EXPECT_THROW(probe(file_of(start)), Error);
+  }
 }
 
 TEST(Decode, OpenNamesTheFile) {

@@ -1,5 +1,6 @@
 #include "image/preprocessing.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <functional>
@@ -206,6 +207,31 @@ std::map<std::string, std::string> Preprocessing::to_metadata() const {
   std::map<std::string, std::string> metadata;
   for (const Setting& setting : kSettings) metadata[key_of(setting)] = setting.print(*this);
   return metadata;
+}
+
+bool Preprocessing::in_metadata(const std::map<std::string, std::string>& metadata) {
+  return std::any_of(metadata.begin(), metadata.end(), [](const auto& entry) {
+    return entry.first == kKey || entry.first.starts_with(fmt::format("{}.", kKey));
+  });
+}
+
+std::string Preprocessing::describe() const {
+  for (const Preset& preset : presets())
+    if (preset.how == *this) return std::string(preset.name);
+  for (const Preset& preset : presets()) {
+    Preprocessing scaled = preset.how;
+    scaled.width = width;
+    scaled.height = height;
+    scaled.resize = resize;
+    if (!(scaled == *this)) continue;
+    const bool cropped = fit == Fit::shorter_side && resize != preset.how.resize;
+    return fmt::format("{} at {}x{}{}", preset.name, width, height,
+                       cropped ? fmt::format(", shorter side to {} first", resize) : "");
+  }
+  std::string text;
+  for (const Setting& setting : kSettings)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", setting.name, setting.print(*this));
+  return text;
 }
 
 void validate(const Preprocessing& how) {

@@ -50,6 +50,23 @@ TEST(Preprocessing, DefaultsPresetSettings) {
   EXPECT_EQ(Preprocessing::from_metadata(metadata, defaults), expected);
 }
 
+TEST(Preprocessing, IsDescribedByItsPreset) {
+  for (const std::string_view name : Preprocessing::preset_names())
+    EXPECT_EQ(Preprocessing::preset(name).describe(), name);
+  Preprocessing how = Preprocessing::preset("imagenet");
+  how.width = how.height = 32;
+  how.resize = 36;
+  EXPECT_EQ(how.describe(), "imagenet at 32x32, shorter side to 36 first");
+  how.mean = {0.25f, 0.25f, 0.25f};
+  EXPECT_THAT(how.describe(), HasSubstr("mean 0.25 0.25 0.25, stddev 0.229 0.224 0.225"));
+}
+
+TEST(Preprocessing, AModelSaysItOrDoesNot) {
+  EXPECT_FALSE(Preprocessing::in_metadata({{"tercel.labels", "cat"}, {"tercel.preprocessing", "vit"}}));
+  EXPECT_TRUE(Preprocessing::in_metadata({{"tercel.preprocess", "vit"}}));
+  EXPECT_TRUE(Preprocessing::in_metadata({{"a", "b"}, {"tercel.preprocess.width", "224"}}));
+}
+
 TEST(Preprocessing, ErrorsNameTheKey) {
   const auto error = [](const std::string& key, const std::string& value) {
     return error_of([&] { Preprocessing::from_metadata({{key, value}}, {}); });
