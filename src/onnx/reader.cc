@@ -12,6 +12,7 @@
 #include "base/threads.h"
 #include "graph/infer.h"
 #include "graph/op.h"
+#include "onnx/other_formats.h"
 #include "onnx/proto.h"
 #include "onnx/tensor_proto.h"
 #include "onnx/translate.h"
@@ -408,6 +409,7 @@ class Reader {
 };
 
 ReadResult read_bytes(std::span<const std::byte> bytes, TensorSource source) {
+  refuse_other_formats(bytes);
   try {
     std::map<std::filesystem::path, int64_t> others;
     source.found = [&](const std::filesystem::path& path, int64_t size) { others[path] = size; };
