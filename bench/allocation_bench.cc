@@ -60,10 +60,9 @@ void run(const Bench& bench) {
   const Preprocessing how = bench.preset.empty() ? model.preprocessing() : Preprocessing::preset(bench.preset);
   for (int seed = 1; seed <= bench.seeds; ++seed) {
     const auto size = [](int n) { return static_cast<size_t>(n); };
-    const auto [used, judged] = split_pictures(find_pictures(bench.pictures), size(2 * bench.count), size(bench.judged),
-                                               static_cast<uint64_t>(seed));
-    const auto [measured, tuned] =
-        split_pictures(used, size(bench.count), size(bench.count), static_cast<uint64_t>(seed));
+    auto [used, judged] = split_pictures(find_pictures(bench.pictures), size(2 * bench.count), size(bench.judged),
+                                         static_cast<uint64_t>(seed));
+    auto [measured, tuned] = split_pictures(used, size(bench.count), size(bench.count), static_cast<uint64_t>(seed));
     const std::vector<Array> tuning = load_inputs(model, tuned, how), judging = load_inputs(model, judged, how);
     Compressor compressor(model, load_inputs(model, measured, how), codec::Profile::max, 1, {});
     SessionOptions options;

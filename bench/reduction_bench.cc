@@ -301,7 +301,7 @@ struct Bench {
 void run(const Bench& bench) {
   const Model model = optimize(load(bench.model));
   const Preprocessing how = bench.preset.empty() ? model.preprocessing() : Preprocessing::preset(bench.preset);
-  const auto [measured, rest] = split_pictures(find_pictures(bench.pictures), static_cast<size_t>(bench.count), 1, 1);
+  auto [measured, rest] = split_pictures(find_pictures(bench.pictures), static_cast<size_t>(bench.count), 1, 1);
   const Compressor compressor(model, load_inputs(model, measured, how), codec::Profile::max, 1, {});
   nlohmann::json report = {{"model", bench.model}, {"points", nlohmann::json::array()}};
   for (double strength : bench.strengths) {

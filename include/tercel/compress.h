@@ -47,6 +47,9 @@ struct CompressOptions {
   uint64_t seed = 1;
   int threads = 0;
   Progress progress;
+  /// Is told of pictures that cannot be read and were skipped: at most one in twenty, and one of few. Without it the
+  /// first such picture is an Error.
+  Warn warn;
 };
 
 /// One layer as it is stored.
@@ -109,7 +112,8 @@ class Compressed {
 Compressed compress(const Model& model, const CompressOptions& options = {});
 
 /// Ratio against answers: one point for each of `ratios` (files about as small as asked for), in their order. A point
-/// that cannot be reached says so, and the others stay.
+/// that cannot be reached says so, and the others stay. Once told to stop, the points that are finished; without any,
+/// Error(stopped).
 std::vector<CompressPoint> compression_front(const Model& model, const std::vector<double>& ratios,
                                              const CompressOptions& options);
 

@@ -10,4 +10,7 @@ namespace tercel {
 /// The answer false asks to stop: a search then ends with the best it has found, other work throws Error(stopped).
 using Progress = std::function<bool(std::string_view stage, double done)>;
 
+/// Called with what went wrong and can be lived with ("skipped: pictures/a.jpg: JPEG: cut short").
+using Warn = std::function<void(std::string_view)>;
+
 }  // namespace tercel

@@ -24,7 +24,9 @@ struct SessionOptions {
 struct Class {
   int index = 0;
   std::string label;      ///< empty where the model names none
-  float probability = 0;  ///< softmax of the scores, or the scores where the model ends in a softmax
+  /// Softmax of the scores, or the scores where the model ends in a softmax; NaN where the model gives the class alone
+  /// (it ends in ArgMax).
+  float probability = 0;
 };
 
 /// How one step of the plan is performed.
@@ -64,7 +66,8 @@ class Session {
   /// Prepares for these shapes now instead of at the first run; extents left out are those of Model::full_shapes.
   PlanReport prepare(const InputShapes& shapes = {});
 
-  /// The `top` most likely classes. The first output must hold one score per class.
+  /// The `top` most likely classes. The first output must hold one score per class, or the class itself (ArgMax: one
+  /// class is given, whatever `top` says). Throws Error for other networks and for a preprocessing that does not fit.
   std::vector<Class> classify(const Image& image, int top = 5);
   std::vector<Class> classify(const Image& image, const Preprocessing& how, int top = 5);
 

@@ -36,6 +36,7 @@ struct StaticNormOptions {
   int threads = 0;     ///< 0: one per processor this process may use
   uint64_t seed = 1;   ///< draws the pictures
   Progress progress;
+  Warn warn;  ///< as in CompressOptions
 };
 
 /// One layer normalisation that only linear layers read.

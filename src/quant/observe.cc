@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "session/model_impl.h"
+#include "session/picture_model.h"
 
 namespace tercel {
 namespace {
@@ -17,10 +18,7 @@ int most_likely(const std::vector<float>& row) {
 
 }  // namespace
 
-bool ends_in_softmax(const Model& model) {
-  const Value* output = model.impl().graph.outputs().at(0);
-  return output->producer != nullptr && output->producer->is("Softmax");
-}
+bool ends_in_softmax(const Model& model) { return first_output(model) == FirstOutput::probabilities; }
 
 Model with_outputs(const Model& model, const std::vector<std::string>& values) {
   const Model::Impl& from = model.impl();
@@ -48,12 +46,17 @@ void observe(const Model& model, const std::vector<std::string>& values, const s
 }
 
 Answers answers_of(Session& session, const std::vector<Array>& inputs, const Progress& progress) {
-  const bool probabilities = ends_in_softmax(session.model());
+  const FirstOutput kind = first_output(session.model());
+  if (kind == FirstOutput::classes)
+    fail_input(
+        "{}: ends in ArgMax and answers a class without scores, so there is nothing to measure losses by; take the "
+        "network without its last node",
+        session.model().name());
   Answers answers;
   for (const Array& input : inputs) {
     std::vector<float> row = session.run({input}).at(0).to_floats();
     if (row.empty()) fail_input("{}: the first output is empty", session.model().name());
-    if (probabilities) {
+    if (kind == FirstOutput::probabilities) {
       for (float& x : row) x = std::log(std::max(x, 1e-30f));
     } else {
       const float most = *std::max_element(row.begin(), row.end());

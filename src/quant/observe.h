@@ -27,6 +27,7 @@ bool ends_in_softmax(const Model& model);
 using Answers = std::vector<std::vector<float>>;
 
 /// What the session answers to each input: log softmax of its first output (log, where the model ends in a softmax).
+/// Throws Error for a model that answers classes without scores.
 Answers answers_of(Session& session, const std::vector<Array>& inputs, const Progress& progress = {});
 
 /// How far answers are from those of the network they should equal.

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "session/picture_model.h"
 
 namespace tercel {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxInputBytes = size_t{4} << 30;
+constexpr size_t kPicturesForOneSkipped = 20;
 
 bool is_picture(const fs::path& path) {
   std::string ending = path.extension().string();
@@ -32,13 +34,15 @@ std::map<std::string, int> read_label_file(const fs::path& path) {
     const std::string_view line(text.data() + at, end - at);
     at = end + 1;
     ++line_number;
+    if (line.empty() || line == "\r") continue;
     const size_t tab = line.find('\t');
-    if (line.empty() || tab == std::string_view::npos) continue;
+    if (tab == std::string_view::npos)
+      fail_input("{}: line {} has no tab; wanted FILE, a tab, CLASS NUMBER", path.string(), line_number);
     int value = -1;
     const auto result = std::from_chars(line.data() + tab + 1, line.data() + line.size(), value);
     if (result.ec != std::errc() || value < 0) {
       if (line_number == 1) continue;  // a heading
-      fail_input("{}: line {}: wanted file, tab, class number", path.string(), line_number);
+      fail_input("{}: line {}: wanted FILE, a tab, CLASS NUMBER (0 or more)", path.string(), line_number);
     }
     classes[std::string(line.substr(0, tab))] = value;
   }
@@ -74,7 +78,10 @@ std::vector<int> classes_of(const fs::path& folder, const std::vector<fs::path>&
 
 PictureSet find_pictures(const fs::path& folder) {
   std::error_code error;
-  if (!fs::is_directory(folder, error)) fail(ErrorCode::not_found, "{}: no such folder", folder.string());
+  if (!fs::is_directory(folder, error)) {
+    if (fs::exists(folder, error)) fail_input("{}: a file; wanted a folder of pictures", folder.string());
+    fail(ErrorCode::not_found, "{}: no such folder", folder.string());
+  }
   PictureSet set;
   for (auto at = fs::recursive_directory_iterator(folder, error); !error && at != fs::recursive_directory_iterator();
        at.increment(error))
@@ -113,26 +120,36 @@ std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t f
   return {std::move(measured), take(first, second)};
 }
 
-std::vector<Array> load_inputs(const Model& model, const PictureSet& pictures, const Preprocessing& how,
-                               const Progress& progress) {
-  const std::vector<Port> ports = model.inputs();
-  if (ports.size() != 1 || ports[0].dtype != DType::f32 || (ports[0].ranked && ports[0].dims.size() != 4))
-    fail_input("{}: pictures need a model with one input of type f32 and rank 4", model.name());
-  const int64_t h = how.height, w = how.width;
-  const std::vector<int64_t> dims =
-      how.channels_last ? std::vector<int64_t>{1, h, w, 3} : std::vector<int64_t>{1, 3, h, w};
-  if (pictures.size() > kMaxInputBytes / (static_cast<size_t>(3 * h * w) * sizeof(float)))
-    fail(ErrorCode::limit, "{} pictures of {}x{} are too many at once: take fewer", pictures.size(), w, h);
+std::vector<Array> load_inputs(const Model& model, PictureSet& pictures, const Preprocessing& how,
+                               const Progress& progress, const Warn& warn) {
+  const std::vector<int64_t> dims = picture_dims(model, how);
+  const auto bytes = static_cast<size_t>(dims[1] * dims[2] * dims[3]) * sizeof(float);
+  if (pictures.size() > kMaxInputBytes / bytes)
+    fail(ErrorCode::limit, "{} pictures of {}x{} are too many at once: take fewer", pictures.size(), how.width,
+         how.height);
+  const size_t most_skipped = std::max<size_t>(1, pictures.size() / kPicturesForOneSkipped);
   std::vector<Array> inputs;
   inputs.reserve(pictures.size());
-  for (const fs::path& file : pictures.files) {
+  PictureSet read;
+  for (size_t i = 0; i < pictures.size(); ++i) {
     Array input(DType::f32, dims);
-    preprocess(Image::open(file), how, input.floats());
-    inputs.push_back(std::move(input));
-    if (progress &&
-        !progress("read pictures", static_cast<double>(inputs.size()) / static_cast<double>(pictures.size())))
+    try {
+      preprocess(Image::open(pictures.files[i]), how, input.floats());
+      inputs.push_back(std::move(input));
+      read.files.push_back(pictures.files[i]);
+      if (pictures.labelled()) read.classes.push_back(pictures.classes[i]);
+    } catch (const Error& error) {
+      const size_t skipped = i + 1 - inputs.size();
+      if (!warn || pictures.size() == 1) throw;
+      if (skipped > most_skipped)
+        throw Error(error.code(), fmt::format("{} (with this one, {} of {} pictures cannot be read)", error.what(),
+                                              skipped, pictures.size()));
+      warn(fmt::format("skipped: {}", error.what()));
+    }
+    if (progress && !progress("read pictures", static_cast<double>(i + 1) / static_cast<double>(pictures.size())))
       fail(ErrorCode::stopped, "stopped while reading pictures");
   }
+  pictures = std::move(read);
   return inputs;
 }
 

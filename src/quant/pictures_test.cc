@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/folder_testing.h"
+#include "quant/cifar_testing.h"
 #include "quant/observe.h"
 #include "tercel/error.h"
 
@@ -70,6 +71,9 @@ TEST_F(Pictures, WhatDoesNotFitIsSaidInWords) {
   EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("has no line for 1.jpg"));
   put("labels.tsv", "file\tclass\n1.jpg\tcat\n");
   EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("line 2"));
+  put("labels.tsv", "1.jpg 1\n");
+  EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("line 1 has no tab"));
+  EXPECT_THAT(error_of([&] { find_pictures(folder_ / "1.jpg"); }), HasSubstr("a file; wanted a folder"));
 }
 
 TEST_F(Pictures, PartsOfASplitShareNoPictureAndTheSeedDecides) {
@@ -84,6 +88,29 @@ TEST_F(Pictures, PartsOfASplitShareNoPictureAndTheSeedDecides) {
   const auto [a, b] = split_pictures(all, 100, 200, 1);
   EXPECT_EQ(a.size(), 10u);
   EXPECT_EQ(b.size(), 20u);
+}
+
+TEST_F(Pictures, OneThatCannotBeReadIsSkippedAndTold) {
+  const Model model = cifar_network();
+  const Preprocessing how = Preprocessing::preset("cifar");
+  for (const char* name : {"1.jpg", "2.jpg", "3.jpg"})
+    fs::copy_file(TERCEL_SOURCE_DIR "/models/photos/cat.jpg", folder_ / name);
+  put("2.jpg", "\xFF\xD8\xFF only a start");
+  put("labels.tsv", "1.jpg\t4\n2.jpg\t5\n3.jpg\t6\n");
+  const PictureSet all = find_pictures(folder_);
+  PictureSet some = all;
+  std::vector<std::string> warnings;
+  const Warn warn = [&](std::string_view what) { warnings.emplace_back(what); };
+  EXPECT_EQ(load_inputs(model, some, how, {}, warn).size(), 2u);
+  EXPECT_THAT(some.files, ElementsAre(folder_ / "1.jpg", folder_ / "3.jpg"));
+  EXPECT_THAT(some.classes, ElementsAre(4, 6));
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("2.jpg: JPEG")));
+
+  some = all;
+  EXPECT_THAT(error_of([&] { load_inputs(model, some, how); }), HasSubstr("2.jpg: JPEG"));  // nobody to be told
+  put("3.jpg", "words");
+  EXPECT_THAT(error_of([&] { load_inputs(model, some, how, {}, warn); }),
+              HasSubstr("with this one, 2 of 3 pictures cannot be read"));
 }
 
 TEST(Judge, CountsAgreementAndDivergence) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <list>
 #include <numeric>
 
@@ -17,6 +18,7 @@
 #include "passes/recipe.h"
 #include "session/model_impl.h"
 #include "session/optimizer.h"
+#include "session/picture_model.h"
 
 namespace tercel {
 namespace {
@@ -193,11 +195,6 @@ struct Session::Impl {
     }
     return report;
   }
-
-  bool ends_in_softmax() const {
-    const tercel::Value* output = model.impl().graph.outputs().at(0);
-    return output->producer != nullptr && output->producer->is("Softmax");
-  }
 };
 
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>(model, options)) {}
@@ -229,18 +226,23 @@ std::vector<Class> Session::classify(const Image& image, int top) {
 }
 
 std::vector<Class> Session::classify(const Image& image, const Preprocessing& how, int top) {
-  const std::vector<Port> inputs = impl_->model.inputs();
-  if (inputs.size() != 1 || inputs[0].dtype != DType::f32 || (inputs[0].ranked && inputs[0].dims.size() != 4))
-    fail_input("{}: classifying needs one input of type f32 and rank 4", impl_->model.name());
-  const int64_t h = how.height, w = how.width;
-  Array input(DType::f32, how.channels_last ? std::vector<int64_t>{1, h, w, 3} : std::vector<int64_t>{1, 3, h, w});
+  const FirstOutput kind = first_output(impl_->model);
+  Array input(DType::f32, picture_dims(impl_->model, how));
   preprocess(image, how, input.floats());
-  std::vector<Array> outputs = run({std::move(input)});
+  const std::vector<Array> outputs = run({std::move(input)});
   std::vector<float> scores = outputs.at(0).to_floats();
   if (scores.empty()) fail_input("{}: the first output is empty", impl_->model.name());
+  check_answer_of_one_picture(impl_->model, kind, outputs[0].dims());
+  const std::vector<std::string> labels = impl_->model.labels();
+  const auto label = [&](size_t index) { return index < labels.size() ? labels[index] : ""; };
+  if (kind == FirstOutput::classes) {
+    const float index = scores[0];
+    if (!(index >= 0 && index < 1e9f)) fail_input("{}: answers class {}", impl_->model.name(), index);
+    return {{static_cast<int>(index), label(static_cast<size_t>(index)), std::numeric_limits<float>::quiet_NaN()}};
+  }
   for (size_t i = 0; i < scores.size(); ++i)
     if (std::isnan(scores[i])) fail_input("{}: the score of class {} is no number (NaN)", impl_->model.name(), i);
-  if (!impl_->ends_in_softmax()) {
+  if (kind == FirstOutput::scores) {
     const float most = *std::max_element(scores.begin(), scores.end());
     double sum = 0;
     for (float& s : scores) sum += s = std::exp(s - most);
@@ -253,11 +255,10 @@ std::vector<Class> Session::classify(const Image& image, const Preprocessing& ho
     const float x = scores[static_cast<size_t>(a)], y = scores[static_cast<size_t>(b)];
     return x != y ? x > y : a < b;
   });
-  const std::vector<std::string> labels = impl_->model.labels();
   std::vector<Class> classes;
   for (size_t i = 0; i < count; ++i) {
     const auto index = static_cast<size_t>(order[i]);
-    classes.push_back({order[i], index < labels.size() ? labels[index] : "", scores[index]});
+    classes.push_back({order[i], label(index), scores[index]});
   }
   return classes;
 }

@@ -190,17 +190,19 @@ Compressed compress(const Model& model, const CompressOptions& options) {
 
 namespace {
 
-/// The point of one ratio; it says why where there is none.
+/// The point of one ratio; it says why where there is none. Throws Error(stopped) where the options' progress did.
 CompressPoint front_point(CompressJob& job, double ratio, double& divergence, bool measure) {
   CompressPoint point;
   try {
     const Coded coded = job.code(job.strength_for_ratio(ratio));
+    if (job.stopped()) fail(ErrorCode::stopped, "stopped at {}x", ratio);
     const std::string why_not = out_of_reach(job, coded, ratio, kRatioMissed);
     if (!why_not.empty()) {
       point.why_not = why_not;
     } else {
       divergence = measure ? job.try_out(coded).kl : 0;
       point = job.point_of(coded);
+      if (point.pictures == 0) fail(ErrorCode::stopped, "stopped while {}x was judged", ratio);
     }
   } catch (const Error& error) {
     if (error.code() == ErrorCode::stopped) throw;
@@ -212,40 +214,47 @@ CompressPoint front_point(CompressJob& job, double ratio, double& divergence, bo
 
 std::vector<CompressPoint> front_of(const Model& model, const std::vector<double>& ratios,
                                     const CompressOptions& options) {
-  CompressOptions quiet = options;
-  quiet.progress = {};
+  const Model lean = optimize(model);
+  const std::vector<double> all = temperatures(lean, options);
+  const size_t points = all.size() * ratios.size();
+  size_t at_point = 0;
+  CompressOptions told = options;  // of the work on each point, which one it is
+  if (options.progress)
+    told.progress = [&](std::string_view stage, double done) {
+      return at_point == 0 ? options.progress(stage, done)
+                           : options.progress(fmt::format("size {} of {}: {}", at_point, points, stage), done);
+    };
+  const Given given = given_of(model);
+  const Exact exact(model, given, told);
+  const Trials trials(widened(lean), told);
   std::vector<CompressPoint> front;
   std::vector<double> divergence;  // on the tuning pictures, which choose
-  const Given given = given_of(model);
-  const Exact exact(model, given, quiet);
-  const Model lean = optimize(model);
-  const Trials trials(widened(lean), quiet);
-  const std::vector<double> all = temperatures(lean, options);
-  size_t done = 0;
-  for (double temperature : all) {
-    CompressJob job(lean, given, trials, quiet, temperature);
-    if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2]));
-    for (size_t i = 0; i < ratios.size(); ++i) {
-      if (i == front.size()) {
-        front.emplace_back();
-        divergence.push_back(std::numeric_limits<double>::infinity());
+  try {
+    for (double temperature : all) {
+      CompressJob job(lean, given, trials, told, temperature);
+      if (!ratios.empty()) job.polish(job.strength_for_ratio(ratios[ratios.size() / 2]));
+      for (size_t i = 0; i < ratios.size(); ++i) {
+        ++at_point;
+        double kl = std::numeric_limits<double>::infinity();
+        CompressPoint point;
+        if (exact.ratio() >= ratios[i]) {
+          kl = 0;
+          point = exact.point(trials);
+          point.asked = ratios[i];
+        } else {
+          point = front_point(job, ratios[i], kl, all.size() > 1);
+        }
+        if (i == front.size()) {
+          front.push_back(std::move(point));
+          divergence.push_back(kl);
+        } else if (kl < divergence[i]) {
+          front[i] = std::move(point);
+          divergence[i] = kl;
+        }
       }
-      double kl = std::numeric_limits<double>::infinity();
-      CompressPoint point;
-      if (exact.ratio() >= ratios[i]) {
-        kl = 0;
-        point = exact.point(trials);
-        point.asked = ratios[i];
-      } else {
-        point = front_point(job, ratios[i], kl, all.size() > 1);
-      }
-      if (kl < divergence[i] || front[i].asked == 0) {
-        front[i] = std::move(point);
-        divergence[i] = kl;
-      }
-      const double part = static_cast<double>(++done) / static_cast<double>(all.size() * ratios.size());
-      if (options.progress && !options.progress("trade size against answers", part)) return front;
     }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::stopped || front.empty()) throw;
   }
   return front;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <set>
 
 #include "base/error.h"
 #include "base/folder_testing.h"
@@ -90,17 +91,30 @@ TEST(Compress, ATrellisIsWrittenAndReadOrRefused) {
 TEST(Compress, AFrontHasThePointsAskedForAtEachTemperature) {
   const Pictures pictures;
   const std::vector<double> ratios = {5};
-  double done = 0;
+  std::set<std::string> stages;
   CompressOptions options = options_for(pictures);
-  options.progress = [&](std::string_view, double part) {
-    EXPECT_GT(part, done);
-    done = part;
+  options.progress = [&](std::string_view stage, double) {
+    stages.emplace(stage);
     return true;
   };
   const std::vector<CompressPoint> front = compression_front(with_softmax(cifar_network()), ratios, options);
   ASSERT_EQ(front.size(), ratios.size());
   for (size_t i = 0; i < ratios.size(); ++i) EXPECT_NEAR(front[i].ratio, ratios[i], 0.05 * ratios[i]);
-  EXPECT_DOUBLE_EQ(done, 1);
+  for (const char* stage : {"read pictures", "measure", "size 1 of 2: choose sizes", "size 2 of 2: choose sizes"})
+    EXPECT_TRUE(stages.contains(stage)) << stage;
+}
+
+TEST(Compress, AFrontThatIsStoppedKeepsThePointsItHas) {
+  const Pictures pictures;
+  CompressOptions options = options_for(pictures);
+  options.effort = 4;
+  options.progress = [](std::string_view stage, double) { return !stage.starts_with("size 3 of 3: choose"); };
+  const std::vector<CompressPoint> front = compression_front(cifar_network(), {5, 6, 7}, options);
+  ASSERT_EQ(front.size(), 2u);
+  EXPECT_NEAR(front[1].ratio, 6, 0.1);
+  EXPECT_GT(front[1].pictures, 0);
+  options.progress = [](std::string_view stage, double) { return !stage.starts_with("size 1 of 3: choose"); };
+  EXPECT_THROW(compression_front(cifar_network(), {5, 6, 7}, options), Error);
 }
 
 /// `values` as the bias of a product.

@@ -106,14 +106,14 @@ class Fixer {
       : options_(options), original_(optimize(model)) {
     session_options_.threads = options.threads;
     const auto count = static_cast<size_t>(options.pictures);
-    const auto [measured, judged] = split_pictures(find_pictures(folder), count, count, options.seed);
+    auto [measured, judged] = split_pictures(find_pictures(folder), count, count, options.seed);
     report_.estimator = options.estimator;
     report_.max_drop = options.max_drop;
-    report_.measured = measured.size();
-    report_.judged = judged.size();
     find_sites();
-    measured_ = load_inputs(original_, measured, original_.preprocessing(), options.progress);
-    judged_ = load_inputs(original_, judged, original_.preprocessing(), options.progress);
+    measured_ = load_inputs(original_, measured, original_.preprocessing(), options.progress, options.warn);
+    judged_ = load_inputs(original_, judged, original_.preprocessing(), options.progress, options.warn);
+    report_.measured = measured_.size();
+    report_.judged = judged_.size();
     classes_ = judged.classes;
   }
 

@@ -17,14 +17,14 @@ Trials::Trials(const Model& model, const CompressOptions& options) {
   const PictureSet all = find_pictures(options.pictures);
   if (all.size() < 4)
     fail_input("{}: {} pictures are too few to measure, choose and judge", options.pictures.string(), all.size());
-  const auto [measured, judged] = split_pictures(all, size(options.calibration_pictures + options.tuning_pictures),
+  auto [measured, judged] = split_pictures(all, size(options.calibration_pictures + options.tuning_pictures),
                                                  size(options.judging_pictures), options.seed);
-  const auto [calibrated, tuned] =
+  auto [calibrated, tuned] =
       split_pictures(measured, size(options.calibration_pictures), size(options.tuning_pictures), options.seed);
   const Preprocessing how = options.preprocessing.value_or(model.preprocessing());
-  calibration = load_inputs(model, calibrated, how, options.progress);
-  tuning = load_inputs(model, tuned, how, options.progress);
-  judging = load_inputs(model, judged, how, options.progress);
+  calibration = load_inputs(model, calibrated, how, options.progress, options.warn);
+  tuning = load_inputs(model, tuned, how, options.progress, options.warn);
+  judging = load_inputs(model, judged, how, options.progress, options.warn);
   tuning_classes = tuned.classes;
   judging_classes = judged.classes;
   Session session = session_of(model, options);
