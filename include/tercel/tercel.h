@@ -9,3 +9,4 @@
 #include "tercel/progress.h"
 #include "tercel/session.h"
 #include "tercel/static_norm.h"
+#include "tercel/version.h"

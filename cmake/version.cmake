@@ -1,0 +1,31 @@
+# What `tercel --version --verbose` says: facts known when the build is configured, and the commit, known when it runs.
+if(TERCEL_ONEDNN_FOUND)
+  file(GLOB headers ${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h)
+  set(onednn "found")
+  if(headers)
+    file(STRINGS ${headers} lines REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH) ")
+    string(REGEX MATCHALL "[0-9]+" numbers "${lines}")
+    list(JOIN numbers "." onednn)
+  endif()
+endif()
+set(facts "")
+foreach(fact "fmt=${fmt_VERSION}" "Highway=${HWY_VERSION}" "oneDNN=${onednn}" "OpenMP=${OpenMP_CXX_VERSION}" "libjpeg=${JPEG_VERSION}"
+             "libpng=${PNG_VERSION_STRING}" "libwebp=${WEBP_VERSION}" "zstd=${ZSTD_VERSION}" "Eigen=${Eigen3_VERSION}"
+             "pagmo=${Pagmo_VERSION}")
+  string(REGEX MATCH "^([^=]+)=(.*)$" matched "${fact}")
+  set(found "${CMAKE_MATCH_2}")
+  if(found STREQUAL "")
+    set(found "none")
+  endif()
+  list(APPEND facts "{\"${CMAKE_MATCH_1}\", \"${found}\"}")
+endforeach()
+list(JOIN facts ", " tercel_libraries)
+
+set(generated ${PROJECT_BINARY_DIR}/generated)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/build_facts.h.in ${generated}/base/build_facts.h @ONLY)
+add_custom_target(tercel_commit BYPRODUCTS ${generated}/base/commit.h
+                  COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR} -DHEADER=${generated}/base/commit.h
+                          -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake
+                  COMMENT "Looking up the commit" VERBATIM)
+add_dependencies(tercel_base tercel_commit)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/base/version.cc PROPERTIES INCLUDE_DIRECTORIES ${generated})
