@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,15 +11,18 @@
 #include <random>
 
 #include "common.h"
+#include "progress.h"
 #include "verbs.h"
 
 namespace tercel::cli {
 namespace {
 
+constexpr int kProfiledRuns = 10;
+
 struct Flags {
   std::string model;
   int runs = 30;
-  bool json = false, layers = false;
+  bool json = false, layers = false, why = false;
   ShapeFlags shape;
   RunFlags run;
 };
@@ -44,10 +48,60 @@ std::string gflops(const StepReport& s) {
   return s.macs > 0 && s.ms > 0 ? fmt::format("{:.1f}", 2e-6 * static_cast<double>(s.macs) / s.ms) : "";
 }
 
+std::string percent(double ms, double total) { return fmt::format("{:.1f}", total > 0 ? 100 * ms / total : 0); }
+
+double total_ms(const std::vector<StepReport>& steps) {
+  double total = 0;
+  for (const StepReport& s : steps) total += s.ms;
+  return total;
+}
+
+/// One row for every step, the slowest first; with --why few of them, and beside each why no faster kernel does it.
+void print_steps(std::vector<StepReport> steps, const Flags& flags) {
+  constexpr size_t kSlowest = 10;
+  const double total = total_ms(steps);
+  const size_t count = steps.size();
+  std::stable_sort(steps.begin(), steps.end(), [](const StepReport& a, const StepReport& b) { return a.ms > b.ms; });
+  if (!flags.layers && count > kSlowest) steps.resize(kSlowest);
+  std::vector<std::vector<std::string>> rows{{"ms", "%", "GFLOP/s", "node", "operator", "result", "kernel"}};
+  if (flags.why) rows[0].push_back("why no other");
+  for (const StepReport& s : steps) {
+    rows.push_back({fmt::format("{:.3f}", s.ms), percent(s.ms, total), gflops(s), s.node, s.op, s.result, s.variant});
+    if (flags.why)
+      rows.back().push_back(s.why_nots.empty() ? "the first choice" : fmt::format("{}", fmt::join(s.why_nots, "; ")));
+  }
+  print(table(rows));
+  if (steps.size() < count)
+    print(fmt::format("the {} slowest of {} steps, {} % of the time; --layers: all\n", steps.size(), count,
+                      percent(total_ms(steps), total)));
+}
+
+/// One row for every kernel and operator.
+void print_kinds(const std::vector<StepReport>& steps) {
+  const double total = total_ms(steps);
+  std::map<std::pair<std::string, std::string>, std::pair<int, StepReport>> groups;
+  for (const StepReport& s : steps) {
+    auto& [count, sum] = groups[{s.op, s.variant}];
+    ++count;
+    sum.ms += s.ms;
+    sum.macs += s.macs;
+  }
+  std::vector<std::pair<double, std::vector<std::string>>> sorted;
+  for (const auto& [key, value] : groups)
+    sorted.push_back({value.second.ms,
+                      {key.first, key.second, std::to_string(value.first), fmt::format("{:.3f}", value.second.ms),
+                       percent(value.second.ms, total), gflops(value.second)}});
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::vector<std::vector<std::string>> rows{{"operator", "kernel", "steps", "ms", "%", "GFLOP/s"}};
+  for (auto& [ms, row] : sorted) rows.push_back(std::move(row));
+  print(table(rows));
+}
+
 void run(const Flags& flags) {
   const Model model = load_with_warnings(flags.model);
   const InputShapes shapes = model.full_shapes(flags.shape.shapes(model));
-  Session session(model, flags.run.session());
+  const SessionOptions options = flags.run.session();
+  Session session(model, options);
   try {
     session.prepare(shapes);  // inputs of a network too large for this machine had better not be made up at all
   } catch (const Error& error) {
@@ -55,7 +109,7 @@ void run(const Flags& flags) {
   }
   const std::vector<Array> inputs = made_up_inputs(model, shapes);
   // A benchmark of wrong answers is worth nothing: the fast plan is first held against the reference kernels.
-  SessionOptions reference = flags.run.session();
+  SessionOptions reference = options;
   reference.reference = true;
   const std::vector<float> wanted = Session(model, reference).run(inputs).at(0).to_floats();
   const std::vector<float> got = session.run(inputs).at(0).to_floats();
@@ -69,8 +123,9 @@ void run(const Flags& flags) {
     throw std::runtime_error(fmt::format("the answers differ from the reference kernels' by {} of {}", worst, largest));
 
   std::vector<double> times;
+  listen_for_interrupt();
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
-  for (int i = 0; i < flags.runs; ++i) {
+  for (int i = 0; i < flags.runs && !(interrupted() && i > 0); ++i) {
     const auto start = std::chrono::steady_clock::now();
     session.run(inputs);
     times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
@@ -79,58 +134,40 @@ void run(const Flags& flags) {
                  times.back() * (flags.runs - i - 1) / 1000);
   }
   if (terminal) fmt::print(stderr, "\r\033[K");
-  const PlanReport report = session.profile(inputs, std::min(flags.runs, 10));
+  // Who has interrupted waits for no steps to be timed.
+  const PlanReport report = session.profile(inputs, interrupted() ? 0 : std::min(flags.runs, kProfiledRuns));
   std::sort(times.begin(), times.end());
   const double median = quantile(times, 0.5);
   int64_t macs = 0;
-  double total = 0;
-  for (const StepReport& s : report.steps) macs += s.macs, total += s.ms;
+  for (const StepReport& s : report.steps) macs += s.macs;
+  const double error = largest > 0 ? worst / largest : 0;
 
   if (flags.json) {
     Json json = to_json(report);
     json["model"] = flags.model;
-    json["runs"] = flags.runs;
+    json["runs"] = times.size();
     json["median_ms"] = median;
     json["min_ms"] = times.front();
     json["p10_ms"] = quantile(times, 0.1);
     json["p90_ms"] = quantile(times, 0.9);
     json["gflops"] = 2e-6 * static_cast<double>(macs) / median;
-    json["error"] = largest > 0 ? worst / largest : 0;
-    return print(json);
-  }
-  print(fmt::format(
-      "{}: median {:.2f} ms (10 % {:.2f}, 90 % {:.2f}, fastest {:.2f}; {} runs), {:.1f} GFLOP/s, {}, {} threads\n",
-      flags.model, median, quantile(times, 0.1), quantile(times, 0.9), times.front(), flags.runs,
-      2e-6 * static_cast<double>(macs) / median, report.isa, report.threads));
-  print(
-      fmt::format("activations {} (without reuse {}), scratch {}, weights {}; off the reference by {:.1e} of the "
-                  "largest output\n\n",
-                  bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes),
-                  bytes_text(report.weight_bytes), largest > 0 ? worst / largest : 0.0f));
-  std::vector<std::vector<std::string>> rows;
-  const auto percent = [&](double ms) { return fmt::format("{:.1f}", total > 0 ? 100 * ms / total : 0); };
-  if (flags.layers) {
-    rows.push_back({"node", "operator", "kernel", "result", "ms", "%", "GFLOP/s"});
-    for (const StepReport& s : report.steps)
-      rows.push_back({s.node, s.op, s.variant, s.result, fmt::format("{:.3f}", s.ms), percent(s.ms), gflops(s)});
+    json["error"] = error;
+    print(json);
   } else {
-    std::map<std::pair<std::string, std::string>, std::pair<int, StepReport>> groups;
-    for (const StepReport& s : report.steps) {
-      auto& [count, sum] = groups[{s.op, s.variant}];
-      ++count;
-      sum.ms += s.ms;
-      sum.macs += s.macs;
-    }
-    std::vector<std::pair<double, std::vector<std::string>>> sorted;
-    for (const auto& [key, value] : groups)
-      sorted.push_back({value.second.ms,
-                        {key.first, key.second, std::to_string(value.first), fmt::format("{:.3f}", value.second.ms),
-                         percent(value.second.ms), gflops(value.second)}});
-    std::sort(sorted.rbegin(), sorted.rend());
-    rows.push_back({"operator", "kernel", "steps", "ms", "%", "GFLOP/s"});
-    for (auto& [ms, row] : sorted) rows.push_back(std::move(row));
+    print(fmt::format(
+        "{}: median {:.2f} ms (10 % {:.2f}, 90 % {:.2f}, fastest {:.2f}; {} runs), {:.1f} GFLOP/s, {}, {} threads\n",
+        flags.model, median, quantile(times, 0.1), quantile(times, 0.9), times.front(), times.size(),
+        2e-6 * static_cast<double>(macs) / median, report.isa, report.threads));
+    print(
+        fmt::format("activations {} (without reuse {}), scratch {}, weights {}; off the reference by {:.1e} of the "
+                    "largest output\n\n",
+                    bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes),
+                    bytes_text(report.weight_bytes), error));
   }
-  print(table(rows));
+  if (interrupted()) throw Interrupted{fmt::format("after {} of {} runs", times.size(), flags.runs)};
+  if (flags.json) return;
+  if (flags.layers || flags.why) print_steps(report.steps, flags);
+  else print_kinds(report.steps);
 }
 
 }  // namespace
@@ -138,9 +175,11 @@ void run(const Flags& flags) {
 void add_bench(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("bench", "How fast a model runs here: median, spread, time per layer");
-  command->add_option("model", flags->model, "ONNX file")->required();
+  command->add_option("model", flags->model, "ONNX or .tercel file")->required();
   command->add_option("-n,--runs", flags->runs, "Timed runs")->check(CLI::Range(1, 1000000));
-  command->add_flag("--layers", flags->layers, "A row for every step instead of one per kind");
+  command->add_flag("--layers", flags->layers, "A row for every step, the slowest first, instead of one for each kind");
+  command->add_flag("--why", flags->why,
+                    "The slowest steps, and beside each why no faster kernel does it; with --layers: all steps");
   command->add_flag("--json", flags->json, "For programs");
   flags->shape.add_to(*command);
   flags->run.add_to(*command);

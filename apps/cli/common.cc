@@ -1,22 +1,32 @@
 #include "common.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <fstream>
+
+#include "suggest.h"
 
 namespace tercel::cli {
 
 void RunFlags::add_to(CLI::App& command) {
-  command.add_option("-t,--threads", threads, "Threads; 0: one per processor")->check(CLI::Range(0, 1024));
+  add_threads(command, threads);
   command.add_flag("--no-optimize", no_optimize, "Run the graph as it is, without passes");
   command.add_flag("--reference", reference, "Only reference kernels: slow, the definition of what is right");
   command.add_option("--without", without, "A pass to leave out, by name; may be given again")->allow_extra_args(false);
   command.add_option("--dump-passes", dump_passes, "Write the graph as text after every pass into this folder");
 }
 
+CLI::Option* add_threads(CLI::App& command, int& threads) {
+  return command.add_option("-t,--threads", threads, "0: one per processor")->check(CLI::Range(0, 1024));
+}
+
 SessionOptions RunFlags::session() const {
+  warn_of_threads(threads);
   SessionOptions options;
   options.threads = threads;
   options.optimize = !no_optimize;
@@ -44,6 +54,9 @@ InputShapes ShapeFlags::shapes(const Model& model) const {
       throw Error(ErrorCode::bad_input, fmt::format("--shape {}: the model has {} inputs, so write name=extents", text,
                                                     model.inputs().size()));
     }
+    const std::vector<Port> ports = model.inputs();
+    if (std::none_of(ports.begin(), ports.end(), [&](const Port& port) { return port.name == name; }))
+      refuse_port(name, ports, "input");
     std::vector<int64_t> dims;
     const char* at = extents.data();
     const char* end = at + extents.size();
@@ -52,6 +65,8 @@ InputShapes ShapeFlags::shapes(const Model& model) const {
       const auto result = std::from_chars(at, end, extent);
       if (result.ec != std::errc() || extent < 0 || (result.ptr != end && *result.ptr != 'x'))
         throw Error(ErrorCode::bad_input, fmt::format("--shape {}: wanted extents like 1x3x224x224", text));
+      if (extent == 0)
+        throw Error(ErrorCode::bad_input, fmt::format("--shape {}: an extent of 0 leaves nothing to compute", text));
       dims.push_back(extent);
       at = result.ptr + 1;
     }
@@ -149,13 +164,42 @@ Json to_json(const PlanReport& report) {
           {"steps", steps}};
 }
 
-void check_writable(const std::filesystem::path& path) {
+void check_output(const std::filesystem::path& path, const std::vector<std::string>& endings) {
   if (path.empty()) return;
-  if (std::filesystem::is_directory(path)) throw Error(ErrorCode::io, path.string() + ": is a folder");
+  if (std::filesystem::is_directory(path)) throw Error(ErrorCode::bad_input, path.string() + ": is a folder");
   const auto folder = std::filesystem::absolute(path).parent_path();
-  if (!std::filesystem::is_directory(folder)) throw Error(ErrorCode::io, path.string() + ": no such folder");
+  if (!std::filesystem::is_directory(folder)) throw Error(ErrorCode::not_found, path.string() + ": no such folder");
+  const std::string name = path.filename().string();
+  if (std::none_of(endings.begin(), endings.end(), [&](const std::string& ending) { return name.ends_with(ending); }))
+    throw Error(ErrorCode::bad_input, fmt::format("{}: wanted a name that ends in {}, for that is what it will hold",
+                                                  path.string(), fmt::join(endings, " or ")));
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     throw Error(ErrorCode::io, path.string() + ": its folder may not be written to");
+}
+
+void refuse_port(const std::string& name, const std::vector<Port>& ports, const char* kind) {
+  std::vector<std::string> names;
+  for (const Port& port : ports) names.push_back(port.name);
+  throw Error(ErrorCode::bad_input, fmt::format("no {} '{}'; there is {}{}", kind, name,
+                                                names.empty() ? "none" : listed(names), did_you_mean(name, names)));
+}
+
+void warn_of_threads(int threads) {
+  const int processors = build_info().processors;
+  if (threads <= processors) return;
+  fmt::print(stderr, "warning: {} threads on {} processor{}: they take turns, which is slower than --threads {}\n",
+             threads, processors, processors == 1 ? "" : "s", processors);
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  const std::string partial = path + ".partial";
+  std::ofstream file(partial, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file || std::rename(partial.c_str(), path.c_str()) != 0) {
+    std::remove(partial.c_str());
+    throw Error(ErrorCode::io, path + ": cannot be written");
+  }
 }
 
 void print(const Json& json) {

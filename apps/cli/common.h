@@ -12,7 +12,14 @@
 
 namespace tercel::cli {
 
+/// Thrown by a verb that has said itself what went wrong.
+struct Failed {
+  int status;
+};
+
 using Json = nlohmann::ordered_json;
+
+CLI::Option* add_threads(CLI::App& command, int& threads);
 
 /// Options of verbs that run a network.
 struct RunFlags {
@@ -52,8 +59,18 @@ Json to_json(const PlanReport& report);
 Json diary_json(const std::vector<PassReport>& diary);
 std::string diary_text(const std::vector<PassReport>& diary);
 
-/// Refuses a file that cannot be written before the work is done, not after. An empty path is none.
-void check_writable(const std::filesystem::path& path);
+/// Refuses a file that cannot be written before the work is done, not after, and one whose name does not end as its
+/// content will be: in one of `endings`. An empty path is none.
+void check_output(const std::filesystem::path& path, const std::vector<std::string>& endings);
+
+/// "no input 'imge'; there is image; did you mean 'image'?". `kind` is "input" or "output".
+[[noreturn]] void refuse_port(const std::string& name, const std::vector<Port>& ports, const char* kind);
+
+/// Warns of more threads than processors: they take turns.
+void warn_of_threads(int threads);
+
+/// Writes the file whole or not at all.
+void write_text(const std::string& path, const std::string& text);
 
 void print(const Json& json);
 void print(const std::string& text);

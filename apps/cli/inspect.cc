@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
 #include "common.h"
+#include "preprocess_flag.h"
 #include "verbs.h"
 
 namespace tercel::cli {
@@ -11,7 +13,7 @@ namespace {
 
 struct Flags {
   std::string model;
-  bool json = false, why = false, text = false;
+  bool json = false, why = false, text = false, layers = false;
   ShapeFlags shape;
   RunFlags run;
 };
@@ -51,6 +53,32 @@ Summary summarise(const Flags& flags) {
   return s;
 }
 
+/// In running order, or the heaviest alone.
+void print_nodes(std::vector<NodeInfo> nodes, bool all) {
+  constexpr size_t kHeaviest = 10;
+  const size_t count = nodes.size();
+  if (!all && count > kHeaviest) {
+    const auto work = [](const NodeInfo& node) { return std::pair(node.macs, node.parameters); };
+    std::stable_sort(nodes.begin(), nodes.end(),
+                     [&](const NodeInfo& a, const NodeInfo& b) { return work(a) > work(b); });
+    nodes.resize(kHeaviest);
+  }
+  std::vector<std::vector<std::string>> rows{{"node", "operator", "result", "MACs", "parameters"}};
+  for (const NodeInfo& node : nodes)
+    rows.push_back({node.name.empty() && !node.outputs.empty() ? node.outputs[0] : node.name, node.op,
+                    node.output_types.empty() ? "" : node.output_types[0],
+                    node.macs > 0 ? scaled(static_cast<double>(node.macs)) : "",
+                    node.parameters > 0 ? scaled(static_cast<double>(node.parameters)) : ""});
+  print("\n" + table(rows));
+  if (nodes.size() < count)
+    print(fmt::format("the {} heaviest of {} nodes; --layers: all, in running order\n", nodes.size(), count));
+}
+
+bool takes_a_picture(const Model& model) {
+  const std::vector<Port> inputs = model.inputs();
+  return inputs.size() == 1 && inputs[0].dtype == DType::f32 && inputs[0].ranked && inputs[0].dims.size() == 4;
+}
+
 void print_summary(const Summary& s, const Flags& flags) {
   print(fmt::format("{}\n", s.model.name()));
   const auto ports = [](const char* title, const std::vector<Port>& list) {
@@ -72,13 +100,8 @@ void print_summary(const Summary& s, const Flags& flags) {
   for (const auto& [key, value] : s.model.metadata())
     print(fmt::format("  {:<10} {} = {}\n", "metadata", key,
                       value.size() <= 60 ? value : fmt::format("({} characters)", value.size())));
-  std::vector<std::vector<std::string>> rows{{"node", "operator", "result", "MACs", "parameters"}};
-  for (const NodeInfo& node : s.nodes)
-    rows.push_back({node.name.empty() && !node.outputs.empty() ? node.outputs[0] : node.name, node.op,
-                    node.output_types.empty() ? "" : node.output_types[0],
-                    node.macs > 0 ? scaled(static_cast<double>(node.macs)) : "",
-                    node.parameters > 0 ? scaled(static_cast<double>(node.parameters)) : ""});
-  print("\n" + table(rows));
+  if (takes_a_picture(s.model)) print(fmt::format("  {:<10} {}\n", "preprocess", PreprocessFlag{}.text(s.model)));
+  print_nodes(s.nodes, flags.layers);
 }
 
 Json summary_json(const Summary& s) {
@@ -91,17 +114,18 @@ Json summary_json(const Summary& s) {
                      {"output_types", node.output_types},
                      {"macs", node.macs},
                      {"parameters", node.parameters}});
-  return {{"model", s.model.name()},
-          {"inputs", ports_json(s.declared.inputs())},
-          {"outputs", ports_json(s.declared.outputs())},
-          {"assumed_shapes", s.assumed},
-          {"parameters", s.model.parameters()},
-          {"parameter_bytes", s.model.parameter_bytes()},
-          {"macs", s.macs},
-          {"operators", s.operators},
-          {"metadata", s.model.metadata()},
-          {"warnings", s.model.warnings()},
-          {"nodes", nodes}};
+  Json json{{"model", s.model.name()},
+            {"inputs", ports_json(s.declared.inputs())},
+            {"outputs", ports_json(s.declared.outputs())},
+            {"parameters", s.model.parameters()},
+            {"parameter_bytes", s.model.parameter_bytes()},
+            {"macs", s.macs},
+            {"operators", s.operators},
+            {"metadata", s.model.metadata()},
+            {"warnings", s.model.warnings()},
+            {"nodes", nodes}};
+  if (takes_a_picture(s.model)) json["preprocess"] = PreprocessFlag{}.json(s.model);
+  return json;
 }
 
 void print_plan(const PlanReport& report) {
@@ -109,10 +133,30 @@ void print_plan(const PlanReport& report) {
                     report.isa, report.threads, bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes),
                     bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes)));
   print("passes\n" + diary_text(report.diary) + "\n");
+  // Steps of one operator that got the same kernel for the same reasons stand together, the most work first.
+  struct Group {
+    const StepReport* first;
+    int count = 0;
+    int64_t macs = 0;
+  };
+  std::vector<Group> groups;
   for (const StepReport& step : report.steps) {
-    print(fmt::format("{} ({}): {}\n", step.node, step.op, step.variant));
-    for (const std::string& why : step.why_nots) print("    not " + why + "\n");
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
+      return group.first->op == step.op && group.first->variant == step.variant &&
+             group.first->why_nots == step.why_nots;
+    });
+    if (at == groups.end()) at = groups.insert(groups.end(), {&step});
+    ++at->count;
+    at->macs += step.macs;
   }
+  std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.macs > b.macs; });
+  for (const Group& group : groups) {
+    print(fmt::format("{} {}: {}{}, {}{}\n", group.count, group.first->op, group.first->variant,
+                      group.macs > 0 ? fmt::format(", {} MACs", scaled(static_cast<double>(group.macs))) : "",
+                      group.first->node, group.count > 1 ? " and others" : ""));
+    for (const std::string& why : group.first->why_nots) print("    not " + why + "\n");
+  }
+  print(std::string("what each costs: tercel bench --why\n"));
 }
 
 void run(const Flags& flags) {
@@ -137,8 +181,9 @@ void run(const Flags& flags) {
 void add_inspect(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("inspect", "What is in a model: inputs, operators, parameters, MACs, shapes");
-  command->add_option("model", flags->model, "ONNX file")->required();
+  command->add_option("model", flags->model, "ONNX or .tercel file")->required();
   command->add_flag("--why", flags->why, "Also which kernel each node gets, and why better ones refused");
+  command->add_flag("--layers", flags->layers, "All nodes, in running order, instead of the heaviest");
   CLI::Option* text = command->add_flag("--text", flags->text, "The graph in Tercel's text form instead");
   command->add_flag("--json", flags->json, "For programs")->excludes(text);
   flags->shape.add_to(*command);

@@ -1,30 +1,77 @@
-// tercel VERB ...: exit 0 fine, 2 bad input, 1 anything else.
+// tercel VERB ...: exit status 0 fine, 2 bad input, 130 interrupted, 1 anything else.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <new>
 #include <system_error>
 
+#include "common.h"
 #include "progress.h"
+#include "suggest.h"
 #include "tercel/error.h"
 #include "verbs.h"
 
 namespace {
+
+constexpr int kBadInput = 2, kInterrupted = 130;
 
 void print_error(const char* what) {
   tercel::cli::end_progress();
   fmt::print(stderr, "error: {}\n", what);
 }
 
+int interrupted(const std::string& what) {
+  tercel::cli::end_progress();
+  fmt::print(stderr, "interrupted: {}\n", what);
+  return kInterrupted;
+}
+
+/// A word in the verb's place that is none, before its options are looked at (--help would hide it).
+bool is_unknown_verb(const CLI::App& app, int argc, char** argv) {
+  const std::string_view word = argc > 1 ? argv[1] : "-";
+  if (word.starts_with("-")) return false;
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+  if (std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return false;
+  print_error(fmt::format("no verb '{}'; there are {}{}", word, tercel::cli::listed(verbs),
+                          tercel::cli::did_you_mean(word, verbs))
+                  .c_str());
+  return true;
+}
+
+/// Says which option is none, and which was meant.
+void print_unknown(const CLI::App& app) {
+  const bool before_verb = app.get_subcommands().empty() || !app.remaining(false).empty();
+  const CLI::App* verb = before_verb ? &app : app.get_subcommands().front();
+  std::vector<std::string> options;
+  for (const CLI::Option* option : verb->get_options()) {
+    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) options.push_back("-" + name);
+  }
+  const std::vector<std::string> words = app.remaining(true);
+  const auto option = std::find_if(words.begin(), words.end(), [](const auto& w) { return w.starts_with("-"); });
+  if (option == words.end()) {
+    print_error(fmt::format("{} takes no '{}'", verb->get_name(), words.empty() ? "" : words.front()).c_str());
+  } else {
+    const std::string name = option->substr(0, option->find('='));
+    print_error(fmt::format("{} has no option '{}'{}", verb->get_name(), name, tercel::cli::did_you_mean(name, options))
+                    .c_str());
+  }
+  fmt::print(stderr, "options: {} --help\n", verb == &app ? "tercel" : "tercel " + verb->get_name());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  tercel::cli::install_interrupt();
   CLI::App app{
-      "Tercel makes trained vision networks fast and small.\nTERCEL_ISA=baseline|avx2|avx512 forces an instruction "
-      "set.",
+      "Tercel makes trained vision networks fast and small.\nExit status: 0 fine, 2 bad input, 130 interrupted, 1 "
+      "anything else.\nTERCEL_ISA=baseline|avx2|avx512 forces an instruction set.",
       "tercel"};
   app.require_subcommand(0, 1);  // none is told apart from an unknown one below
+  app.option_defaults()->always_capture_default();
   tercel::cli::add_inspect(app);
   tercel::cli::add_classify(app);
   tercel::cli::add_run(app);
@@ -33,19 +80,31 @@ int main(int argc, char** argv) {
   tercel::cli::add_decompress(app);
   tercel::cli::add_front(app);
   tercel::cli::add_bench(app);
+  const tercel::cli::VersionFlags version = tercel::cli::add_version(app);
+  if (is_unknown_verb(app, argc, argv)) return kBadInput;
   try {
     app.parse(argc, argv);
-    if (app.get_subcommands().empty()) {
+    if (*version.asked) {
+      tercel::cli::print_version(*version.verbose);
+    } else if (app.get_subcommands().empty()) {
       fmt::print(stderr, "{}", app.help());
-      return 2;
+      return kBadInput;
     }
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "standard output");
     return 0;
+  } catch (const CLI::ExtrasError&) {
+    print_unknown(app);
+    return kBadInput;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? 0 : kBadInput;
+  } catch (const tercel::cli::Failed& failed) {
+    return failed.status;
+  } catch (const tercel::cli::Interrupted& stopped) {
+    return interrupted(stopped.what);
   } catch (const tercel::Error& error) {
+    if (error.code() == tercel::ErrorCode::stopped) return interrupted("nothing was written");
     print_error(error.what());
-    return error.code() == tercel::ErrorCode::io || error.code() == tercel::ErrorCode::stopped ? 1 : 2;
+    return error.code() == tercel::ErrorCode::io ? 1 : kBadInput;
   } catch (const std::bad_alloc&) {
     print_error("not enough memory");
     return 1;

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <fstream>
 #include <memory>
 
 #include "common.h"
+#include "preprocess_flag.h"
 #include "progress.h"
 #include "static_norm_report.h"
 #include "verbs.h"
@@ -13,7 +12,8 @@ namespace tercel::cli {
 namespace {
 
 struct Flags {
-  std::string model, output, dump_passes, preset;
+  std::string model, output, dump_passes;
+  PreprocessFlag preprocess;
   std::vector<std::string> without;
   bool json = false;
   ShapeFlags shape;
@@ -22,17 +22,6 @@ struct Flags {
   StaticNormOptions norms;
 };
 
-void write_text(const std::string& path, const std::string& text) {
-  const std::string partial = path + ".partial";
-  std::ofstream file(partial, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file || std::rename(partial.c_str(), path.c_str()) != 0) {
-    std::remove(partial.c_str());
-    throw Error(ErrorCode::io, path + ": cannot be written");
-  }
-}
-
 bool ends_with(const std::string& text, std::string_view ending) { return text.ends_with(ending); }
 
 /// Fixed moments, asked for by --static-norm. The report is written after the model: a report of a file that is not
@@ -40,30 +29,36 @@ bool ends_with(const std::string& text, std::string_view ending) { return text.e
 void fix(const Flags& flags, const Model& before) {
   if (flags.calibrate.empty())
     throw Error(ErrorCode::bad_input, "--static-norm needs pictures to measure on: --calibrate FOLDER");
-  if (!flags.report.empty() && !ends_with(flags.report, ".json") && !ends_with(flags.report, ".html"))
-    throw Error(ErrorCode::bad_input,
-                fmt::format("--report {}: wanted a name that ends in .json or .html", flags.report));
-  check_writable(flags.report);
-  check_writable(flags.output);
+  check_output(flags.report, {".json", ".html"});
   StaticNormOptions options = flags.norms;
   options.estimator = parse_norm_estimator(flags.estimator);
   listen_for_interrupt();
   options.progress = show_progress();
+  options.warn = show_warnings();
+  warn_of_threads(options.threads);
   const StaticNormResult result = fix_norms(before, flags.calibrate, options);
   end_progress();
   if (!flags.output.empty()) result.model.save_onnx(flags.output);
-  const Json json = to_json(result.report);
+  Json json = to_json(result.report);
+  json["preprocess"] = flags.preprocess.json(before);
   if (ends_with(flags.report, ".json"))
     write_text(flags.report, json.dump(2, ' ', false, Json::error_handler_t::replace));
   if (ends_with(flags.report, ".html")) write_text(flags.report, to_html(result.report, before.name()));
-  if (flags.json) return print(json);
-  print(to_text(result.report));
-  if (!flags.output.empty()) print(fmt::format("written to {}\n", flags.output));
+  if (flags.json) {
+    print(json);
+  } else {
+    print(to_text(result.report));
+    print(fmt::format("preprocess: {}\n", flags.preprocess.text(before)));
+    if (!flags.output.empty()) print(fmt::format("written to {}\n", flags.output));
+  }
+  if (interrupted())
+    throw Interrupted{flags.output.empty() ? "nothing was written" : "what was finished is written to " + flags.output};
 }
 
 void run(const Flags& flags) {
+  check_output(flags.output, {".onnx"});
   Model before = load_with_warnings(flags.model);
-  if (!flags.preset.empty()) before = before.with_metadata(Preprocessing::preset(flags.preset).to_metadata());
+  if (!flags.preprocess.preset.empty()) before = before.with_metadata(flags.preprocess.of(before).to_metadata());
   const InputShapes shapes = flags.shape.shapes(before);
   if (!shapes.empty()) before = before.with_shapes(shapes);
   if (flags.static_norm) return fix(flags, before);
@@ -91,12 +86,13 @@ void add_optimize(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command =
       app.add_subcommand("optimize", "Fold and fuse; the result is standard ONNX that any runtime loads");
-  command->add_option("model", flags->model, "ONNX file")->required();
-  command->add_option("-o,--output", flags->output, "ONNX file to write; without it only the report is printed");
+  command->add_option("model", flags->model, "ONNX or .tercel file")->required();
+  command->add_option("-o,--output", flags->output,
+                      "ONNX file to write (.onnx); without it only the report is printed");
   command->add_option("--without", flags->without, "A pass to leave out, by name; may be given again")
       ->allow_extra_args(false);
   command->add_option("--dump-passes", flags->dump_passes, "Write the graph as text after every pass into this folder");
-  command->add_option("--preprocess", flags->preset, "Preset written into the model: how pictures become its input");
+  flags->preprocess.add_to(*command, "Written into the model, as metadata: how pictures become its input");
   command->add_flag("--json", flags->json, "For programs");
   CLI::Option* fixes = command->add_flag("--static-norm", flags->static_norm,
                                          "Also fix the moments of layer normalisations, where it does little harm");
@@ -104,20 +100,19 @@ void add_optimize(CLI::App& app) {
   norm_option(
       command->add_option("--calibrate", flags->calibrate, "Folder of pictures, with labels.tsv if they are known"));
   norm_option(command->add_option("--max-drop", flags->norms.max_drop,
-                                  "Points of top-1 (without labels: of agreement) that may be lost; default 0.5"));
+                                  "Points of top-1 (without labels: of agreement) that may be lost"));
   norm_option(command->add_option("--estimator", flags->estimator,
-                                  "scalar, position, channel, affine (default), ridge or position_ridge"));
+                                  "scalar, position, channel, affine, ridge or position_ridge"));
   norm_option(command
                   ->add_option("--sites", flags->norms.sites,
                                "Fix so many, whatever is lost; of several, as in 4,8, each is tried and the last kept")
                   ->delimiter(',')
                   ->allow_extra_args(false));
   norm_option(command->add_option("--pictures", flags->norms.pictures,
-                                  "Pictures to measure on at most, and as many others to judge on; default 256"));
+                                  "Pictures to measure on at most, and as many others to judge on"));
   norm_option(command->add_option("--seed", flags->norms.seed, "Draws the pictures"));
   norm_option(command->add_option("--report", flags->report, "Report to write: name.json or name.html"));
-  norm_option(command->add_option("-t,--threads", flags->norms.threads, "Threads; 0: one per processor")
-                  ->check(CLI::Range(0, 1024)));
+  norm_option(add_threads(*command, flags->norms.threads));
   flags->shape.add_to(*command);
   command->callback([flags] { run(*flags); });
 }

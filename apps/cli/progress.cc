@@ -12,11 +12,17 @@
 namespace tercel::cli {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t is_listening = 0, was_interrupted = 0;
 
-void on_interrupt(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL);
+void on_interrupt(int) {
+  if (is_listening != 0 && was_interrupted == 0) {
+    was_interrupted = 1;
+    return;
+  }
+  // Only what a signal handler may call. Files are written whole or not at all, so there is nothing to clean up.
+  constexpr char kText[] = "\ninterrupted: files are whole or not there\n";
+  if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) ::_exit(130);
+  ::_exit(130);
 }
 
 constexpr double kQuietSeconds = 2;
@@ -24,7 +30,7 @@ bool line_is_there = false;
 
 struct Shown {
   std::string stage;
-  std::chrono::steady_clock::time_point start, last;
+  std::chrono::steady_clock::time_point begin, start, last;  ///< of the work, of its stage, of what was printed
 };
 
 std::string time_text(double seconds) {
@@ -34,24 +40,42 @@ std::string time_text(double seconds) {
 
 }  // namespace
 
-void listen_for_interrupt() { std::signal(SIGINT, on_interrupt); }
+void install_interrupt() {
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;  // what reads or writes meanwhile goes on
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+void listen_for_interrupt() { is_listening = 1; }
+
+bool interrupted() { return was_interrupted != 0; }
 
 Progress show_progress() {
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   auto shown = std::make_shared<Shown>();
   return [terminal, shown](std::string_view stage, double done) {
     const auto now = std::chrono::steady_clock::now();
-    if (shown->stage != stage) *shown = {std::string(stage), now, now};
+    if (shown->stage.empty()) *shown = {"", now, now, now};
+    if (shown->stage != stage) shown->stage = stage, shown->start = now;
     const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
-    const double passed = seconds(now - shown->start);
-    if (terminal && passed > kQuietSeconds && seconds(now - shown->last) > 0.2) {
+    if (terminal && seconds(now - shown->begin) > kQuietSeconds && seconds(now - shown->last) > 0.2) {
       shown->last = now;
-      const double left = done > 0 ? passed / done * (1 - done) : 0;
-      fmt::print(stderr, "\r\033[K{}: {:.0f} %, {} left", stage, 100 * done, time_text(left));
+      const double passed = seconds(now - shown->start);
+      fmt::print(stderr, "\r\033[K{}: {:.0f} %", stage, 100 * done);
+      // A stage that has only begun says little of its end.
+      if (passed > kQuietSeconds && done > 0) fmt::print(stderr, ", {} left", time_text(passed / done * (1 - done)));
       std::fflush(stderr);
       line_is_there = true;
     }
-    return interrupted == 0;
+    return !interrupted();
+  };
+}
+
+Warn show_warnings() {
+  return [](std::string_view what) {
+    end_progress();
+    fmt::print(stderr, "warning: {}\n", what);
   };
 }
 

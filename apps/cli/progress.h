@@ -1,17 +1,32 @@
-// Progress on the terminal, and Ctrl-C heard between two steps of work.
+// Progress on the terminal, and Ctrl-C.
 #pragma once
+
+#include <string>
 
 #include "tercel/progress.h"
 
 namespace tercel::cli {
 
-/// From now on Ctrl-C does not end the program at once but makes show_progress() answer "stop"; a second one does end
-/// it.
+/// From now on Ctrl-C ends the program with exit status 130 and a word on stderr.
+void install_interrupt();
+
+/// From now on the first Ctrl-C does not end the program at once but makes interrupted() and show_progress() say so; a
+/// second one does end it.
 void listen_for_interrupt();
+
+bool interrupted();
+
+/// Thrown by a verb that was interrupted when what it had by then is printed and written: exit status 130.
+struct Interrupted {
+  std::string what;  ///< "best so far written to m.tercel"
+};
 
 /// A line on stderr with the part done and the time left, where stderr is a terminal and the work has lasted more than
 /// two seconds; nothing elsewhere.
 Progress show_progress();
+
+/// Prints "warning: ..." on a line of its own.
+Warn show_warnings();
 
 /// Takes the line away, if there is one.
 void end_progress();

@@ -4,22 +4,12 @@
 
 #include <algorithm>
 
+#include "html.h"
+
 namespace tercel::cli {
 namespace {
 
 std::string percent(double part) { return part < 0 ? "-" : fmt::format("{:.1f} %", 100 * part); }
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
-  }
-  return out;
-}
 
 Json trial_json(const StaticNormTrial& trial) {
   Json json{{"fixed", trial.fixed}, {"agreement", trial.agreement}, {"kl", trial.kl}};
@@ -43,16 +33,6 @@ std::vector<std::vector<std::string>> trial_rows(const StaticNormReport& report)
   return rows;
 }
 
-std::string html_table(const std::vector<std::vector<std::string>>& rows) {
-  std::string out = "<table>\n";
-  for (size_t r = 0; r < rows.size(); ++r) {
-    out += "<tr>";
-    for (const std::string& cell : rows[r]) out += fmt::format("<{0}>{1}</{0}>", r == 0 ? "th" : "td", escaped(cell));
-    out += "</tr>\n";
-  }
-  return out + "</table>\n";
-}
-
 /// One bar a norm; height by harm.
 std::string harm_chart(const StaticNormReport& report) {
   constexpr double kStep = 26, kHeight = 160;
@@ -66,7 +46,7 @@ std::string harm_chart(const StaticNormReport& report) {
         "<rect x=\"{:.0f}\" y=\"{:.1f}\" width=\"20\" height=\"{:.1f}\" class=\"{}\"><title>{}: {:.5f} nats</title>"
         "</rect>\n",
         10 + kStep * static_cast<double>(i), 10 + kHeight - height, height, site.fixed ? "fixed" : "exact",
-        escaped(site.node), site.harm);
+        html_escaped(site.node), site.harm);
   }
   return fmt::format(
       "<svg viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"harm of every norm\">\n{2}<text x=\"10\" "
@@ -109,22 +89,8 @@ Json to_json(const StaticNormReport& report) {
 }
 
 std::string to_html(const StaticNormReport& report, const std::string& model) {
-  return fmt::format(R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Fixed moments: {0}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222; }}
-table {{ border-collapse: collapse; margin: 1em 0; }}
-th, td {{ padding: 0.2em 0.8em; text-align: left; border-bottom: 1px solid #ddd; }}
-svg {{ width: 100%; }}
-.fixed {{ fill: #1b7f5c; }} .exact {{ fill: #b9b9b9; }}
-</style>
-</head>
-<body>
-<h1>Layer normalisation with fixed moments</h1>
+  const std::string body = fmt::format(
+      R"(<h1>Layer normalisation with fixed moments</h1>
 <p>{0}: {1} of {2} norms fixed, by <b>{3}</b>. Measured on {4} pictures, judged on {5} others:
 agreement {6}, top-1 {7} (before {8}), KL divergence {9:.4f} nats.</p>
 <h2>What each norm costs alone</h2>
@@ -134,13 +100,11 @@ agreement {6}, top-1 {7} (before {8}), KL divergence {9:.4f} nats.</p>
 {11}
 <h2>Every norm</h2>
 {12}
-</body>
-</html>
 )",
-                     escaped(model), report.chosen.fixed, report.sites.size(), to_string(report.estimator),
-                     report.measured, report.judged, percent(report.chosen.agreement), percent(report.chosen.top1),
-                     percent(report.original_top1), report.chosen.kl, harm_chart(report),
-                     html_table(trial_rows(report)), html_table(site_rows(report)));
+      html_escaped(model), report.chosen.fixed, report.sites.size(), to_string(report.estimator), report.measured,
+      report.judged, percent(report.chosen.agreement), percent(report.chosen.top1), percent(report.original_top1),
+      report.chosen.kl, harm_chart(report), html_table(trial_rows(report)), html_table(site_rows(report)));
+  return html_page("Fixed moments: " + model, ".fixed { fill: #1b7f5c; } .exact { fill: #b9b9b9; }\n", body);
 }
 
 }  // namespace tercel::cli

@@ -1,6 +1,8 @@
 // One function per verb: adds its subcommand and what to do when it was asked for.
 #pragma once
 
+#include <memory>
+
 #include <CLI/CLI.hpp>
 
 namespace tercel::cli {
@@ -13,5 +15,11 @@ void add_compress(CLI::App& app);
 void add_decompress(CLI::App& app);
 void add_front(CLI::App& app);
 void add_bench(CLI::App& app);
+
+struct VersionFlags {
+  std::shared_ptr<bool> asked, verbose;
+};
+VersionFlags add_version(CLI::App& app);
+void print_version(bool verbose);
 
 }  // namespace tercel::cli

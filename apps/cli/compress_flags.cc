@@ -1,0 +1,49 @@
+#include "compress_flags.h"
+
+#include "progress.h"
+
+namespace tercel::cli {
+
+void CompressFlags::add_to(CLI::App& command) {
+  command.add_option("model", model, "ONNX or .tercel file")->required();
+  pictures = command.add_option("--calibrate", options.pictures,
+                                "Folder of pictures, with labels.tsv if their classes are known: some to measure on, "
+                                "some to choose by, others to judge on");
+  preprocess.add_to(command)->needs(pictures);
+  lossy = {command.add_option("--profile", profile, "max (smallest), balanced or fast (read fastest)"),
+           command.add_option("--effort", options.effort,
+                              "1 (one step for all layers) .. 5 (good), 6 .. 9 (slower: evolutionary search)"),
+           command.add_flag(
+               "--trellis", options.trellis,
+               "Trellis-coded quantisation, where the build has it: smaller files that default builds do not read"),
+           command.add_option("--calibration-pictures", options.calibration_pictures, "At most so many to measure on")
+               ->needs(pictures),
+           command.add_option("--tuning-pictures", options.tuning_pictures, "At most so many others to choose by")
+               ->needs(pictures)};
+  command.add_option("--judging-pictures", options.judging_pictures, "At most so many others for the report")
+      ->needs(pictures);
+  command.add_option("--seed", options.seed, "Draws the pictures; the same seed gives the same bytes");
+  add_threads(command, options.threads);
+  command.add_flag("--json", json, "For programs");
+}
+
+CompressOptions CompressFlags::finished() const {
+  warn_of_threads(options.threads);
+  CompressOptions o = options;
+  o.profile = parse_profile(profile);
+  if (!preprocess.preset.empty()) o.preprocessing = Preprocessing::preset(preprocess.preset);
+  o.progress = show_progress();
+  o.warn = show_warnings();
+  return o;
+}
+
+Json to_json(const CompressPoint& p) {
+  if (!p.why_not.empty()) return Json{{"ratio_asked", p.asked}, {"why_not", p.why_not}};
+  Json json{{"ratio", p.ratio}, {"bytes", p.bytes}};
+  if (p.asked > 0) json["ratio_asked"] = p.asked;
+  if (p.pictures > 0) json.update({{"pictures", p.pictures}, {"agreement", p.agreement}, {"kl", p.kl}});
+  if (p.pictures > 0 && p.top1 >= 0) json.update({{"top1", p.top1}, {"reference_top1", p.reference_top1}});
+  return json;
+}
+
+}  // namespace tercel::cli

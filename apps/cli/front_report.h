@@ -1,0 +1,18 @@
+// What each size of a network costs, for people.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common.h"
+
+namespace tercel::cli {
+
+/// A heading, the network as it was, and a row for each point.
+std::vector<std::vector<std::string>> front_rows(const std::vector<CompressPoint>& front);
+
+/// Writes a page with a chart. Throws Error where it cannot be written.
+void write_front(const std::vector<CompressPoint>& front, const Model& model, const std::string& preprocess,
+                 const std::string& path);
+
+}  // namespace tercel::cli
