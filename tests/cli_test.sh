@@ -1,49 +1,6 @@
 #!/bin/sh
-# Drives the program as people and scripts do: cli_test.sh SOURCE_DIR TERCEL. Every line that starts with FAILED is a broken
-# promise; all of them are looked at before the exit status says so.
-set -u
-source=$(realpath "$1") tercel=$(realpath "$2") || exit 1
-cat=$source/models/photos/cat.jpg
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-squeezenet=$work/squeezenet.onnx resnet=$work/resnet20.onnx
-"$tercel" decompress "$source/models/squeezenet1_1.tercel" -o "$squeezenet" >/dev/null || exit 1
-"$tercel" decompress "$source/models/resnet20_cifar10.tercel" -o "$resnet" >/dev/null || exit 1
-failures=0
-
-failed() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
-
-# exits CODE WORDS ARGS...: the exit status, and WORDS in what stderr says (nothing at all where WORDS is empty).
-exits() {
-  code=$1 words=$2
-  shift 2
-  "$tercel" "$@" >out 2>err
-  got=$?
-  [ $got -eq "$code" ] || failed "tercel $*: exit $got, not $code; stderr: $(cat err)"
-  if [ -z "$words" ]; then
-    [ ! -s err ] || failed "tercel $*: stderr should be empty: $(cat err)"
-  else
-    grep -qF -e "$words" err || failed "tercel $*: stderr does not say '$words': $(cat err)"
-  fi
-}
-
-same_files() { cmp -s "$1" "$2" || failed "$3"; }
-
-is_json() {
-  command -v python3 >/dev/null || return 0
-  python3 -m json.tool out >/dev/null 2>json_error || failed "$*: not JSON: $(cat json_error)"
-}
-
-# npy FILE SHAPE BYTES: an f32 array of small numbers, all between 0.05 and 0.25.
-npy() {
-  printf '\223NUMPY\001\000\166\000' >"$1"
-  printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': ($2), }" >>"$1"
-  yes 'abc>hij=ka`>b3x=' | tr -d '\n' | head -c "$3" >>"$1"
-}
+# Drives the program as people and scripts do: cli_test.sh SOURCE_DIR TERCEL.
+. "$(dirname "$0")/journey.sh"
 
 # ---- help and words that are no verbs or flags
 
@@ -55,7 +12,7 @@ for verb in inspect classify run optimize compress decompress front bench; do
   exits 2 --nonsense $verb --nonsense "$squeezenet" "$cat" --input x.npy -o x.onnx
   exits 2 required $verb
 done
-exits 2 nonsense nonsense "$squeezenet"
+exits 2 "no verb 'nonsense'" nonsense "$squeezenet"
 
 # ---- JSON
 
@@ -96,7 +53,7 @@ head -c 40 tiny.png >cut.png
 for picture in missing.png folder.onnx empty.onnx words.onnx cut.jpg cut.png; do
   exits 2 "$picture" classify "$squeezenet" "$picture"
   exits 2 "$picture" classify "$squeezenet" "$cat" "$picture" --json  # the first is fine, the second is not
-  [ ! -s out ] || failed "classify --json $picture: half an answer"
+  is_json "classify --json $picture"
 done
 
 # ---- arguments
@@ -164,8 +121,8 @@ cp small.tercel before.tercel
 exits 2 'a ratio (--target-ratio) or --lossless' compress "$resnet" -o small.tercel
 exits 2 'excludes' compress "$resnet" --lossless --profile fast -o small.tercel
 exits 2 'requires --calibrate' compress "$resnet" --target-ratio 5 --preprocess cifar -o small.tercel
-exits 1 'nowhere/small.tercel: no such folder' compress "$resnet" --target-ratio 5 -o nowhere/small.tercel
-exits 2 'a folder of pictures to judge on (--calibrate)' front "$resnet"
+exits 2 'nowhere/small.tercel: no such folder' compress "$resnet" --target-ratio 5 -o nowhere/small.tercel
+exits 2 '--calibrate is required' front "$resnet"
 exits 2 nowhere compress "$resnet" --calibrate nowhere -o small.tercel
 exits 2 'holds no picture' compress "$resnet" --calibrate empty_pictures -o small.tercel
 exits 2 'excludes' compress "$resnet" --target-ratio 5 --lossless -o small.tercel
@@ -176,8 +133,9 @@ exits 2 'is not in 1..1000' front "$resnet" --calibrate pictures --ratios 5,0.5
 exits 2 'is out of reach' compress "$resnet" --target-ratio 500 -o small.tercel
 exits 2 effort compress "$resnet" --target-ratio 5 --effort 11 -o small.tercel
 exits 2 "'tiny'" compress "$resnet" --target-ratio 5 --profile tiny -o small.tercel
-cp empty.onnx pictures/broken.jpg
-exits 2 broken.jpg compress "$resnet" --calibrate pictures --max-drop 50 -o small.tercel
+mkdir broken
+for i in 1 2 3 4; do cp empty.onnx broken/$i.jpg; done
+exits 2 'cannot be read' compress "$resnet" --calibrate broken --max-drop 50 -o small.tercel
 same_files small.tercel before.tercel 'a failed compress touched the file that was there'
 head -c 20000 small.tercel >cut.tercel
 exits 2 'cut.tercel' classify cut.tercel "$cat"
@@ -273,8 +231,7 @@ fi
 
 # ---- nothing unfinished lies about
 
-left=$(find . "$source/models" -name '*.onnx.??????' -o -name '*.npy.??????' -o -name '*.pb.??????')
+left=$(find . "$source/models" -name '*.partial')
 [ -z "$left" ] || failed "unfinished files: $left"
 
-[ $failures -eq 0 ] && echo 'all promises kept'
-exit $((failures > 0))
+finish
