@@ -288,8 +288,8 @@ TEST(Pack, AChangedBitAnywhereIsAnError) {
 TEST(Pack, DamageIsNamed) {
   const Example example;
   std::string file = write(example.graph, example.codings);
-  file.back() = static_cast<char>(file.back() ^ 1);  // the last stream is of 'numbers'
-  EXPECT_THAT(error_of(file), HasSubstr("'numbers'"));
+  file.back() = static_cast<char>(file.back() ^ 1);  // the last stream is of 'halves'
+  EXPECT_THAT(error_of(file), HasSubstr("'halves'"));
 }
 
 TEST(Pack, ANewerVersionIsRefusedInWords) {
