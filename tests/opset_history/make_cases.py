@@ -8,6 +8,7 @@ Right values come, in this order, from ONNX Runtime; from numpy, written here af
 (`by_hand`); from ONNX Runtime in a wider type, cast down, where it has no kernel for a type of the specification; and
 from the reference implementation of the ONNX project. cases.txt says which it was. A version without a case stops the script.
 """
+import math
 import os
 import pickle
 import re

@@ -21,7 +21,7 @@ bool below(T a, T b) {
 template <bool largest, typename T>
 bool better(T a, T b) {
   if constexpr (kIsFloat<T>)
-    if (std::isnan(to_double(a))) return !std::isnan(to_double(b));
+    if (std::isnan(to_double(a)) || std::isnan(to_double(b))) return !std::isnan(to_double(b));
   return largest ? below(b, a) : below(a, b);
 }
 

@@ -20,9 +20,12 @@ struct Taps {
   std::vector<double> weight;
 };
 
-/// In float, like everybody else: 8 / 1.6f is 5 there, and a little less in double.
+/// Scales are floats, and 8 / 1.6f is a little less than the 5 that was meant: within that error of a half or whole
+/// number a position is that number.
 int64_t nearest(double position, std::string_view mode) {
-  const double x = static_cast<float>(position);
+  const double halves = std::nearbyint(2 * position);
+  const bool meant = std::abs(2 * position - halves) <= (std::abs(position) + 1) * 0x1p-22;
+  const double x = meant ? halves / 2 : position;
   if (mode == "floor") return static_cast<int64_t>(std::floor(x));
   if (mode == "ceil") return static_cast<int64_t>(std::ceil(x));
   if (mode == "round_prefer_ceil") return static_cast<int64_t>(std::floor(x + 0.5));
