@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "graph/op.h"
@@ -71,12 +70,9 @@ void complete_attrs(const OpSpec& spec, Attrs& attrs) {
 }
 
 bool is_default(const OpSpec& spec, std::string_view name, const Attr& value) {
-  const auto at = std::find_if(spec.attrs.begin(), spec.attrs.end(), [&](const AttrSpec& a) { return a.name == name; });
-  if (at == spec.attrs.end() || at->need != AttrSpec::Need::defaulted) return false;
-  // A default of 0 is not the -0 that somebody wrote.
-  if (const float* x = std::get_if<float>(&value); x != nullptr && *x == 0)
-    if (const float* y = std::get_if<float>(&at->default_value)) return *y == 0 && std::signbit(*x) == std::signbit(*y);
-  return at->default_value == value;
+  for (const AttrSpec& attr : spec.attrs)
+    if (attr.name == name) return attr.need == AttrSpec::Need::defaulted && same(attr.default_value, value);
+  return false;
 }
 
 InferContext::InferContext(const Node& node) : node_(node), results_(node.outputs.size()) {}

@@ -19,12 +19,6 @@ bool contradicts(const ValueType& rule, const ValueType& declared) {
   return false;
 }
 
-/// Completing adds attributes and changes none; comparing values would find NaN unlike itself.
-bool same_names(const Attrs& a, const Attrs& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const auto& x, const auto& y) { return x.first == y.first; });
-}
-
 }  // namespace
 
 void verify(const Graph& graph, std::string_view after) {
@@ -63,8 +57,7 @@ void verify(const Graph& graph, std::string_view after) {
     }
     Attrs attrs = node->attrs;
     complete_attrs(*node->spec, attrs);
-    TERCEL_CHECK(same_names(attrs, node->attrs), "after {}: attributes of {} are not complete", after,
-                 node->describe());
+    TERCEL_CHECK(attrs == node->attrs, "after {}: attributes of {} are not complete", after, node->describe());
     InferContext context(*node);
     node->spec->infer(context);
     for (size_t i = 0; i < node->outputs.size(); ++i) {

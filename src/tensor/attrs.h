@@ -15,6 +15,9 @@ namespace tercel {
 using Attr = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
                           std::vector<std::string>, Tensor>;
 
+/// The same value, bit by bit: a NaN is the same as itself, zeros of different sign are not.
+bool same(const Attr& a, const Attr& b);
+
 /// A small ordered map. The getters take it as given that the attribute is there with that type: the op table
 /// (graph/op.h) has filled in defaults and checked types before anybody asks.
 class Attrs {
@@ -37,7 +40,7 @@ class Attrs {
 
   auto begin() const { return entries_.begin(); }
   auto end() const { return entries_.end(); }
-  bool operator==(const Attrs&) const = default;
+  bool operator==(const Attrs& other) const;  ///< the same names with the same values
 
  private:
   template <typename T>
