@@ -80,6 +80,9 @@ int main(int argc, char** argv) {
   tercel::cli::add_decompress(app);
   tercel::cli::add_front(app);
   tercel::cli::add_bench(app);
+  for (CLI::App* verb : app.get_subcommands({}))
+    for (CLI::Option* option : verb->get_options())
+      if (option->get_default_str() == "[]") option->default_str("");  // no default is worth no word
   const tercel::cli::VersionFlags version = tercel::cli::add_version(app);
   if (is_unknown_verb(app, argc, argv)) return kBadInput;
   try {

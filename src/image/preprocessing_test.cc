@@ -58,7 +58,7 @@ TEST(Preprocessing, IsDescribedByItsPreset) {
   how.resize = 36;
   EXPECT_EQ(how.describe(), "imagenet at 32x32, shorter side to 36 first");
   how.mean = {0.25f, 0.25f, 0.25f};
-  EXPECT_THAT(how.describe(), HasSubstr("mean 0.25 0.25 0.25, stddev 0.229 0.224 0.225"));
+  EXPECT_NE(how.describe().find("mean 0.25 0.25 0.25, stddev 0.229 0.224 0.225"), std::string::npos);
 }
 
 TEST(Preprocessing, AModelSaysItOrDoesNot) {

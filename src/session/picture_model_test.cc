@@ -44,7 +44,7 @@ std::string error_of(auto&& body) {
 TEST(PictureModel, AnArgMaxGivesTheClass) {
   for (const char* end : {"%y : i64[1x1] = ArgMax(%s) {axis = 1}\noutput %y\n",
                           "%y : i64[1] = ArgMax(%s) {axis = 1, keepdims = 0}\noutput %y\n",
-                          "%a : i64[1x1] = ArgMax(%s) {axis = 1}\n%y : f32[1x1] = Cast(%a) {to = 1}\noutput %y\n"}) {
+                          "%a : i64[1x1] = ArgMax(%s) {axis = 1}\n%y : f32[1x1] = Cast(%a) {to = \"f32\"}\noutput %y\n"}) {
     const std::vector<Class> classes = classes_of(with_end(end));
     ASSERT_EQ(classes.size(), 1u) << end;
     EXPECT_EQ(classes[0].index, 2) << end;
@@ -68,7 +68,7 @@ TEST(PictureModel, ProbabilitiesStayBehindNodesThatOnlyReshape) {
 TEST(PictureModel, NetworksThatDoNotClassifyAreRefused) {
   EXPECT_THAT(
       error_of([] {
-        classes_of(with_end("const %k : i64[1] = [2]\n%y : f32[1x2], %i : i64[1x2] = TopK(%s, %k)\noutput %y\n"));
+        classes_of(with_end("const %k : i64[1] = [2]\n%y, %i : f32[1x2], i64[1x2] = TopK(%s, %k)\noutput %y\n"));
       }),
       HasSubstr("ends in TopK"));
   EXPECT_THAT(
