@@ -95,10 +95,13 @@ int main(int argc, char** argv) {
     }
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "standard output");
     return 0;
-  } catch (const CLI::ExtrasError&) {
-    print_unknown(app);
-    return kBadInput;
   } catch (const CLI::ParseError& error) {
+    // A misspelt option is the cause of many another fault: --calib leaves --calibrate missing.
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (!unknown.empty() && error.get_exit_code() != 0) {
+      print_unknown(app);
+      return kBadInput;
+    }
     return app.exit(error) == 0 ? 0 : kBadInput;
   } catch (const tercel::cli::Failed& failed) {
     return failed.status;
