@@ -23,7 +23,7 @@ struct SessionOptions {
 
 struct Class {
   int index = 0;
-  std::string label;      ///< empty where the model names none
+  std::string label;  ///< empty where the model names none
   /// Softmax of the scores, or the scores where the model ends in a softmax; NaN where the model gives the class alone
   /// (it ends in ArgMax).
   float probability = 0;

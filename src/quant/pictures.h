@@ -30,8 +30,8 @@ PictureSet find_pictures(const std::filesystem::path& folder);
 std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed);
 
 /// One input of the model a picture, batch 1. With `warn`, pictures that cannot be read are taken out of `pictures` and
-/// told to it: one of them, or one in twenty. Throws Error naming a picture that cannot be read where there are more, or
-/// without `warn`; and for models that do not take such a picture.
+/// told to it: one of them, or one in twenty. Throws Error naming a picture that cannot be read where there are more,
+/// or without `warn`; and for models that do not take such a picture.
 std::vector<Array> load_inputs(const Model& model, PictureSet& pictures, const Preprocessing& how,
                                const Progress& progress = {}, const Warn& warn = {});
 

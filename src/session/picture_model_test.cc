@@ -42,9 +42,10 @@ std::string error_of(auto&& body) {
 }
 
 TEST(PictureModel, AnArgMaxGivesTheClass) {
-  for (const char* end : {"%y : i64[1x1] = ArgMax(%s) {axis = 1}\noutput %y\n",
-                          "%y : i64[1] = ArgMax(%s) {axis = 1, keepdims = 0}\noutput %y\n",
-                          "%a : i64[1x1] = ArgMax(%s) {axis = 1}\n%y : f32[1x1] = Cast(%a) {to = \"f32\"}\noutput %y\n"}) {
+  for (const char* end :
+       {"%y : i64[1x1] = ArgMax(%s) {axis = 1}\noutput %y\n",
+        "%y : i64[1] = ArgMax(%s) {axis = 1, keepdims = 0}\noutput %y\n",
+        "%a : i64[1x1] = ArgMax(%s) {axis = 1}\n%y : f32[1x1] = Cast(%a) {to = \"f32\"}\noutput %y\n"}) {
     const std::vector<Class> classes = classes_of(with_end(end));
     ASSERT_EQ(classes.size(), 1u) << end;
     EXPECT_EQ(classes[0].index, 2) << end;
