@@ -1,15 +1,6 @@
 # What `tercel --version --verbose` says: facts known when the build is configured, and the commit, known when it runs.
-if(TERCEL_ONEDNN_FOUND)
-  file(GLOB headers ${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h)
-  set(onednn "found")
-  if(headers)
-    file(STRINGS ${headers} lines REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH) ")
-    string(REGEX MATCHALL "[0-9]+" numbers "${lines}")
-    list(JOIN numbers "." onednn)
-  endif()
-endif()
 set(facts "")
-foreach(fact "fmt=${fmt_VERSION}" "Highway=${HWY_VERSION}" "oneDNN=${onednn}" "OpenMP=${OpenMP_CXX_VERSION}" "libjpeg=${JPEG_VERSION}"
+foreach(fact "fmt=${fmt_VERSION}" "Highway=${HWY_VERSION}" "libjpeg=${JPEG_VERSION}"
              "libpng=${PNG_VERSION_STRING}" "libwebp=${WEBP_VERSION}" "zstd=${ZSTD_VERSION}" "Eigen=${Eigen3_VERSION}"
              "pagmo=${Pagmo_VERSION}")
   string(REGEX MATCH "^([^=]+)=(.*)$" matched "${fact}")

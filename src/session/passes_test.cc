@@ -270,7 +270,9 @@ TEST(Passes, NumbersThatAreNoneAsParameters) {
     ASSERT_EQ(fast.size(), plain.size());
     for (size_t i = 0; i < fast.size(); ++i) {
       EXPECT_EQ(std::isnan(fast[i]), std::isnan(plain[i])) << end;
-      if (!std::isnan(plain[i])) EXPECT_NEAR(fast[i], plain[i], 1e-5) << end;
+      if (!std::isnan(plain[i])) {
+        EXPECT_NEAR(fast[i], plain[i], 1e-5) << end;
+      }
     }
   }
 }
