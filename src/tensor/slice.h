@@ -15,8 +15,9 @@ struct SliceRange {
   bool operator==(const SliceRange&) const = default;
 };
 
-/// What start:end:step takes from an axis of `extent` elements, by NumPy's rules: negative bounds count from the end,
-/// bounds outside are clamped. Takes any int64 values; throws Error for step 0.
+/// What start:end:step takes from an axis of `extent` elements, by ONNX's rules: negative bounds count from the end,
+/// bounds outside are clamped (going down, a start before the first element is the first, where NumPy takes nothing).
+/// Takes any int64 values; throws Error for step 0.
 SliceRange slice_range(int64_t start, int64_t end, int64_t step, int64_t extent);
 
 /// Extents of `parts` chunks of ceil(extent / parts) elements; the last ones are smaller or empty. parts > 0.

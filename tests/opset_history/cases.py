@@ -192,6 +192,7 @@ all_types("Slice", "operands, clamped and negative", [T(R(4, 5)), K([1, -9]), K(
 one_type("Slice", "backwards with steps", [T(R(4, 5)), K([-1, 4]), K([-100, 0]), K([0, 1]), K([-1, -2])], since=10)
 one_type("Slice", "negative axes, i32, fed", [T(R(4, 5)), F([0], "int32"), F([3], "int32"), F([-1], "int32"), F([2], "int32")],
          since=10)
+one_type("Slice", "backwards from before the first element", [T(R(4, 5)), K([-7]), K([-9]), K([1]), K([-1])], since=10)
 one_type("Slice", "empty", [T(R(4, 5)), K([3]), K([1])], since=10)
 all_types("Pad", "attributes", [T(R(2, 3))], {"pads": [0, 1, 2, 0], "value": 1.5}, until=10)
 one_type("Pad", "reflect by attributes", [T(R(3, 4))], {"pads": [1, 0, 2, 3], "mode": "reflect"}, until=10)
@@ -271,6 +272,20 @@ NO_ROI = K(np.zeros(0, "float32"))  # optional only since opset 13
 C("Resize", "types", [T(R(1, 1, 2, 3)), NO_ROI, K([1, 1, 2, 2], "float32")], {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"},
   since=11, by_hand=lambda x, r, s: x.repeat(2, 2).repeat(2, 3))
 C("Resize", "roi left out", [T(R(1, 1, 2, 3)), None, K([1, 1, 2, 2], "float32")], since=13, types=["float"])
+
+
+def corners_aligned(x, roi, scales, rounding):
+    """Nearest elements where the corners are: the length before it is rounded down counts."""
+    for axis, scale in enumerate(scales):
+        length = round(float(scale) * x.shape[axis], 4)
+        if float(scale) != 1:
+            at = np.round(np.arange(int(length)) * (x.shape[axis] - 1) / (length - 1), 6)
+            at = {"floor": np.floor, "ceil": np.ceil, "round_prefer_ceil": lambda v: np.floor(v + 0.5),
+                  "round_prefer_floor": lambda v: np.ceil(v - 0.5)}[rounding](at)
+            x = x.take(np.clip(at, 0, x.shape[axis] - 1).astype(int), axis)
+    return x
+
+
 for transformation in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "half_pixel_symmetric"):
     for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"):
         since = {"half_pixel_symmetric": 19}.get(transformation, 11)
@@ -278,7 +293,8 @@ for transformation in ("half_pixel", "pytorch_half_pixel", "align_corners", "asy
         for scales in ([1, 1, 0.6, 1.7], [1, 1, 2.5, 0.8]):
             C("Resize", f"nearest, {transformation}, {rounding}, by {scales}", [T(R(1, 1, 4, 5)), NO_ROI, K(scales, "float32")],
               {"coordinate_transformation_mode": transformation, "nearest_mode": rounding}, since=since, until=until, types=["float"],
-              every_version=False, by_hand="reference" if transformation == "align_corners" else None)
+              every_version=False, by_hand=(lambda x, r, s, rounding=rounding: corners_aligned(x, r, s, rounding))
+              if transformation == "align_corners" else None)
     for mode in ("linear", "cubic"):
         if transformation == "tf_half_pixel_for_nn":
             continue
@@ -433,6 +449,7 @@ C("MatMulInteger", "i8 weights, per column", [F(I(2, 3, hi=200, dtype="uint8")),
 all_types("Gemm", "alpha, beta, both transposed, C a row", [T(R(3, 2)), T(R(4, 3)), T(R(4))], {"alpha": 3.0, "beta": 2.0, "transA": 1, "transB": 1})
 for shape in ((), (1,), (2, 1), (1, 4), (2, 4)):
     one_type("Gemm", f"C of shape {shape}", [T(R(2, 3)), KT(R(3, 4)), KT(R(*shape))])
+one_type("Gemm", "one column, C a scalar", [T(R(2, 3)), KT(R(3, 1)), KT(R())])
 one_type("Gemm", "no C", [T(R(2, 3)), KT(R(3, 4))], {"beta": 3.0}, since=11)
 all_types("Einsum", "batch product", [T(R(2, 2, 3)), T(R(2, 3, 2))], {"equation": "bij,bjk->bik"})
 one_type("Einsum", "diagonal", [T(R(3, 3))], {"equation": "ii->i"})

@@ -35,7 +35,8 @@ std::string refuse_common(const Problem& p) {
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
   if (p.input(kBias)) {
     if (!p.src[kBias].constant) return "the bias is not constant";
-    if (p.src[kBias].elements() != p.dst[0].dims.back() || p.src[kBias].dims.back() != p.dst[0].dims.back())
+    const Dims& bias = p.src[kBias].dims;  // of Gemm, where it may be a scalar
+    if (bias.empty() || p.src[kBias].elements() != p.dst[0].dims.back() || bias.back() != p.dst[0].dims.back())
       return "the bias is not one number per column";
   }
   return {};
