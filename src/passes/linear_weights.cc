@@ -12,6 +12,41 @@ bool transposes(const Node& linear, std::string_view attr) {
   return !linear.is("MatMul") && linear.attrs.get_bool(attr);
 }
 
+constexpr int64_t kWorthAThread = 1 << 16;  // elements
+
+/// result[c] = sum over rows r of factor[r] m[r, c]. Columns are shared out, so that each is summed in one order.
+std::vector<double> sum_of_rows(const Floats& m, int64_t columns, const std::vector<double>& factor) {
+  const auto rows = static_cast<int64_t>(factor.size());
+  std::vector<double> sums(static_cast<size_t>(columns), 0.0);
+  parallel_for(columns, 1 + kWorthAThread / (rows + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const double f = factor[static_cast<size_t>(r)];
+      for (int64_t c = begin; c < end; ++c) sums[static_cast<size_t>(c)] += f * m[r * columns + c];
+    }
+  });
+  return sums;
+}
+
+/// result[r] = sum over columns c of factor[c] m[r, c].
+std::vector<double> sum_along_rows(const Floats& m, int64_t rows, const std::vector<double>& factor) {
+  constexpr int64_t kSums = 8;  // that do not wait for each other
+  const auto columns = static_cast<int64_t>(factor.size());
+  std::vector<double> result(static_cast<size_t>(rows));
+  parallel_for(rows, 1 + kWorthAThread / (columns + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      double sums[kSums] = {};
+      int64_t c = 0;
+      for (; c + kSums <= columns; c += kSums)
+        for (int64_t i = 0; i < kSums; ++i) sums[i] += factor[static_cast<size_t>(c + i)] * m[r * columns + c + i];
+      for (; c < columns; ++c) sums[0] += factor[static_cast<size_t>(c)] * m[r * columns + c];
+      double total = 0;
+      for (double sum : sums) total += sum;
+      result[static_cast<size_t>(r)] = total;
+    }
+  });
+  return result;
+}
+
 }  // namespace
 
 Tensor edited_later(const Tensor& before, std::function<void(float* elements)> edit) {
@@ -35,27 +70,13 @@ LinearWeights::LinearWeights(Tensor tensor, bool transposed) : tensor_(std::move
 }
 
 std::vector<double> LinearWeights::weighted_sum(const std::vector<double>& factor) const {
-  std::vector<double> sums(static_cast<size_t>(n_), 0.0);
-  const Floats from(tensor_);
-  // Columns of the result are shared out, so that each is summed in one order.
-  parallel_for(n_, 1 + (1 << 16) / (k_ + 1), [&](int64_t begin, int64_t end) {
-    if (transposed_) {
-      for (int64_t j = begin; j < end; ++j)
-        for (int64_t i = 0; i < k_; ++i)
-          sums[static_cast<size_t>(j)] += factor[static_cast<size_t>(i)] * from[j * k_ + i];
-      return;
-    }
-    for (int64_t i = 0; i < k_; ++i) {
-      const double f = factor[static_cast<size_t>(i)];
-      for (int64_t j = begin; j < end; ++j) sums[static_cast<size_t>(j)] += f * from[i * n_ + j];
-    }
-  });
-  return sums;
+  return transposed_ ? sum_along_rows(Floats(tensor_), n_, factor) : sum_of_rows(Floats(tensor_), n_, factor);
 }
 
 std::vector<double> LinearWeights::output_mean() const {
-  std::vector<double> means(static_cast<size_t>(k_), 0.0);
-  for_each([&](int64_t, int64_t i, int64_t, double w) { means[static_cast<size_t>(i)] += w; });
+  const std::vector<double> ones(static_cast<size_t>(n_), 1.0);
+  std::vector<double> means =
+      transposed_ ? sum_of_rows(Floats(tensor_), k_, ones) : sum_along_rows(Floats(tensor_), k_, ones);
   for (double& mean : means) mean /= static_cast<double>(n_);
   return means;
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
-#include <new>
 
 namespace tercel {
 
@@ -16,14 +17,17 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(size_t size);
 
-  std::byte* data() const { return data_.get(); }
-  size_t size() const { return size_; }
+  std::byte* data() const {
+    const auto address = reinterpret_cast<uintptr_t>(block_.get());
+    return reinterpret_cast<std::byte*>((address + kAlignment - 1) / kAlignment * kAlignment);
+  }
+  size_t size() const { return block_ == nullptr ? 0 : size_; }
 
  private:
   struct Free {
-    void operator()(std::byte* data) const { ::operator delete (data, std::align_val_t{kAlignment}); }
+    void operator()(void* block) const { std::free(block); }
   };
-  std::unique_ptr<std::byte, Free> data_;
+  std::unique_ptr<void, Free> block_;
   size_t size_ = 0;
 };
 
