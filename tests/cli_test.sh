@@ -108,7 +108,26 @@ same_files a.npy b.npy 'lossless is not, as ONNX'
 [ "$(stat -c %s exact.tercel)" -le "$(stat -c %s "$resnet")" ] || failed 'lossless is larger than what was given'
 mkdir pictures empty_pictures
 for i in 1 2; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "pictures/$i$(basename "$photo")"; done; done
-exits 0 '' compress "$resnet" --calibrate pictures --max-drop 50 --profile fast -o fast.tercel
+mkdir many
+for i in 1 2 3 4 5 6 7 8; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "many/$i$(basename "$photo")"; done; done
+exits 0 '' compress "$resnet" --calibrate many --max-drop 50 --profile fast -o fast.tercel
+says 'promised of pictures like these: at most 50 points of agreement lost'
+says '6 to measure on, 6 to choose by, 12 held out to judge on'
+exits 0 '' compress "$resnet" --calibrate many --max-drop 50 --effort 2 -o drop.tercel --threads 1
+exits 0 '' compress "$resnet" --calibrate many --max-drop 50 --effort 2 -o again.tercel --threads 2 --json && is_json compress --max-drop
+says '"promised": true'
+same_files drop.tercel again.tercel 'within a drop, two threads make another file than one'
+# Too few pictures to promise anything: nothing is written, unless forced, and then the report says so.
+exits 2 '6 pictures are too few to promise' compress "$resnet" --calibrate pictures --max-drop 50 --effort 2 -o few.tercel
+[ ! -e few.tercel ] || failed 'compress wrote a file that it cannot promise anything of'
+exits 0 '' compress "$resnet" --calibrate pictures --max-drop 50 --effort 2 && says 'not promised that at most 50 points'
+exits 0 '' compress "$resnet" --calibrate pictures --max-drop 50 --effort 2 --force -o few.tercel --json && says '"promised": false'
+[ -s few.tercel ] || failed 'compress --force wrote nothing'
+# No loss at all is promised by the bits alone.
+exits 0 '' compress "$resnet" --calibrate pictures --max-drop 0 -o none.tercel && says 'lossless: '
+exits 0 '' run none.tercel --input x.npy --output a.npy
+exits 0 '' run "$resnet" --input x.npy --output b.npy
+same_files a.npy b.npy '--max-drop 0 changes answers'
 exits 0 '' compress "$dynamic/classifier.onnx" -o open.tercel --calibrate pictures --target-ratio 2
 exits 0 '' inspect open.tercel --json
 grep -q '"shape": "Nx3xHxW"' out || failed "compress fixed the extents: $(cat out)"
@@ -126,6 +145,7 @@ exits 2 '--calibrate is required' front "$resnet"
 exits 2 nowhere compress "$resnet" --calibrate nowhere -o small.tercel
 exits 2 'holds no picture' compress "$resnet" --calibrate empty_pictures -o small.tercel
 exits 2 'excludes' compress "$resnet" --target-ratio 5 --lossless -o small.tercel
+exits 2 'excludes' compress "$resnet" --target-ratio 5 --force -o small.tercel
 exits 2 target_ratio compress "$resnet" --target-ratio -3 -o small.tercel
 exits 2 'is not in 1..1000' compress "$resnet" --target-ratio 0.5 -o small.tercel
 exits 2 'is not in 1..1000' compress "$resnet" --target-ratio 0 -o small.tercel

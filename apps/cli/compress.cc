@@ -15,6 +15,32 @@ struct Flags : CompressFlags {
   std::string output;
 };
 
+Json to_json(const DropPromise& promise) {
+  Json json{{"promised", promise.promised},
+            {"limit", promise.limit},
+            {"estimate", promise.estimate},
+            {"bound", promise.bound},
+            {"confidence", 0.95}};
+  if (!promise.promised) json["why_not"] = promise.why_not;
+  return json;
+}
+
+std::string text_of(const DropPromise& promise, const CompressPoint& result) {
+  const char* of = result.top1 >= 0 ? "top-1" : "agreement";
+  if (!promise.promised)
+    return fmt::format("not promised that at most {:g} points of {} are lost: {}", promise.limit, of, promise.why_not);
+  return fmt::format(
+      "promised of pictures like these: at most {:g} points of {} lost (expected {:.2g}, at 95 % "
+      "confidence at most {:.2g})",
+      promise.limit, of, promise.estimate, promise.bound);
+}
+
+/// How the folder was split.
+std::string split_text(const CompressReport& report) {
+  return fmt::format("{} to measure on, {} to choose by, {} held out to judge on", report.calibration_pictures,
+                     report.tuning_pictures, report.result.pictures);
+}
+
 std::string text_of(const CompressPoint& p) {
   std::string text = fmt::format("{:.2f}x smaller, {}", p.ratio, bytes_text(static_cast<size_t>(p.bytes)));
   if (p.pictures == 0) return text;
@@ -38,7 +64,12 @@ void print_report(const Flags& flags, const Model& model, const CompressReport& 
                {"parameters", report.parameters},
                {"given_bytes", report.given_bytes},
                {"lossless", report.lossless},
-               {"result", to_json(report.result)},
+               {"result", cli::to_json(report.result)},
+               {"pictures", report.calibration_pictures == 0 ? Json()
+                                                             : Json{{"calibration", report.calibration_pictures},
+                                                                    {"tuning", report.tuning_pictures},
+                                                                    {"judging", report.result.pictures}}},
+               {"promise", report.promise ? to_json(*report.promise) : Json()},
                {"graph_bytes", report.graph_bytes},
                {"vector_bytes", report.vector_bytes},
                {"matrix_bytes", report.matrix_bytes},
@@ -55,7 +86,11 @@ void print_report(const Flags& flags, const Model& model, const CompressReport& 
                     bytes_text(static_cast<size_t>(report.matrix_bytes)),
                     bytes_text(static_cast<size_t>(report.vector_bytes)),
                     bytes_text(static_cast<size_t>(report.graph_bytes)), report.weighed_by));
-  if (!flags.options.pictures.empty()) print(fmt::format("  preprocess: {}\n", flags.preprocess.text(model)));
+  if (!flags.options.pictures.empty()) {
+    print(fmt::format("  preprocess: {}\n", flags.preprocess.text(model)));
+    print(fmt::format("  pictures: {}\n", split_text(report)));
+  }
+  if (report.promise) print(fmt::format("  {}\n", text_of(*report.promise, report.result)));
   for (const std::string& note : report.notes) print(fmt::format("  {}\n", note));
   if (!flags.output.empty()) print(fmt::format("written to {}\n", flags.output));
 }
@@ -64,7 +99,9 @@ void run_compress(const Flags& flags) {
   check_output(flags.output, {".tercel"});
   listen_for_interrupt();
   const Model model = load_with_warnings(flags.model);
-  const Compressed compressed = compress(model, flags.finished());
+  CompressOptions options = flags.finished();
+  options.force |= flags.output.empty();  // a report may say that nothing is promised, a file must not hide it
+  const Compressed compressed = compress(model, options);
   end_progress();
   if (!flags.output.empty()) compressed.save(flags.output);
   print_report(flags, model, compressed.report());
@@ -92,14 +129,17 @@ void add_compress(CLI::App& app) {
   command->add_option("-o,--output", flags->output, "File to write (.tercel); without it only the report is printed");
   CLI::Option* drop = command->add_option(
       "--max-drop", flags->options.max_drop,
-      "Points of top-1 that may be lost (without labels: of agreement); this is what is done where neither "
-      "--target-ratio nor --lossless is given");
+      "Points of top-1 that may be lost (without labels: of agreement), of all pictures like those given; this is what "
+      "is done where neither --target-ratio nor --lossless is given");
+  CLI::Option* force = command->add_flag("--force", flags->options.force,
+                                         "Write the file even where --max-drop cannot be promised; the report says so");
   CLI::Option* ratio =
       command->add_option("--target-ratio", flags->options.target_ratio,
                           "Bytes of the ONNX file / bytes to write instead, 1 .. 1000, whatever it costs; 0: none");
   CLI::Option* lossless =
       command->add_flag("--lossless", flags->options.lossless, "Every bit of every weight as it was");
   drop->excludes(ratio)->excludes(lossless);
+  force->excludes(ratio)->excludes(lossless);
   ratio->excludes(lossless);
   for (CLI::Option* option : flags->lossy) lossless->excludes(option);
   command->callback([flags, ratio] {

@@ -29,9 +29,12 @@ struct CompressOptions {
   std::optional<Preprocessing> preprocessing;  ///< of the pictures; else the model's own
   int calibration_pictures = 128;              ///< to measure on
   int tuning_pictures = 128;                   ///< to choose by
-  int judging_pictures = 256;                  ///< for the report; never used to choose
-  /// Points of top-1 (of agreement, where the pictures have no labels) that may be lost on the tuning pictures.
+  int judging_pictures = 256;                  ///< for the report; of a max_drop also to check what was chosen
+  /// Points of top-1 (of agreement, where the pictures have no labels) that may be lost, of pictures like these: not of
+  /// these alone (DropPromise). 0: nothing may change, so the file is lossless.
   double max_drop = 0.3;
+  /// Give the network even where max_drop cannot be promised. Without it that is an Error which says why not.
+  bool force = false;
   /// Not 0: this ratio instead, whatever it costs; 1 to 1000. A note says where it was missed; a ratio that leaves no
   /// weight, or is not reached by a tenth, is an Error.
   double target_ratio = 0;
@@ -73,8 +76,19 @@ struct CompressPoint {
   std::string why_not;                    ///< why there is no file of the ratio asked for; empty: there is
 };
 
+/// What is said of a max_drop, in points.
+struct DropPromise {
+  double limit = 0;     ///< asked for
+  double estimate = 0;  ///< expected to be lost
+  double bound = 0;     ///< not more, at 95 % confidence; at most `limit` where promised
+  bool promised = false;
+  std::string why_not;  ///< empty where promised
+};
+
 struct CompressReport {
   CompressPoint result;
+  int calibration_pictures = 0, tuning_pictures = 0;  ///< measured on, chosen by; result.pictures: judged on
+  std::optional<DropPromise> promise;                 ///< where a max_drop was asked for
   int64_t parameters = 0;
   int64_t given_bytes = 0;  ///< that ratios are of
   bool lossless = false;    ///< every bit as it was: asked for, or because nothing that loses some is smaller
@@ -108,7 +122,8 @@ class Compressed {
 /// Optimises the network, then stores its weights as levels, rounded to the types they were given in; what is not
 /// finite, integers, and what takes no fewer bytes as levels are kept as they are. Lossless, the network is kept as it
 /// was read, each constant with its type and bits. No file is larger than what was given. Throws Error for options out
-/// of range, pictures that cannot be read, ratios that leave no weight, and files too small to be made smaller.
+/// of range, pictures that cannot be read, ratios that leave no weight, files too small to be made smaller, and a
+/// max_drop that cannot be promised.
 Compressed compress(const Model& model, const CompressOptions& options = {});
 
 /// Ratio against answers: one point for each of `ratios` (files about as small as asked for), in their order. A point

@@ -83,6 +83,8 @@ class Exact {
     report.weighed_by = "nothing";
     report.lossless = true;
     report.notes = notes;
+    trials.count_into(report);
+    if (trials.drops) report.promise = DropPromise{options_.max_drop, 0, 0, true, ""};
     if (ratio() < options_.target_ratio * (1 - kRatioMissed))
       report.notes.push_back(
           fmt::format("{:.2f}x smaller, not the {:.2f}x asked for: the rest is graph", ratio(), options_.target_ratio));
@@ -118,6 +120,33 @@ std::string out_of_reach(const CompressJob& job, const Coded& coded, double aske
   return "";
 }
 
+/// Without pictures enough nothing is known of others, whatever the formulas say of these.
+void check_pictures_suffice(const Trials& trials, const CompressOptions& options) {
+  if (trials.drops && !options.force && !trials.suffice())
+    fail_input(
+        "{} pictures are too few to promise what is lost of others: give at least {} (some hundreds make smaller "
+        "files), or --force, and nothing is promised",
+        trials.pictures(), Trials::kFewestToPromise);
+}
+
+/// So many would, where the promise fails by chance alone: doubt shrinks with their square root.
+std::string pictures_that_would_do(const DropPromise& promise, size_t pictures) {
+  double factor = 2;
+  if (promise.estimate > 0 && promise.estimate < promise.limit && promise.bound > promise.limit)
+    factor =
+        std::clamp(std::pow(std::log(promise.bound / promise.estimate) / std::log(promise.limit / promise.estimate), 2),
+                   1.1, 100.0);
+  return fmt::format("{}", static_cast<size_t>(std::ceil(factor * static_cast<double>(pictures))));
+}
+
+void check_promise(const DropPromise& promise, const Trials& trials) {
+  if (!promise.promised)
+    fail_input(
+        "a loss of at most {:g} points cannot be promised: {}; about {} pictures would do instead of {}, or a larger "
+        "--max-drop, or --force, and nothing is promised",
+        promise.limit, promise.why_not, pictures_that_would_do(promise, trials.pictures()), trials.pictures());
+}
+
 /// The smallest of what each temperature makes; of a ratio the nearest to the network as it was. Nothing where none
 /// keeps the drop.
 std::optional<Compressed> compress_lossy(const Model& lean, const Given& given, const Trials& trials,
@@ -125,6 +154,7 @@ std::optional<Compressed> compress_lossy(const Model& lean, const Given& given, 
   const std::vector<double> all = temperatures(lean, options);
   std::optional<Compressed> best;
   double best_price = 0;
+  bool stopped = false;
   for (double temperature : all) {
     try {
       CompressJob job(lean, given, trials, options, temperature);
@@ -134,19 +164,23 @@ std::optional<Compressed> compress_lossy(const Model& lean, const Given& given, 
         if (!why.empty()) fail_input("{}", why);
       }
       if (!job.stopped() && !job.keeps_promise(coded)) continue;
-      const double price =
+      double price =
           all.size() > 1 && options.target_ratio > 0 ? job.try_out(coded).kl : static_cast<double>(coded.bytes());
+      if (job.promise() && !job.promise()->promised) price = std::numeric_limits<double>::infinity();
       // A search that was stopped has not come to the size asked for: its price says nothing.
       if (!best || (!job.stopped() && price < best_price)) {
         best = job.finish(coded);
         best_price = price;
       }
-      if (job.stopped()) break;
+      stopped = job.stopped();
+      if (stopped) break;
     } catch (const Error& error) {
       if (!best || error.code() != ErrorCode::stopped) throw;
+      stopped = true;
       break;  // told to stop while measuring again: the first is the best so far
     }
   }
+  if (best && best->report().promise && !options.force && !stopped) check_promise(*best->report().promise, trials);
   return best;
 }
 
@@ -159,6 +193,9 @@ Compressed compress_given(const Model& model, const Given& given, const Compress
   if (options.lossless) return exact.finish(trials, {});
   if (options.target_ratio > 0 && exact.ratio() >= options.target_ratio)
     return exact.finish(trials, {"lossless: that is as small as was asked for"});
+  if (trials.drops && options.max_drop == 0)
+    return exact.finish(trials, {"lossless: no number of pictures shows that levels lose nothing at all"});
+  check_pictures_suffice(trials, options);
   std::optional<Compressed> lossy = compress_lossy(lean, given, trials, options);
   if (!lossy) return exact.finish(trials, {"lossless: with any levels more was lost than may be"});
   if (lossy->report().result.bytes >= exact.bytes())

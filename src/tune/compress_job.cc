@@ -20,6 +20,9 @@ constexpr double kFinest = 1.0 / 64, kCoarsest = 64;
 constexpr int kInOrder = 5;                          // from this effort on, layers make good what was lost before them
 constexpr int kSomeOfARatio = 2, kManyOfARatio = 4;  // networks in order, of which the best is kept; from effort 6 on
 constexpr int kTries = 3;                            // to come nearer to what was asked for that way
+constexpr int kLooks = 4;                            // at the held-out pictures, each at gentler steps
+constexpr double kStricter = 0.1;                    // each look, of the drop asked for
+constexpr double kByChance = 0.05;                   // what is less likely is no chance
 constexpr int64_t kFewBytes = int64_t{1} << 16;      // of streams: what a file adds to them is worth knowing exactly
 
 /// Networks that a search may measure, by effort; below that the closed form decides alone.
@@ -53,8 +56,8 @@ CompressJob::CompressJob(const Model& lean, const Given& given, const Trials& tr
   overhead_ = static_cast<int64_t>(file_of(typical).size()) - typical.bytes();
 }
 
-/// Points lost on the tuning pictures.
-double CompressJob::drop_at(double strength) { return 100 * try_out(compressor_.code(settings(strength))).top1_drop(); }
+/// Points lost at most, by the tuning pictures.
+double CompressJob::drop_at(double strength) { return tried(compressor_.code(settings(strength))).lost; }
 
 Judgement CompressJob::try_out(const Coded& coded) {
   ++drops_;
@@ -138,9 +141,55 @@ Coded CompressJob::code(double strength) {
   return in_order() && !stopped_ ? in_order_at(strength).coded : compressor_.code(settings(strength));
 }
 
-/// Within the ratio or the drop, though the closed form has chosen the strength.
 Coded CompressJob::choose() {
   double strength = strength_for_options();
+  Coded coded = chosen_at(strength);
+  if (!trials_.drops) return coded;
+  promise_ = DropPromise{options_.max_drop, 0, 0, false, "stopped before it was checked"};
+  for (int look = 0; look < kLooks && !stopped_; ++look) {
+    // The same pictures are looked at again: each time they must say a little more.
+    promise_ = checked(coded, options_.max_drop * (1 - kStricter * look));
+    if (!trials_.suffice()) {
+      promise_->promised = false;
+      promise_->why_not = fmt::format("{} pictures are too few", trials_.pictures());
+      break;
+    }
+    if (promise_->promised || look + 1 == kLooks || !tell("check", (look + 1.0) / kLooks)) break;
+    strength *= std::clamp((1 - kStricter) * options_.max_drop / promise_->bound, 0.5, 0.9);
+    coded = code(strength);
+  }
+  return coded;
+}
+
+/// What all pictures that no level was chosen by say to a network: may a loss within `limit` be promised?
+DropPromise CompressJob::checked(const Coded& coded, double limit) const {
+  const Model model = compressor_.with(coded);
+  Session session = session_of(model, options_);
+  const Answers held_out = answers_of(session, trials_.judging);
+  Answers before = trials_.tuning_answers, after = answers_of(session, trials_.tuning);
+  before.insert(before.end(), trials_.judging_answers.begin(), trials_.judging_answers.end());
+  after.insert(after.end(), held_out.begin(), held_out.end());
+  const DropEstimate all = trials_.drops->estimate(before, after);
+  // Nothing at all was chosen by these: no margin, but no optimism either.
+  const DropEstimate unseen = trials_.drops->estimate(trials_.judging_answers, held_out);
+  DropPromise promise{options_.max_drop, 100 * std::max(all.drop, unseen.drop), 100 * all.bound, false, ""};
+  const Judgement j = judge(trials_.judging_answers, held_out, trials_.judging_classes);
+  const auto changed = static_cast<size_t>(std::lround((1 - j.agreement) * static_cast<double>(j.inputs)));
+  const double expected = all.flips_bound * static_cast<double>(j.inputs);
+  if (chance_of(changed, expected) < kByChance)
+    promise.why_not =
+        fmt::format("{} of the {} pictures held out change their class, where at most {:.1f} are expected", changed,
+                    j.inputs, expected);
+  else if (std::max(promise.estimate, promise.bound) > limit)
+    promise.why_not =
+        fmt::format("by the pictures held out {:.2g} points are lost, and up to {:.2g} cannot be ruled out",
+                    promise.estimate, promise.bound);
+  promise.promised = promise.why_not.empty();
+  return promise;
+}
+
+/// Within the ratio or the drop, though the closed form has chosen the strength.
+Coded CompressJob::chosen_at(double& strength) {
   Coded closed_form = compressor_.code(settings(strength));
   if (!in_order() || stopped_) return closed_form;
   const Tried plain = tried(std::move(closed_form));
@@ -165,7 +214,7 @@ Coded CompressJob::choose() {
 
 bool CompressJob::keeps_promise(const Coded& coded) {
   if (options_.target_ratio > 0 || trials_.tuning.empty()) return true;
-  return 100 * try_out(coded).top1_drop() <= options_.max_drop;
+  return !drops_too_much(tried(coded));
 }
 
 bool CompressJob::is_void(const Coded& coded) const {
@@ -179,8 +228,15 @@ bool CompressJob::is_void(const Coded& coded) const {
 }
 
 CompressJob::Tried CompressJob::tried(Coded coded) {
-  const Judgement judgement = try_out(coded);
-  return {std::move(coded), judgement};
+  ++drops_;
+  const Answers answers = trials_.tuning_answers_of(compressor_.with(coded), options_);
+  Tried t{std::move(coded), judge(trials_.tuning_answers, answers, trials_.tuning_classes)};
+  if (!trials_.drops) return t;
+  t.lost = 100 * trials_.drops->estimate(trials_.tuning_answers, answers).bound;
+  // One picture may be lost by chance. More are believed whatever the estimate says.
+  const double counted = t.judgement.top1_drop();
+  if (counted * static_cast<double>(t.judgement.inputs) > 1.5) t.lost = std::max(t.lost, 100 * counted);
+  return t;
 }
 
 /// The closed form's network of this strength, or the one in order: few inputs may show layers losses that others do
@@ -256,6 +312,8 @@ Compressed CompressJob::finish(const Coded& coded) {
   report.result.ratio = ratio_of(report.result.bytes);
   report.result.asked = options_.target_ratio;
   trials_.judge_into(report.result, widened(model), options_, stopped_ ? Progress{} : options_.progress);
+  trials_.count_into(report);
+  report.promise = promise_;
   report.evaluations = drops_ + search_->evaluations();
   report.weighed_by = compressor_.weighed_by();
   report.notes = compressor_.notes();
@@ -265,6 +323,13 @@ Compressed CompressJob::finish(const Coded& coded) {
                                        stopped_
                                            ? "stopped before it was found"
                                            : "steps are as far apart as the search goes, or it found none nearer"));
+  if (const CompressPoint& r = report.result; promise_ && promise_->promised && r.pictures > 0) {
+    const double lost = r.top1 >= 0 ? r.reference_top1 - r.top1 : 1 - r.agreement;
+    if (100 * lost > options_.max_drop)
+      report.notes.push_back(
+          fmt::format("on the {} pictures held out {:.0f} of them are lost, which so few may by chance", r.pictures,
+                      lost * r.pictures));
+  }
   if (!trials_.judging.empty() && report.result.pictures == 0) report.notes.push_back("stopped before it was judged");
   count_bytes(report, file);
   for (size_t i = 0; i < coded.parts.size(); ++i) {

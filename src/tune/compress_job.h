@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tune/compressor.h"
@@ -23,12 +24,15 @@ class CompressJob {
   bool polish(double strength);
   /// As well as the effort allows.
   Coded code(double strength);
-  /// The network to be written: within the ratio or the drop.
+  /// The network to be written: within the ratio or the drop. Of a drop, what the held-out pictures say to it as well;
+  /// where that is more than was asked for, gentler steps, a few times.
   Coded choose();
+  /// What may be said of the network that choose() gave; nothing where a ratio was asked for.
+  const std::optional<DropPromise>& promise() const { return promise_; }
 
   const std::vector<Part>& parts() const { return compressor_.parts(); }
   double ratio_of(const Coded& coded) const { return ratio_of(bytes_of(coded)); }
-  /// Has it lost no more than the options allow? Where a ratio was asked for, anything goes.
+  /// Has it lost no more than the options allow, by the tuning pictures? Where a ratio was asked for, anything goes.
   bool keeps_promise(const Coded& coded);
   /// Did all its levels come out zero? Then no weight is left of what could be quantised.
   bool is_void(const Coded& coded) const;
@@ -45,6 +49,7 @@ class CompressJob {
   struct Tried {
     Coded coded;
     Judgement judgement;
+    double lost = 0;  ///< points, at most; 0 where a ratio was asked for
   };
 
   Settings settings(double strength) const { return search_->settings(strength, shares_); }
@@ -56,7 +61,9 @@ class CompressJob {
   double solve(Function&& grows, double target, int steps, const char* stage, double low = 1.0 / 64, double high = 64);
 
   Tried tried(Coded coded);
-  bool drops_too_much(const Tried& t) const { return 100 * t.judgement.top1_drop() > options_.max_drop; }
+  bool drops_too_much(const Tried& t) const { return t.lost > options_.max_drop; }
+  Coded chosen_at(double& strength);
+  DropPromise checked(const Coded& coded, double limit) const;
   Tried better_in_order(double strength, Tried plain);
   Tried in_order_at(double strength);
   Coded best_at_ratio(double strength, Tried last);
@@ -74,6 +81,7 @@ class CompressJob {
   Genome shares_;         // of the parts; empty: the closed form's
   int64_t overhead_ = 0;  // of a file, besides streams
   int drops_ = 0;         // networks run to see what is lost
+  std::optional<DropPromise> promise_;
   bool stopped_ = false;
 };
 

@@ -18,7 +18,7 @@ Trials::Trials(const Model& model, const CompressOptions& options) {
   if (all.size() < 4)
     fail_input("{}: {} pictures are too few to measure, choose and judge", options.pictures.string(), all.size());
   auto [measured, judged] = split_pictures(all, size(options.calibration_pictures + options.tuning_pictures),
-                                                 size(options.judging_pictures), options.seed);
+                                           size(options.judging_pictures), options.seed);
   auto [calibrated, tuned] =
       split_pictures(measured, size(options.calibration_pictures), size(options.tuning_pictures), options.seed);
   const Preprocessing how = options.preprocessing.value_or(model.preprocessing());
@@ -30,11 +30,29 @@ Trials::Trials(const Model& model, const CompressOptions& options) {
   Session session = session_of(model, options);
   tuning_answers = answers_of(session, tuning, options.progress);
   judging_answers = answers_of(session, judging, options.progress);
+  if (options.target_ratio > 0 || options.lossless) return;
+  // Of the network as it was, so nothing is chosen by them: the calibration pictures count as well.
+  Answers reference = answers_of(session, calibration, options.progress);
+  reference.insert(reference.end(), tuning_answers.begin(), tuning_answers.end());
+  reference.insert(reference.end(), judging_answers.begin(), judging_answers.end());
+  std::vector<int> classes = calibrated.classes;
+  classes.insert(classes.end(), tuning_classes.begin(), tuning_classes.end());
+  classes.insert(classes.end(), judging_classes.begin(), judging_classes.end());
+  drops.emplace(reference, classes);
+}
+
+Answers Trials::tuning_answers_of(const Model& model, const CompressOptions& options) const {
+  Session session = session_of(model, options);
+  return answers_of(session, tuning);
 }
 
 Judgement Trials::try_out(const Model& model, const CompressOptions& options) const {
-  Session session = session_of(model, options);
-  return judge(tuning_answers, answers_of(session, tuning), tuning_classes);
+  return judge(tuning_answers, tuning_answers_of(model, options), tuning_classes);
+}
+
+void Trials::count_into(CompressReport& report) const {
+  report.calibration_pictures = static_cast<int>(calibration.size());
+  report.tuning_pictures = static_cast<int>(tuning.size());
 }
 
 void Trials::judge_into(CompressPoint& point, const Model& model, const CompressOptions& options,
