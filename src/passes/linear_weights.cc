@@ -19,10 +19,18 @@ std::vector<double> sum_of_rows(const Floats& m, int64_t columns, const std::vec
   const auto rows = static_cast<int64_t>(factor.size());
   std::vector<double> sums(static_cast<size_t>(columns), 0.0);
   parallel_for(columns, 1 + kWorthAThread / (rows + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t r = 0; r < rows; ++r) {
-      const double f = factor[static_cast<size_t>(r)];
-      for (int64_t c = begin; c < end; ++c) sums[static_cast<size_t>(c)] += f * m[r * columns + c];
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {  // so that a sum is fetched and put back once for four rows
+      const double* f = factor.data() + r;
+      for (int64_t c = begin; c < end; ++c) {
+        const int64_t at = r * columns + c;
+        sums[static_cast<size_t>(c)] +=
+            (f[0] * m[at] + f[1] * m[at + columns]) + (f[2] * m[at + 2 * columns] + f[3] * m[at + 3 * columns]);
+      }
     }
+    for (; r < rows; ++r)
+      for (int64_t c = begin; c < end; ++c)
+        sums[static_cast<size_t>(c)] += factor[static_cast<size_t>(r)] * m[r * columns + c];
   });
   return sums;
 }
