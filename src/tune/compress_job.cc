@@ -167,6 +167,7 @@ DropPromise CompressJob::checked(const Coded& coded, double limit) const {
   Session session = session_of(model, options_);
   const Answers held_out = answers_of(session, trials_.judging);
   Answers before = trials_.tuning_answers, after = answers_of(session, trials_.tuning);
+  const Judgement tuned = judge(before, after, trials_.tuning_classes);
   before.insert(before.end(), trials_.judging_answers.begin(), trials_.judging_answers.end());
   after.insert(after.end(), held_out.begin(), held_out.end());
   const DropEstimate all = trials_.drops->estimate(before, after);
@@ -184,6 +185,8 @@ DropPromise CompressJob::checked(const Coded& coded, double limit) const {
     promise.why_not =
         fmt::format("by the pictures held out {:.2g} points are lost, and up to {:.2g} cannot be ruled out",
                     promise.estimate, promise.bound);
+  else if (counts_too_many(tuned))
+    promise.why_not = fmt::format("{:.2g} points are lost on the pictures to choose by", 100 * tuned.top1_drop());
   promise.promised = promise.why_not.empty();
   return promise;
 }
@@ -214,7 +217,8 @@ Coded CompressJob::chosen_at(double& strength) {
 
 bool CompressJob::keeps_promise(const Coded& coded) {
   if (options_.target_ratio > 0 || trials_.tuning.empty()) return true;
-  return !drops_too_much(tried(coded));
+  // What all pictures promise holds, though the tuning pictures alone may leave a little more doubt.
+  return (promise_ && promise_->promised) || !drops_too_much(tried(coded));
 }
 
 bool CompressJob::is_void(const Coded& coded) const {
@@ -227,15 +231,18 @@ bool CompressJob::is_void(const Coded& coded) const {
   return any;
 }
 
+/// One picture may be lost by chance. More are believed whatever the estimate says.
+bool CompressJob::counts_too_many(const Judgement& j) const {
+  return j.top1_drop() * static_cast<double>(j.inputs) > 1.5 && 100 * j.top1_drop() > options_.max_drop;
+}
+
 CompressJob::Tried CompressJob::tried(Coded coded) {
   ++drops_;
   const Answers answers = trials_.tuning_answers_of(compressor_.with(coded), options_);
   Tried t{std::move(coded), judge(trials_.tuning_answers, answers, trials_.tuning_classes)};
   if (!trials_.drops) return t;
   t.lost = 100 * trials_.drops->estimate(trials_.tuning_answers, answers).bound;
-  // One picture may be lost by chance. More are believed whatever the estimate says.
-  const double counted = t.judgement.top1_drop();
-  if (counted * static_cast<double>(t.judgement.inputs) > 1.5) t.lost = std::max(t.lost, 100 * counted);
+  if (counts_too_many(t.judgement)) t.lost = std::max(t.lost, 100 * t.judgement.top1_drop());
   return t;
 }
 

@@ -60,6 +60,7 @@ class CompressJob {
   template <typename Function>
   double solve(Function&& grows, double target, int steps, const char* stage, double low = 1.0 / 64, double high = 64);
 
+  bool counts_too_many(const Judgement& j) const;
   Tried tried(Coded coded);
   bool drops_too_much(const Tried& t) const { return t.lost > options_.max_drop; }
   Coded chosen_at(double& strength);
