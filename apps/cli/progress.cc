@@ -45,6 +45,7 @@ void install_interrupt() {
   action.sa_handler = on_interrupt;
   action.sa_flags = SA_RESTART;  // what reads or writes meanwhile goes on
   ::sigaction(SIGINT, &action, nullptr);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error in words, as a full disk is
 }
 
 void listen_for_interrupt() { is_listening = 1; }

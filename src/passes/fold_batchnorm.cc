@@ -1,5 +1,6 @@
 #include "passes/fold_batchnorm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -61,6 +62,11 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
     return refuse("the weights before it are not constant");
   const auto affine = affine_of(norm);
   if (!affine) return refuse("its statistics are not constant");
+  const auto finite = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(static_cast<float>(v)); });
+  };
+  // Infinity times a weight of 0 is NaN, where infinity times the sum would not be.
+  if (!finite(affine->scale) || !finite(affine->shift)) return refuse("its scale or shift is not finite");
   const auto channels = static_cast<int64_t>(affine->scale.size());
 
   const Dims& dims = weights->type.dims;

@@ -1,6 +1,7 @@
 #include "passes/fold_layernorm.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <mutex>
 
@@ -15,6 +16,10 @@ namespace {
 
 bool all_equal(const std::vector<double>& values, double wanted) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v == wanted; });
+}
+
+bool all_finite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
 /// What scale and bias of a norm make of the weights and the bias of a product that reads it. Both are computed when a
@@ -70,6 +75,8 @@ bool fold(Graph& graph, Node& norm, PassContext& context) {
   const std::vector<double> beta = norm.input(2) == nullptr ? std::vector<double>(static_cast<size_t>(size), 0.0)
                                                             : norm.input(2)->constant.to_doubles();
   if (all_equal(gamma, 1) && norm.input(2) == nullptr) return false;  // nothing left to fold
+  // Infinity times a weight of 0 is NaN, where infinity times the normalised value need not be.
+  if (!all_finite(gamma) || !all_finite(beta)) return refuse("it, or its bias, is not finite");
   const LinearReaders readers = find_linear_readers(graph, norm.output(), {"MatMul", "Gemm"});
   if (!readers.refusal.empty()) return refuse(readers.refusal);
   const bool shifts = !all_equal(beta, 0);

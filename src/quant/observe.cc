@@ -87,7 +87,7 @@ Judgement judge(const Answers& reference, const Answers& answers, const std::vec
       kl += std::exp(static_cast<double>(p[c])) * (static_cast<double>(p[c]) - static_cast<double>(q[c]));
     // A network that broke down answers NaN: as far from right as can be, but for one that always did.
     const bool same = std::memcmp(p.data(), q.data(), p.size() * sizeof(float)) == 0;
-    j.kl += same ? 0 : std::isfinite(kl) ? kl : 1e3;
+    j.kl += same ? 0 : std::isfinite(kl) ? std::max(kl, 0.0) : 1e3;  // rounding may leave it below 0
     agree += most_likely(p) == most_likely(q);
     if (!classes.empty()) {
       right += most_likely(q) == classes[i];

@@ -29,22 +29,29 @@ std::map<std::string, int> read_label_file(const fs::path& path) {
   std::map<std::string, int> classes;
   const std::string text = read_text_file(path);
   int line_number = 0;
-  for (size_t at = 0; at < text.size();) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // as some editors write it
+  for (size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line(text.data() + at, end - at);
+    std::string_view line(text.data() + at, end - at);
     at = end + 1;
     ++line_number;
-    if (line.empty() || line == "\r") continue;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
     const size_t tab = line.find('\t');
     if (tab == std::string_view::npos)
       fail_input("{}: line {} has no tab; wanted FILE, a tab, CLASS NUMBER", path.string(), line_number);
+    const std::string_view rest = line.substr(tab + 1), word = rest.substr(0, rest.find('\t'));
     int value = -1;
-    const auto result = std::from_chars(line.data() + tab + 1, line.data() + line.size(), value);
-    if (result.ec != std::errc() || value < 0) {
-      if (line_number == 1) continue;  // a heading
-      fail_input("{}: line {}: wanted FILE, a tab, CLASS NUMBER (0 or more)", path.string(), line_number);
+    const auto result = std::from_chars(word.data(), word.data() + word.size(), value);
+    const std::string file(line.substr(0, tab));
+    if (result.ec != std::errc() || result.ptr != word.data() + word.size() || value < 0) {
+      if (line_number == 1 && !is_picture(file)) continue;  // a heading
+      fail_input("{}: line {}: '{}' is no class; wanted FILE, a tab, CLASS NUMBER (0 or more)", path.string(),
+                 line_number, word);
     }
-    classes[std::string(line.substr(0, tab))] = value;
+    if (const auto [known, fresh] = classes.emplace(file, value); !fresh && known->second != value)
+      fail_input("{}: line {}: {} is of class {}, and was of class {} before", path.string(), line_number, file, value,
+                 known->second);
   }
   return classes;
 }

@@ -71,6 +71,12 @@ TEST_F(Pictures, WhatDoesNotFitIsSaidInWords) {
   EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("has no line for 1.jpg"));
   put("labels.tsv", "file\tclass\n1.jpg\tcat\n");
   EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("line 2"));
+  for (const char* wrong : {"1.jpg\t-1\n", "1.jpg\tcat\n", "1.jpg\t2.5\n", "1.jpg\t1x\n", "1.jpg\t\n"}) {
+    put("labels.tsv", wrong);
+    EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("line 1")) << wrong;
+  }
+  put("labels.tsv", "1.jpg\t1\n1.jpg\t2\n");
+  EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("class 1 before"));
   put("labels.tsv", "1.jpg 1\n");
   EXPECT_THAT(error_of([&] { find_pictures(folder_); }), HasSubstr("line 1 has no tab"));
   EXPECT_THAT(error_of([&] { find_pictures(folder_ / "1.jpg"); }), HasSubstr("a file; wanted a folder"));

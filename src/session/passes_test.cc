@@ -72,6 +72,27 @@ TEST(Passes, FoldBatchnormRefusesAValueThatOthersRead) {
   EXPECT_THAT(notes, testing::HasSubstr("others read the value before it"));
 }
 
+// Infinity, or the inverse of a deviation of 0, times a weight of 0 is NaN, where the unfolded network has none.
+TEST(Passes, NormsWhoseScaleIsNotFiniteStay) {
+  for (const char* variance : {"0, 1", "-inf, 1"})
+    EXPECT_THAT(
+        portable(std::string("input %x : f32[1x2x3x3]\nconst %w : f32[2x2x1x1] = [1, 0, 0, 1]\n"
+                             "%c : f32[1x2x3x3] = Conv(%x, %w)\nconst %one : f32[2] = [1, 1]\n"
+                             "const %v : f32[2] = [") +
+                 variance +
+                 "]\n%y : f32[1x2x3x3] = BatchNormalization(%c, %one, %one, %one, %v) {epsilon = 0}\noutput %y\n"),
+        ElementsAre("Conv", "BatchNormalization"))
+        << variance;
+  EXPECT_THAT(portable("input %x : f32[3x2]\nconst %g : f32[2] = [inf, 1]\nconst %w : f32[2x2] = [1, 0, 0, 1]\n"
+                       "%n : f32[3x2] = LayerNormalization(%x, %g)\n%y : f32[3x2] = MatMul(%n, %w)\noutput %y\n"),
+              ElementsAre("LayerNormalization", "MatMul"));
+  Graph graph = graph_of(
+      "input %x : f32[3x2]\nconst %g : f32[2] = [inf, 1]\nconst %w : f32[2x2] = [1, 0, 0, 1]\n"
+      "%n : f32[3x2] = LayerNormalization(%x, %g)\n%y : f32[3x2] = MatMul(%n, %w)\noutput %y\n");
+  rewrite(graph, portable_recipe());
+  EXPECT_EQ(graph.nodes()[0]->input(1)->constant.at<float>(0), std::numeric_limits<float>::infinity());
+}
+
 TEST(Passes, FoldBatchnormIntoTransposedConvolutionAndGemm) {
   EXPECT_THAT(portable(R"(input %x : f32[1x4x3x3]
 input %w_t : f32[4x3x2x2]

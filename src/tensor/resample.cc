@@ -42,6 +42,9 @@ void need_length(size_t length, size_t wanted, std::string_view what) {
 double ResampleAxis::source(int64_t o, std::string_view mode) const {
   const auto x = static_cast<double>(o);
   const auto size = static_cast<double>(in);
+  // An axis that keeps its size keeps its elements, whichever way pixels are thought of (as ONNX Runtime has it):
+  // tf_half_pixel_for_nn would move batch and channels by half an element too.
+  if (scale == 1 && out == in && mode != "tf_crop_and_resize") return x;
   const double half_pixel = (x + 0.5) / scale - 0.5;
   if (mode == "half_pixel") return half_pixel;
   if (mode == "pytorch_half_pixel") return out > 1 ? half_pixel : 0;

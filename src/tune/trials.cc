@@ -30,6 +30,11 @@ Trials::Trials(const Model& model, const CompressOptions& options) {
   Session session = session_of(model, options);
   tuning_answers = answers_of(session, tuning, options.progress);
   judging_answers = answers_of(session, judging, options.progress);
+  const auto known = static_cast<int>(judging_answers.at(0).size());
+  for (size_t i = 0; i < all.classes.size(); ++i)
+    if (all.classes[i] >= known)
+      fail_input("{}: class {} is wanted, and the network knows {} (0 to {})", all.files[i].string(), all.classes[i],
+                 known, known - 1);
   if (options.target_ratio > 0 || options.lossless) return;
   // Of the network as it was, so nothing is chosen by them: the calibration pictures count as well.
   Answers reference = answers_of(session, calibration, options.progress);

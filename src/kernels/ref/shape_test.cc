@@ -163,6 +163,21 @@ TEST(RefShape, ResizeOfWholeNumbersStaysExactAndInRange) {
   EXPECT_EQ(bigger[0], 0);
 }
 
+TEST(RefShape, ResizeLeavesAxesOfUnchangedSizeAlone) {
+  // Two channels of two elements each: no answer may mix them.
+  const Tensor x = Tensor::of<float>({2, 2}, {0, 0, 7, 7});
+  for (const char* nearest : {"round_prefer_ceil", "round_prefer_floor", "ceil", "floor"})
+    for (const char* mode : {"nearest", "linear", "cubic"})
+      for (const char* coordinates : {"tf_half_pixel_for_nn", "half_pixel", "asymmetric", "align_corners"}) {
+        Attrs attrs = resize_attrs(mode, coordinates);
+        attrs.set("nearest_mode", std::string(nearest));
+        EXPECT_THAT(
+            elements<float>(run_ref("Resize", {x, Tensor(), Tensor(), ints({2, 4})}, DType::f32, {2, 4}, attrs)),
+            ElementsAre(0, 0, 0, 0, 7, 7, 7, 7))
+            << mode << " " << coordinates << " " << nearest;
+      }
+}
+
 TEST(RefShape, ResizeAntialiasAveragesWhatItReduces) {
   const auto half = [](const char* mode) {
     return elements<float>(run_ref("Resize", {floats({1, 1, 1, 1, 1, 1}), Tensor(), Tensor(), ints({2})}, DType::f32,

@@ -373,15 +373,12 @@ std::string refuse_power(const Problem& p) {
   return refuse_elements(p, 1);
 }
 
-std::string refuse_batchnorm(const Problem& p) {
-  if (p.src[0].rank() < 2) return "no axis of channels";
-  if (p.dst.size() > 1) return "it is asked for statistics";
-  for (size_t i = 1; i < p.src.size(); ++i)
-    if (!p.src[i].constant) return fmt::format("operand {} is not constant", i);
-  return refuse_elements(p, p.src.size());
-}
+/// What a normalisation with constant statistics does to a channel: scale * x + shift.
+struct Affine {
+  std::vector<float> scale, shift;
+};
 
-std::unique_ptr<Kernel> make_batchnorm(const Problem& p) {
+Affine affine_of(const Problem& p) {
   std::vector<double> scale = p.src[1].constant.to_doubles(), shift = p.src[2].constant.to_doubles();
   const std::vector<double> mean = p.src[3].constant.to_doubles(), variance = p.src[4].constant.to_doubles();
   const auto epsilon = static_cast<double>(p.attrs->get_float("epsilon"));
@@ -389,8 +386,26 @@ std::unique_ptr<Kernel> make_batchnorm(const Problem& p) {
     scale[c] /= std::sqrt(variance[c] + epsilon);
     shift[c] -= mean[c] * scale[c];
   }
-  return std::make_unique<MapKernel>(p, std::vector<float>(scale.begin(), scale.end()),
-                                     std::vector<float>(shift.begin(), shift.end()));
+  return {{scale.begin(), scale.end()}, {shift.begin(), shift.end()}};
+}
+
+std::string refuse_batchnorm(const Problem& p) {
+  if (p.src[0].rank() < 2) return "no axis of channels";
+  if (p.dst.size() > 1) return "it is asked for statistics";
+  for (size_t i = 1; i < p.src.size(); ++i)
+    if (!p.src[i].constant) return fmt::format("operand {} is not constant", i);
+  if (std::string reason = refuse_elements(p, p.src.size()); !reason.empty()) return reason;
+  const auto finite = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+  };
+  const Affine affine = affine_of(p);
+  // Infinite (a variance of 0): infinity * x - infinity is NaN, where infinity * (x - mean) need not be.
+  return finite(affine.scale) && finite(affine.shift) ? "" : "its scale or shift is not finite";
+}
+
+std::unique_ptr<Kernel> make_batchnorm(const Problem& p) {
+  Affine affine = affine_of(p);
+  return std::make_unique<MapKernel>(p, std::move(affine.scale), std::move(affine.shift));
 }
 
 }  // namespace
