@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/isa.h"
+#include "kernels/packed_weights.h"
 #include "tensor/attrs.h"
 #include "tensor/tensor.h"
 
@@ -41,6 +42,11 @@ struct Problem {
   std::vector<Operand> dst;
   Isa isa = Isa::baseline;
   int threads = 1;
+  PackedWeights* shared = nullptr;  ///< where kernels look for weights that another one has packed already
+
+  /// Operand i, a constant, in the form that a kernel reads: PackedWeights::get, or made for this kernel alone.
+  std::shared_ptr<const Buffer> packed(size_t i, const std::string& form, size_t bytes,
+                                       const std::function<void(std::byte* packed)>& pack) const;
 
   const Operand& input(size_t i) const;  ///< an absent Operand past the end
 };
@@ -53,7 +59,8 @@ struct Args {
   std::byte* scratch = nullptr;
 };
 
-/// Prepared for one problem: weights packed, loops chosen. run() does not fail, allocate or keep state.
+/// Prepared for one problem: weights packed, loops chosen. run() keeps no state: several threads may run one kernel at
+/// once, each with its own operands and scratch. Only references fail (an index out of range) and allocate.
 class Kernel {
  public:
   virtual ~Kernel() = default;

@@ -20,6 +20,11 @@ bool only_renames(const Node& node) {
   return node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze") || node.is("Identity");
 }
 
+std::string why_not_known(const Value& value) {
+  if (value.type.dtype != DType::none && value.type.static_shape()) return {};
+  return fmt::format("the shape of '{}' is {}: it cannot be known before running", value.name, to_string(value.type));
+}
+
 size_t bytes_of(const ValueType& type) { return static_cast<size_t>(count_elements(type.dims)) * size_of(type.dtype); }
 
 class Planner {
@@ -55,8 +60,7 @@ class Planner {
   };
 
   static void need_known(const Value& value) {
-    if (value.type.dtype == DType::none || !value.type.static_shape())
-      fail_unsupported("the shape of '{}' is {}: it cannot be known before running", value.name, to_string(value.type));
+    if (std::string reason = why_not_known(value); !reason.empty()) fail_unsupported("{}", reason);
   }
 
   int add_home(Home home) {
@@ -135,17 +139,13 @@ class Planner {
   }
 
   void add_node(const Node& node) {
-    for (const Value* value : node.inputs)
-      if (value != nullptr) need_known(*value);
-    for (const Value* value : node.outputs)
-      if (value != nullptr) need_known(*value);
+    if (std::string reason = why_not_planned(node); !reason.empty()) fail_unsupported("{}", reason);
     if (only_renames(node)) {
       const Layout layout = node.is("Identity") ? common_layout(node) : Layout::plain;
       set_home(node.output(), layout, home_of(node.input(0), layout));
       return;
     }
     const auto variants = menu(node.op);
-    if (variants.empty()) fail_unsupported("Tercel has no kernel for '{}'", node.op);
     Step step;
     for (const Variant& variant : variants) {
       const bool reference = &variant == &variants.back();
@@ -158,7 +158,7 @@ class Planner {
                                                                           : common_layout(node);
       // Constants keep their plain layout where kernels pack them anyway.
       const bool keep_constants = variant.layout == LayoutRule::channels_last;
-      Problem problem{node.op, &node.attrs, {}, {}, options_.isa, options_.threads};
+      Problem problem{node.op, &node.attrs, {}, {}, options_.isa, options_.threads, options_.shared};
       for (const Value* value : node.inputs)
         problem.src.push_back(
             describe(value, keep_constants && value != nullptr && value->is_constant() ? Layout::plain : layout));
@@ -248,6 +248,15 @@ class Planner {
 };
 
 }  // namespace
+
+std::string why_not_planned(const Node& node) {
+  for (const auto* values : {&node.inputs, &node.outputs})
+    for (const Value* value : *values)
+      if (value != nullptr)
+        if (std::string reason = why_not_known(*value); !reason.empty()) return reason;
+  if (only_renames(node) || !menu(node.op).empty()) return {};
+  return fmt::format("Tercel has no kernel for '{}'", node.op);
+}
 
 Plan make_plan(const Graph& graph, const PlanOptions& options) { return Planner(graph, options).make(); }
 

@@ -55,9 +55,14 @@ struct Plan {
 struct PlanOptions {
   Isa isa = Isa::baseline;
   int threads = 1;
-  bool reference_only = false;  ///< take nothing but reference kernels
-  size_t max_bytes = SIZE_MAX;  ///< refuse plans whose activations need more
+  bool reference_only = false;      ///< take nothing but reference kernels
+  size_t max_bytes = SIZE_MAX;      ///< refuse plans whose activations need more
+  PackedWeights* shared = nullptr;  ///< where kernels look for weights that another plan's have packed already
 };
+
+/// Why no kernel can perform this node; empty where the menu has one. (Variants may still refuse its operands: the
+/// reference takes all that the shape rules allow.)
+std::string why_not_planned(const Node& node);
 
 /// Every type in the graph must be fully known. Throws Error: unsupported operators, limits.
 Plan make_plan(const Graph& graph, const PlanOptions& options);

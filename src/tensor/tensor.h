@@ -87,6 +87,17 @@ class Tensor {
   /// Has a source, and holds none of its elements.
   bool unmade() const { return source_ != nullptr && data_.load(std::memory_order_acquire) == nullptr; }
 
+  /// What tells these elements from all others, without looking at them: copies have the same. The owner is null where
+  /// nobody owns them.
+  struct Identity {
+    std::shared_ptr<const void> owner;
+    const void* place = nullptr;
+  };
+  Identity identity() const {
+    if (source_ != nullptr) return {source_, nullptr};
+    return {owner_, data_.load()};
+  }
+
   /// For kernels, which take View for sources too; sources are never written.
   View view() const { return {dtype_, dims_, const_cast<std::byte*>(data())}; }
 

@@ -13,16 +13,16 @@ class RefKernel final : public Kernel {
   }
 
   void run(const Args& args) const override {
-    // Views are kept with their shapes; only the addresses change from run to run.
-    for (size_t i = 0; i < src_.size(); ++i) src_[i].data = const_cast<std::byte*>(args.src[i]);
-    for (size_t i = 0; i < dst_.size(); ++i) dst_[i].data = args.dst[i];
-    run_(attrs_, src_, dst_);
+    std::vector<View> src = src_, dst = dst_;
+    for (size_t i = 0; i < src.size(); ++i) src[i].data = const_cast<std::byte*>(args.src[i]);
+    for (size_t i = 0; i < dst.size(); ++i) dst[i].data = args.dst[i];
+    run_(attrs_, src, dst);
   }
 
  private:
   Attrs attrs_;
   RefFn run_;
-  mutable std::vector<View> src_, dst_;
+  std::vector<View> src_, dst_;  // shapes; addresses come with each run
 };
 
 }  // namespace

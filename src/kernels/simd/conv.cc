@@ -103,10 +103,13 @@ class ConvKernel final : public Kernel {
     const auto order = summing_order(g_);
     const auto k = static_cast<int64_t>(order.size());
     group_floats_ = packed_b_floats(k, g_.ocg, isa_);
-    packed_ = Buffer(group_floats_ * static_cast<size_t>(g_.group) * sizeof(float));
-    for (int64_t group = 0; group < g_.group; ++group)
-      pack_b(p.src[kWeights].constant.data() + group * g_.ocg * k * static_cast<int64_t>(sizeof(float)), order, g_.ocg,
-             k, isa_, weights(group));
+    packed_ = p.packed(kWeights, fmt::format("conv {} {} groups", to_string(isa_), g_.group),
+                       group_floats_ * static_cast<size_t>(g_.group) * sizeof(float), [&](std::byte* packed) {
+                         const std::byte* weights = p.src[kWeights].constant.data();
+                         for (int64_t group = 0; group < g_.group; ++group)
+                           pack_b(weights + group * g_.ocg * k * static_cast<int64_t>(sizeof(float)), order, g_.ocg, k,
+                                  isa_, reinterpret_cast<float*>(packed) + static_cast<size_t>(group) * group_floats_);
+                       });
     if (p.input(kBias)) {
       bias_stride_ = round_up<int64_t>(g_.ocg, gemm_tile(isa_).columns);
       bias_.resize(static_cast<size_t>(bias_stride_ * g_.group), 0.0f);
@@ -121,7 +124,7 @@ class ConvKernel final : public Kernel {
                : 0;
   }
   bool consumed(size_t operand) const override { return operand == kWeights || operand == kBias; }
-  size_t packed_bytes() const override { return packed_.size() + bias_.size() * sizeof(float); }
+  size_t packed_bytes() const override { return packed_->size() + bias_.size() * sizeof(float); }
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const float*>(args.src[0]);
@@ -160,8 +163,8 @@ class ConvKernel final : public Kernel {
   }
 
  private:
-  float* weights(int64_t group) const {
-    return reinterpret_cast<float*>(packed_.data()) + static_cast<size_t>(group) * group_floats_;
+  const float* weights(int64_t group) const {
+    return reinterpret_cast<const float*>(packed_->data()) + static_cast<size_t>(group) * group_floats_;
   }
 
   void write_padded(const float* src, float* copy) const {
@@ -188,7 +191,7 @@ class ConvKernel final : public Kernel {
   ActivationOf activation_;
   std::vector<float> zero_;
   size_t group_floats_ = 0;
-  Buffer packed_;
+  std::shared_ptr<const Buffer> packed_;
   std::vector<float> bias_;
   int64_t bias_stride_ = 0;
 };

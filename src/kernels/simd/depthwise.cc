@@ -116,21 +116,22 @@ class DepthwiseKernel final : public Kernel {
     job_.w = windows[1];
     job_.activation = ActivationOf(*p.attrs);
     const int64_t area = weights[2] * weights[3];
-    weights_.resize(static_cast<size_t>(job_.c * area));
-    for (int64_t c = 0; c < job_.c; ++c)
-      for (int64_t k = 0; k < area; ++k)
-        weights_[static_cast<size_t>(k * job_.c + c)] = p.src[1].constant.at<float>(c * area + k);
+    weights_ = p.packed(1, "channels last", static_cast<size_t>(job_.c * area) * sizeof(float), [&](std::byte* packed) {
+      for (int64_t c = 0; c < job_.c; ++c)
+        for (int64_t k = 0; k < area; ++k)
+          reinterpret_cast<float*>(packed)[k * job_.c + c] = p.src[1].constant.at<float>(c * area + k);
+    });
     bias_.resize(static_cast<size_t>(job_.c), 0.0f);
     if (p.input(2))
       for (int64_t c = 0; c < job_.c; ++c) bias_[static_cast<size_t>(c)] = p.src[2].constant.at<float>(c);
   }
 
   bool consumed(size_t operand) const override { return operand == 1 || operand == 2; }
-  size_t packed_bytes() const override { return (weights_.size() + bias_.size()) * sizeof(float); }
+  size_t packed_bytes() const override { return weights_->size() + bias_.size() * sizeof(float); }
 
   void run(const Args& args) const override {
     DepthwiseJob job = job_;
-    job.weights = weights_.data();
+    job.weights = reinterpret_cast<const float*>(weights_->data());
     job.bias = bias_.data();
     job.src = reinterpret_cast<const float*>(args.src[0]);
     job.dst = reinterpret_cast<float*>(args.dst[0]);
@@ -143,7 +144,8 @@ class DepthwiseKernel final : public Kernel {
  private:
   void (*run_)(const DepthwiseJob&, int64_t, int64_t);
   DepthwiseJob job_{};
-  std::vector<float> weights_, bias_;
+  std::shared_ptr<const Buffer> weights_;
+  std::vector<float> bias_;
 };
 
 std::string why_not(const Problem& p) {

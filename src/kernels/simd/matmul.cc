@@ -117,18 +117,20 @@ class MatmulKernel final : public Kernel {
   explicit MatmulKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)) {
     const Sizes s(p);
     job_.m = rows_of(p);
-    packed_ = Buffer(packed_b_floats(s.k, s.n, isa_) * sizeof(float));
-    pack_b(p.src[1].constant.data(), strided_offsets(s.k, s.trans_b ? 1 : s.n), s.n, s.trans_b ? s.k : 1, isa_,
-           reinterpret_cast<float*>(packed_.data()));
+    packed_ = p.packed(1, fmt::format("matmul {} {}", to_string(isa_), s.trans_b ? "n k" : "k n"),
+                       packed_b_floats(s.k, s.n, isa_) * sizeof(float), [&](std::byte* packed) {
+                         pack_b(p.src[1].constant.data(), strided_offsets(s.k, s.trans_b ? 1 : s.n), s.n,
+                                s.trans_b ? s.k : 1, isa_, reinterpret_cast<float*>(packed));
+                       });
     bias_ = padded_bias(p);  // after the weights: it may have been computed with them
   }
   bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
-  size_t packed_bytes() const override { return packed_.size() + bias_.size() * sizeof(float); }
+  size_t packed_bytes() const override { return packed_->size() + bias_.size() * sizeof(float); }
 
   void run(const Args& args) const override {
     GemmJob job = job_;
     job.a = reinterpret_cast<const float*>(args.src[0]);
-    job.b = reinterpret_cast<const float*>(packed_.data());
+    job.b = reinterpret_cast<const float*>(packed_->data());
     job.dst = reinterpret_cast<float*>(args.dst[0]);
     job.bias = bias_.empty() ? nullptr : bias_.data();
     job.residual = optional_operand(args, kResidual);
@@ -140,7 +142,7 @@ class MatmulKernel final : public Kernel {
   Isa isa_;
   GemmJob job_;
   std::vector<float> bias_;
-  Buffer packed_;
+  std::shared_ptr<const Buffer> packed_;
 };
 
 // ---- two activations
