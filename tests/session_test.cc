@@ -10,8 +10,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <new>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -352,6 +355,30 @@ TEST(Session, ComputedShapesAreKnownOnceTheInputsAre) {
   for (const NodeInfo& node : model.nodes()) macs += node.macs;
   EXPECT_EQ(macs, 1 * 4 * 6 * 8 * 27 + 48 * 4 * 5);  // the convolution, and the product behind the reshape
   EXPECT_EQ(model.outputs()[0].dims, (std::vector<int64_t>{1, 48, 5}));
+}
+
+std::shared_ptr<const std::string> bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::make_shared<std::string>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+TEST(Load, FromMemory) {
+  for (const std::string& path :
+       {shipped(kResNet.name), std::string(TERCEL_SOURCE_DIR "/tests/dynamic/picture.onnx")}) {
+    SCOPED_TRACE(path);
+    auto file = bytes_of(path);
+    Model model = load(std::as_bytes(std::span(*file)), file, "from memory");
+    file.reset();  // the model keeps the bytes
+    EXPECT_EQ(model.name(), "from memory");
+    const Model wanted = load(path);
+    const Array x = noise(wanted.full_shapes().begin()->second, 5);
+    EXPECT_TRUE(same_bits(Session(model).run({x})[0], Session(wanted).run({x})[0]));
+    EXPECT_EQ(model.parameter_bytes(), wanted.parameter_bytes());
+  }
+  auto damaged = std::make_shared<std::string>(*bytes_of(shipped(kResNet.name)), 0, 1000);
+  EXPECT_THAT(refusal(ErrorCode::bad_input, [&] { load(std::as_bytes(std::span(*damaged)), damaged, "half a file"); }),
+              HasSubstr("half a file"));
+  refusal(ErrorCode::bad_input, [] { load({}, nullptr); });
 }
 
 TEST(Session, MemoryHasALimit) {

@@ -110,7 +110,7 @@ void run(const Flags& flags) {
   const std::vector<Array> inputs = made_up_inputs(model, shapes);
   // A benchmark of wrong answers is worth nothing: the fast plan is first held against the reference kernels.
   SessionOptions reference = options;
-  reference.reference = true;
+  reference.engine = "reference";
   const std::vector<float> wanted = Session(model, reference).run(inputs).at(0).to_floats();
   const std::vector<float> got = session.run(inputs).at(0).to_floats();
   float largest = 0, worst = 0;

@@ -16,7 +16,11 @@ namespace tercel::cli {
 void RunFlags::add_to(CLI::App& command) {
   add_threads(command, threads);
   command.add_flag("--no-optimize", no_optimize, "Run the graph as it is, without passes");
-  command.add_flag("--reference", reference, "Only reference kernels: slow, the definition of what is right");
+  std::string engines_there;
+  for (const EngineInfo& info : engines())
+    engines_there += fmt::format("{}{}: {}", engines_there.empty() ? "" : "; ", info.name, info.what);
+  command.add_option("--engine", engine, "What runs it (" + engines_there + ")")->type_name("NAME");
+  command.add_flag("--reference", reference, "The same as --engine reference");
   command.add_option("--without", without, "A pass to leave out, by name; may be given again")->allow_extra_args(false);
   command.add_option("--dump-passes", dump_passes, "Write the graph as text after every pass into this folder");
 }
@@ -30,6 +34,7 @@ SessionOptions RunFlags::session() const {
   SessionOptions options;
   options.threads = threads;
   options.optimize = !no_optimize;
+  options.engine = engine;
   options.reference = reference;
   options.dump_dir = dump_passes;
   options.without = without;
@@ -155,6 +160,7 @@ Json to_json(const PlanReport& report) {
                      {"bytes", s.bytes},
                      {"ms", s.ms}});
   return {{"isa", report.isa},
+          {"engine", report.engine},
           {"threads", report.threads},
           {"arena_bytes", report.arena_bytes},
           {"unshared_bytes", report.unshared_bytes},

@@ -25,6 +25,7 @@ CLI::Option* add_threads(CLI::App& command, int& threads);
 struct RunFlags {
   int threads = 0;
   bool no_optimize = false;
+  std::string engine;
   bool reference = false;
   std::string dump_passes;
   std::vector<std::string> without;

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tercel {
@@ -52,6 +53,35 @@ class Array {
   DType dtype_ = DType::none;
   std::vector<int64_t> dims_;
   std::vector<std::byte> bytes_;
+};
+
+/// Elements that somebody else owns: dense, row-major, at any address. The memory must outlive the view.
+struct ArrayView {
+  DType dtype = DType::none;
+  std::vector<int64_t> dims;
+  const std::byte* data = nullptr;
+
+  ArrayView() = default;
+  ArrayView(DType type, std::vector<int64_t> extents, const void* elements)
+      : dtype(type), dims(std::move(extents)), data(static_cast<const std::byte*>(elements)) {}
+  ArrayView(const Array& array) : ArrayView(array.dtype(), array.dims(), array.data()) {}
+
+  size_t bytes() const;  ///< throws Error for extents that no machine holds
+  Array copy() const;    ///< throws Error for such extents
+};
+
+/// The same, to be written.
+struct MutableArrayView {
+  DType dtype = DType::none;
+  std::vector<int64_t> dims;
+  std::byte* data = nullptr;
+
+  MutableArrayView() = default;
+  MutableArrayView(DType type, std::vector<int64_t> extents, void* elements)
+      : dtype(type), dims(std::move(extents)), data(static_cast<std::byte*>(elements)) {}
+  MutableArrayView(Array& array) : MutableArrayView(array.dtype(), array.dims(), array.data()) {}
+
+  size_t bytes() const;  ///< throws Error for extents that no machine holds
 };
 
 }  // namespace tercel

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,11 @@ class Model {
 /// Reads an ONNX file, or a `.tercel` file (told apart by their first bytes). Throws Error with a trail file: node:
 /// attribute.
 Model load(const std::filesystem::path& path);
+
+/// The same from memory, which is not copied: `owner` keeps it alive as long as the model lives. `name` stands for the
+/// file in errors and in Model::name(). Elements that an ONNX model keeps in other files are refused: there is no
+/// folder to look in.
+Model load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name = "model");
 
 struct OptimizeOptions {
   std::filesystem::path dump_dir;    ///< gets the graph as text after every pass that changed something

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,8 @@ namespace tercel {
 struct SessionOptions {
   int threads = 0;         ///< 0: one per processor this process may use
   bool optimize = true;    ///< run the passes first; off: the graph as it is
-  bool reference = false;  ///< only reference kernels: slow, the definition of what is right
+  std::string engine;      ///< what runs it: a name of engines(); empty: the first of them
+  bool reference = false;  ///< the same as engine = "reference": slow, the definition of what is right
   std::string isa;         ///< "baseline", "avx2", "avx512"; empty: TERCEL_ISA where set, else the best there is
   size_t max_memory = 0;   ///< bytes that activations may take; 0: three quarters of the machine's memory
   std::filesystem::path dump_dir;    ///< gets the graph as text after every pass that changed something
@@ -45,11 +48,21 @@ struct PlanReport {
   size_t scratch_bytes = 0;
   size_t weight_bytes = 0;  ///< constants, packed by kernels or as they are
   std::vector<PassReport> diary;
+  std::string engine;
   int threads = 1;
   std::string isa;
 };
 
-/// For one thread at a time; sessions in different threads do not disturb each other.
+struct EngineInfo {
+  std::string name;  ///< the word of SessionOptions::engine
+  std::string what;  ///< what it runs on, for people
+};
+
+/// Every engine of this library, the default first.
+std::vector<EngineInfo> engines();
+
+/// Several threads may call run() and classify() of one session at once: they share its weights, and each run has
+/// memory of its own. Sessions of one model (and of its copies) share packed weights, too.
 class Session {
  public:
   explicit Session(const Model& model, const SessionOptions& options = {});
@@ -61,7 +74,18 @@ class Session {
 
   /// One array per model input, in order; gives one per model output. Shapes may change from call to call (the first
   /// call with new shapes prepares a plan). Throws Error naming the input whose type or shape does not fit.
-  std::vector<Array> run(const std::vector<Array>& inputs);
+  /// `stop`, once it is asked, ends the run between two nodes with Error(stopped).
+  std::vector<Array> run(const std::vector<Array>& inputs, std::stop_token stop = {});
+
+  std::vector<Array> run(std::span<const ArrayView> inputs, std::stop_token stop = {});
+
+  /// Into the caller's memory: one view per model output, of the type and extents that output_ports() gives for these
+  /// inputs, aligned for its type; no two overlap, and none overlaps an input. Throws Error naming the one that does
+  /// not fit, before anything is written.
+  void run(std::span<const ArrayView> inputs, std::span<const MutableArrayView> outputs, std::stop_token stop = {});
+
+  /// Types and extents of the outputs for inputs of these shapes (extents left out are those of Model::full_shapes).
+  std::vector<Port> output_ports(const InputShapes& shapes = {});
 
   /// Prepares for these shapes now instead of at the first run; extents left out are those of Model::full_shapes.
   PlanReport prepare(const InputShapes& shapes = {});
@@ -76,6 +100,8 @@ class Session {
 
  private:
   struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+  friend Session session_on(const class Engine& engine, const Model& model, const SessionOptions& options);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -20,6 +20,16 @@ Array::Array(std::vector<int64_t> dims, std::span<const float> values) : Array(D
   if (!values.empty()) std::memcpy(bytes_.data(), values.data(), bytes_.size());
 }
 
+size_t ArrayView::bytes() const { return static_cast<size_t>(count_elements(dims)) * size_of(dtype); }
+
+Array ArrayView::copy() const {
+  Array array(dtype, dims);
+  if (array.bytes() > 0) std::memcpy(array.data(), data, array.bytes());
+  return array;
+}
+
+size_t MutableArrayView::bytes() const { return static_cast<size_t>(count_elements(dims)) * size_of(dtype); }
+
 int64_t Array::elements() const { return dtype_ == DType::none ? 0 : count_elements(dims_); }
 
 std::span<const float> Array::floats() const {

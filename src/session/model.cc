@@ -232,21 +232,38 @@ Model Model::with_metadata(const std::map<std::string, std::string>& more) const
   return Model(impl);
 }
 
+namespace {
+
+Model read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name,
+           const std::function<onnx::ReadResult()>& read_onnx) {
+  const bool packed = pack::is_packed(bytes);
+  onnx::ReadResult result;
+  if (packed) {
+    const ThreadScope threads(hardware_threads());
+    result = pack::read(bytes, owner);
+  } else {
+    result = read_onnx();
+  }
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{std::move(name), std::move(result.graph)});
+  impl->warnings = std::move(result.warnings);
+  impl->onnx_bytes = packed ? 0 : result.bytes;
+  if (packed) impl->packed = {bytes, std::move(owner)};
+  return Model(std::move(impl));
+}
+
+}  // namespace
+
 Model load(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);
-  const bool packed = pack::is_packed(file->bytes());
-  const auto read_any = [&] {
-    if (!packed) return onnx::read_model(path);
-    const ThreadScope threads(hardware_threads());
-    return at_place([&] { return path.string(); }, [&] { return pack::read(file->bytes(), file); });
-  };
-  onnx::ReadResult read = read_any();
-  return Model(std::make_shared<Model::Impl>(Model::Impl{path.string(),
-                                                         std::move(read.graph),
-                                                         std::move(read.warnings),
-                                                         {},
-                                                         packed ? 0 : read.bytes,
-                                                         packed ? file : nullptr}));
+  // The ONNX reader tells the file itself: what lies beside it is read, too.
+  if (!pack::is_packed(file->bytes()))
+    return read(file->bytes(), file, path.string(), [&] { return onnx::read_model(path); });
+  return at_place([&] { return path.string(); }, [&] { return read(file->bytes(), file, path.string(), {}); });
+}
+
+Model load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name) {
+  return at_place([&] { return name; },
+                  [&] { return read(bytes, owner, name, [&] { return onnx::read_model(bytes, owner); }); });
 }
 
 Model optimize(const Model& model, const OptimizeOptions& options) {

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
-#include "base/file.h"
 #include "graph/graph.h"
+#include "session/model_shared.h"
 #include "tercel/model.h"
 
 namespace tercel {
@@ -15,8 +16,13 @@ struct Model::Impl {
   std::vector<PassReport> diary;
   /// Of the ONNX file and its external data, where the network is what such a file says; else 0.
   int64_t onnx_bytes = 0;
-  /// The `.tercel` file, where the network is what it says.
-  std::shared_ptr<const MappedFile> packed = {};
+  /// The `.tercel` file, where the network is what it says; else no bytes.
+  struct Packed {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+  } packed = {};
+  /// What the sessions of this model share.
+  std::shared_ptr<ModelShared> shared = std::make_shared<ModelShared>();
 };
 
 /// `graph` with the extents of its inputs set. Throws Error naming an input that is not there or does not fit.

@@ -7,18 +7,19 @@
 #include <cstring>
 #include <limits>
 #include <list>
+#include <mutex>
 #include <numeric>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/isa.h"
 #include "base/threads.h"
-#include "engines/cpu/executor.h"
+#include "engines/engine.h"
 #include "graph/infer.h"
 #include "passes/recipe.h"
 #include "session/model_impl.h"
 #include "session/optimizer.h"
 #include "session/picture_model.h"
+#include "session/session_on.h"
 
 namespace tercel {
 namespace {
@@ -36,7 +37,28 @@ bool all_types_known(const Graph& graph) {
   return true;
 }
 
-std::string type_text(const Operand& operand) { return to_string(ValueType{operand.dtype, true, operand.dims}); }
+/// What passes did when they ran a second time, added to what they did before.
+void add_reports(std::vector<PassReport>& reports, std::vector<PassReport> more) {
+  for (PassReport& report : more) {
+    const auto same =
+        std::find_if(reports.begin(), reports.end(), [&](const auto& r) { return r.pass == report.pass; });
+    if (same == reports.end()) {
+      reports.push_back(std::move(report));
+      continue;
+    }
+    same->changes += report.changes;
+    for (std::string& note : report.notes)
+      if (std::find(same->notes.begin(), same->notes.end(), note) == same->notes.end())
+        same->notes.push_back(std::move(note));
+  }
+}
+
+const Engine& engine_of(const SessionOptions& options) {
+  if (!options.reference) return find_engine(options.engine);
+  if (!options.engine.empty() && options.engine != "reference")
+    fail_input("'reference' asks for the reference engine, 'engine' for '{}': choose one", options.engine);
+  return find_engine("reference");
+}
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -48,23 +70,30 @@ double median(std::vector<double> values) {
 }  // namespace
 
 struct Session::Impl {
-  /// A plan for one set of input shapes. Where shapes inside the network depend on values of inputs, those inputs are
-  /// constants of this plan, and it serves only these values.
+  /// A program for one set of input shapes. Where shapes inside the network depend on values of inputs, those inputs
+  /// are constants of this program, and it serves only these values.
   struct Prepared {
     std::vector<std::vector<int64_t>> shapes;
-    std::vector<Array> bound_values;  // per model input; DType::none where the plan does not depend on the value
-    std::vector<size_t> fed;          // model input behind each plan input
-    std::unique_ptr<Executor> executor;
+    std::vector<Array> bound_values;  // per model input; DType::none where the program does not depend on the value
+    std::vector<size_t> fed;          // model input behind each program input
+    std::unique_ptr<const Program> program;
     std::vector<PassReport> diary;
   };
+  using Ready = std::shared_ptr<const Prepared>;
+  /// One view per model input, or nothing where only shapes are known.
+  using Values = const std::vector<ArrayView>*;
 
   Model model;
   SessionOptions options;
+  const Engine& engine;
   Isa isa;
   int threads;
-  std::list<Prepared> prepared;  // most recently used first
+  std::shared_ptr<const Lowered> lowered;  // held so that every program starts from the same weights
+  std::mutex preparing;
+  std::mutex listing;
+  std::list<Ready> prepared;  // most recently used first
 
-  Impl(const Model& m, const SessionOptions& o) : model(m), options(o) {
+  Impl(const Model& m, const SessionOptions& o, const Engine& e) : model(m), options(o), engine(e) {
     isa = o.isa.empty() ? chosen_isa() : parse_isa(o.isa);
     if (isa > machine_isa()) fail(ErrorCode::unsupported, "this machine has no {}", to_string(isa));
     if (o.threads < 0 || o.threads > 1024) fail_input("threads: {} is not in 0..1024", o.threads);
@@ -73,152 +102,235 @@ struct Session::Impl {
     if (options.max_memory == 0) options.max_memory = default_memory();
   }
 
-  /// How much of the inputs' values a plan is made for, tried in this order.
+  const std::vector<Value*>& model_inputs() const { return model.impl().graph.inputs(); }
+
+  /// The passes that bring a graph into the engine's operators. Where shapes are not known yet those of the engine
+  /// wait: what they fuse depends on shapes, and what they have fused wrongly they would not take apart.
+  void lower(Graph& graph, std::vector<PassReport>& reports) const {
+    const auto run = [&](std::span<const Pass> passes, const char* folder) {
+      append_diary(reports,
+                   rewrite(graph, passes, options.dump_dir.empty() ? options.dump_dir : options.dump_dir / folder,
+                           options.without));
+    };
+    if (options.optimize) run(portable_recipe(), "");
+    if (all_types_known(graph)) run(engine.recipe(options.optimize), "engine");
+  }
+
+  /// The model's graph before shapes are known, after those passes that need none: every program starts here.
+  std::shared_ptr<const Lowered> shared_start() const {
+    return model.impl().shared->lowered(std::string(engine.name()), options.without, [&] {
+      Lowered out{model.impl().graph.clone(), {}};
+      rewrite(out.graph, minimal_recipe());
+      infer_types(out.graph);
+      lower(out.graph, out.reports);
+      for (const auto& value : out.graph.values())  // a pass may have looked at weights; programs start from copies
+        if (value->is_constant()) value->constant.release();
+      return out;
+    });
+  }
+
+  /// How much of the inputs' values a program is made for, tried in this order.
   enum class Bind { shapes, integers, everything };
 
-  Graph specialise(const std::vector<Array>* values, const InputShapes& shapes, Bind bind, Prepared& out) const {
-    Graph graph = model.impl().graph.clone();
+  Graph specialise(const Graph& start, Values values, const InputShapes& shapes, Bind bind, Prepared& out) const {
+    Graph graph = start.clone();
     set_input_shapes(graph, shapes);
-    out.bound_values.assign(model.impl().graph.inputs().size(), Array());
+    out.bound_values.assign(model_inputs().size(), Array());
     if (bind != Bind::shapes) {
       const std::vector<Value*> inputs = graph.inputs();
       for (size_t i = 0; i < inputs.size(); ++i) {
-        const Array& array = (*values)[i];
-        if (bind == Bind::integers && is_float(array.dtype())) continue;
+        const ArrayView& view = (*values)[i];
+        if (bind == Bind::integers && is_float(view.dtype)) continue;
+        const Array array = view.copy();
         Tensor tensor(array.dtype(), array.dims());
         if (array.bytes() > 0) std::memcpy(tensor.mutable_data(), array.data(), array.bytes());
         graph.make_constant(inputs[i], std::move(tensor));
         out.bound_values[i] = array;
       }
     }
+    infer_types(graph);
     append_diary(out.diary, rewrite(graph, minimal_recipe()));
     infer_types(graph);
     graph.drop_unused();
     return graph;
   }
 
-  Prepared make(const std::vector<Array>* values, const InputShapes& shapes) const {
-    Prepared out;
-    const auto& inputs = model.impl().graph.inputs();
-    for (const Value* input : inputs) out.shapes.push_back(shapes.at(input->name));
-    Graph graph = specialise(values, shapes, Bind::shapes, out);
+  Ready make(Values values, const InputShapes& shapes) {
+    auto out = std::make_shared<Prepared>();
+    for (const Value* input : model_inputs()) out->shapes.push_back(shapes.at(input->name));
+    const bool share = options.optimize && options.dump_dir.empty();
+    if (share && lowered == nullptr) lowered = shared_start();
+    const Graph& start = share ? lowered->graph : model.impl().graph;
+    const bool ready = share && all_types_known(start);  // no pass has anything left to learn
+    Graph graph = ready ? start.clone() : specialise(start, values, shapes, Bind::shapes, *out);
+    if (ready) {
+      set_input_shapes(graph, shapes);  // checks them
+      out->bound_values.assign(model_inputs().size(), Array());
+    }
     for (Bind bind : {Bind::integers, Bind::everything}) {
       if (all_types_known(graph) || values == nullptr) break;
-      out.diary.clear();
-      graph = specialise(values, shapes, bind, out);
+      out->diary.clear();
+      graph = specialise(start, values, shapes, bind, *out);
     }
-    if (options.optimize) {
-      out.diary.clear();
-      append_diary(out.diary, rewrite(graph, portable_recipe(), options.dump_dir, options.without));
-      append_diary(out.diary,
-                   rewrite(graph, engine_recipe(),
-                           options.dump_dir.empty() ? options.dump_dir : options.dump_dir / "engine", options.without));
-    } else if (!options.reference) {
-      append_diary(out.diary, rewrite(graph, lowering_recipe()));
+    if (share) out->diary = lowered->reports;
+    else if (options.optimize) out->diary.clear();
+    if (!ready) {
+      std::vector<PassReport> reports;
+      lower(graph, reports);
+      if (share) add_reports(out->diary, std::move(reports));
+      else out->diary.insert(out->diary.end(), reports.begin(), reports.end());
     }
-    PlanOptions plan_options{isa, threads, options.reference, options.max_memory};
-    Plan plan = make_plan(graph, plan_options);
-    for (const tercel::Value* input : graph.inputs())
-      for (size_t i = 0; i < inputs.size(); ++i)
-        if (inputs[i]->name == input->name) out.fed.push_back(i);
-    out.executor = std::make_unique<Executor>(std::move(plan), threads);
+    for (const Value* input : graph.inputs())
+      for (size_t i = 0; i < model_inputs().size(); ++i)
+        if (model_inputs()[i]->name == input->name) out->fed.push_back(i);
+    const ModelShared& shared = *model.impl().shared;
+    out->program = engine.compile(graph, {isa, threads, options.max_memory, shared.packed(), shared.workspaces()});
     return out;
   }
 
-  static bool same_values(const std::vector<Array>& bound, const std::vector<Array>* values) {
+  static bool same_values(const std::vector<Array>& bound, Values values) {
     for (size_t i = 0; i < bound.size(); ++i) {
       if (bound[i].dtype() == DType::none) continue;
       if (values == nullptr || bound[i].bytes() != (*values)[i].bytes() ||
-          (bound[i].bytes() > 0 && std::memcmp(bound[i].data(), (*values)[i].data(), bound[i].bytes()) != 0))
+          (bound[i].bytes() > 0 && std::memcmp(bound[i].data(), (*values)[i].data, bound[i].bytes()) != 0))
         return false;
     }
     return true;
   }
 
-  Prepared& prepare(const std::vector<Array>* values, const InputShapes& shapes) {
-    const auto& inputs = model.impl().graph.inputs();
-    const auto fits = [&](const Prepared& p) {
-      for (size_t i = 0; i < inputs.size(); ++i)
-        if (p.shapes[i] != shapes.at(inputs[i]->name)) return false;
-      return same_values(p.bound_values, values);
+  Ready find_prepared(Values values, const InputShapes& shapes) {
+    const auto fits = [&](const Ready& p) {
+      for (size_t i = 0; i < model_inputs().size(); ++i)
+        if (p->shapes[i] != shapes.at(model_inputs()[i]->name)) return false;
+      return same_values(p->bound_values, values);
     };
+    const std::lock_guard lock(listing);
     const auto at = std::find_if(prepared.begin(), prepared.end(), fits);
-    if (at != prepared.end()) {
-      prepared.splice(prepared.begin(), prepared, at);
-    } else {
-      Prepared fresh = at_place([&] { return model.name(); }, [&] { return make(values, shapes); });
-      if (prepared.size() >= kPlansKept) prepared.pop_back();
-      prepared.push_front(std::move(fresh));
-    }
-    return prepared.front();
+    if (at == prepared.end()) return nullptr;
+    prepared.splice(prepared.begin(), prepared, at);
+    return *at;
   }
 
-  InputShapes shapes_of(const std::vector<Array>& arrays) const {
+  Ready prepare(Values values, const InputShapes& shapes) {
+    if (Ready known = find_prepared(values, shapes)) return known;
+    const std::lock_guard one_at_a_time(preparing);
+    if (Ready known = find_prepared(values, shapes)) return known;
+    Ready fresh = at_place([&] { return model.name(); }, [&] { return make(values, shapes); });
+    const std::lock_guard lock(listing);
+    if (prepared.size() >= kPlansKept) prepared.pop_back();
+    prepared.push_front(fresh);
+    return fresh;
+  }
+
+  InputShapes shapes_of(const std::vector<ArrayView>& arrays) const {
     const auto& inputs = model.impl().graph.inputs();
     if (arrays.size() != inputs.size())
       fail_input("the model has {} inputs, {} arrays were given", inputs.size(), arrays.size());
     InputShapes shapes;
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (arrays[i].dtype() != inputs[i]->type.dtype)
+      if (arrays[i].dtype != inputs[i]->type.dtype)
         fail_input("input '{}': wanted {}, got {}", inputs[i]->name, to_string(inputs[i]->type.dtype),
-                   to_string(arrays[i].dtype()));
-      shapes[inputs[i]->name] = arrays[i].dims();
+                   to_string(arrays[i].dtype));
+      if (arrays[i].data == nullptr && arrays[i].bytes() > 0)
+        fail_input("input '{}': a view of {} bytes at no address", inputs[i]->name, arrays[i].bytes());
+      shapes[inputs[i]->name] = arrays[i].dims;
     }
     return shapes;
   }
 
-  Prepared& run(const std::vector<Array>& arrays, const std::function<void(size_t)>* after_step = nullptr) {
-    Prepared& p = prepare(&arrays, shapes_of(arrays));
-    std::vector<const std::byte*> addresses;
-    for (size_t i : p.fed) addresses.push_back(arrays[i].data());
-    p.executor->run(addresses, after_step);
-    return p;
+  /// `step_ms`, where given, gets the time of each step.
+  void run(const Prepared& p, const std::vector<ArrayView>& views, std::span<std::byte* const> to, std::stop_token stop,
+           std::vector<double>* step_ms) const {
+    std::vector<const std::byte*> from;
+    std::vector<Array> aligned;
+    for (size_t i : p.fed) {
+      const ArrayView& view = views[i];
+      const bool fits = reinterpret_cast<uintptr_t>(view.data) % size_of(view.dtype) == 0;
+      if (!fits) aligned.push_back(view.copy());
+      from.push_back(fits ? view.data : aligned.back().data());
+    }
+    p.program->run({from, to, step_ms, std::move(stop)});
+  }
+
+  std::vector<Array> run(const Prepared& p, const std::vector<ArrayView>& views, std::stop_token stop,
+                         std::vector<double>* step_ms) const {
+    std::vector<Array> outputs;
+    std::vector<std::byte*> to;
+    for (const ProgramPort& port : p.program->outputs()) outputs.emplace_back(port.dtype, port.dims);
+    for (Array& output : outputs) to.push_back(output.data());
+    run(p, views, to, std::move(stop), step_ms);
+    return outputs;
   }
 
   PlanReport report(const Prepared& p) const {
-    const Plan& plan = p.executor->plan();
-    PlanReport report;
-    report.arena_bytes = plan.arena_bytes;
-    report.unshared_bytes = plan.unshared_bytes;
-    report.scratch_bytes = plan.scratch_bytes;
-    report.weight_bytes = plan.packed_bytes;
-    for (const Tensor& tensor : plan.constants) report.weight_bytes += tensor.bytes();
+    PlanReport report = p.program->report();
     report.diary = p.diary;
+    report.engine = engine.name();
     report.threads = threads;
     report.isa = to_string(isa);
-    for (const Step& step : plan.steps) {
-      StepReport s{
-          step.node,  step.op, step.variant, {}, step.dst_types.empty() ? "" : type_text(step.dst_types[0]), step.macs,
-          step.bytes, 0};
-      for (const WhyNot& why : step.why_nots) s.why_nots.push_back(why.variant + ": " + why.reason);
-      report.steps.push_back(std::move(s));
-    }
     return report;
   }
 };
 
-Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>(model, options)) {}
+std::vector<EngineInfo> engines() {
+  std::vector<EngineInfo> all;
+  for (const Engine* engine : all_engines()) all.push_back({std::string(engine->name()), std::string(engine->what())});
+  return all;
+}
+
+Session session_on(const Engine& engine, const Model& model, const SessionOptions& options) {
+  return Session(std::make_unique<Session::Impl>(model, options, engine));
+}
+
+Session::Session(const Model& model, const SessionOptions& options)
+    : Session(std::make_unique<Impl>(model, options, engine_of(options))) {}
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 const Model& Session::model() const { return impl_->model; }
 
-std::vector<Array> Session::run(const std::vector<Array>& inputs) {
-  const Impl::Prepared& p = impl_->run(inputs);
-  std::vector<Array> outputs;
-  const Plan& plan = p.executor->plan();
-  for (size_t i = 0; i < plan.outputs.size(); ++i) {
-    Array array(plan.outputs[i].dtype, plan.outputs[i].dims);
-    if (array.bytes() > 0) std::memcpy(array.data(), p.executor->output(i), array.bytes());
-    outputs.push_back(std::move(array));
+std::vector<Array> Session::run(const std::vector<Array>& inputs, std::stop_token stop) {
+  const std::vector<ArrayView> views(inputs.begin(), inputs.end());
+  const Impl::Ready p = impl_->prepare(&views, impl_->shapes_of(views));
+  return impl_->run(*p, views, std::move(stop), nullptr);
+}
+
+std::vector<Array> Session::run(std::span<const ArrayView> inputs, std::stop_token stop) {
+  const std::vector<ArrayView> views(inputs.begin(), inputs.end());
+  const Impl::Ready p = impl_->prepare(&views, impl_->shapes_of(views));
+  return impl_->run(*p, views, std::move(stop), nullptr);
+}
+
+void Session::run(std::span<const ArrayView> inputs, std::span<const MutableArrayView> outputs, std::stop_token stop) {
+  const std::vector<ArrayView> views(inputs.begin(), inputs.end());
+  const Impl::Ready p = impl_->prepare(&views, impl_->shapes_of(views));
+  const auto ports = p->program->outputs();
+  if (outputs.size() != ports.size())
+    fail_input("the model has {} outputs, {} buffers were given", ports.size(), outputs.size());
+  std::vector<std::byte*> to;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const MutableArrayView& out = outputs[i];
+    if (out.dtype != ports[i].dtype || out.dims != ports[i].dims)
+      fail_input("output '{}': it is {} {}, the buffer is for {} {}", ports[i].name, to_string(ports[i].dtype),
+                 to_string(ports[i].dims), to_string(out.dtype), to_string(out.dims));
+    if (out.data == nullptr && out.bytes() > 0) fail_input("output '{}': a buffer at no address", ports[i].name);
+    to.push_back(out.data);
   }
-  return outputs;
+  impl_->run(*p, views, to, std::move(stop), nullptr);
+}
+
+std::vector<Port> Session::output_ports(const InputShapes& shapes) {
+  const Impl::Ready p = impl_->prepare(nullptr, impl_->model.full_shapes(shapes));
+  std::vector<Port> ports;
+  for (const ProgramPort& port : p->program->outputs()) ports.push_back({port.name, port.dtype, port.dims, {}, true});
+  return ports;
 }
 
 PlanReport Session::prepare(const InputShapes& shapes) {
   const InputShapes full = impl_->model.full_shapes(shapes);
-  return impl_->report(impl_->prepare(nullptr, full));
+  return impl_->report(*impl_->prepare(nullptr, full));
 }
 
 std::vector<Class> Session::classify(const Image& image, int top) {
@@ -264,19 +376,15 @@ std::vector<Class> Session::classify(const Image& image, const Preprocessing& ho
 }
 
 PlanReport Session::profile(const std::vector<Array>& inputs, int runs) {
+  const std::vector<ArrayView> views(inputs.begin(), inputs.end());
+  const Impl::Ready p = impl_->prepare(&views, impl_->shapes_of(views));
+  impl_->run(*p, views, {}, nullptr);  // warm
   std::vector<std::vector<double>> times;
-  double before = 0;
-  Stopwatch clock;
-  const std::function<void(size_t)> after_step = [&](size_t step) {
-    if (times.size() <= step) times.resize(step + 1);
-    const double now = clock.ms();
-    times[step].push_back(now - before);
-    before = now;
-  };
-  const Impl::Prepared* p = &impl_->run(inputs);  // warm
   for (int i = 0; i < runs; ++i) {
-    before = clock.ms();
-    p = &impl_->run(inputs, &after_step);
+    std::vector<double> step_ms;
+    impl_->run(*p, views, {}, &step_ms);
+    times.resize(step_ms.size());
+    for (size_t step = 0; step < step_ms.size(); ++step) times[step].push_back(step_ms[step]);
   }
   PlanReport report = impl_->report(*p);
   for (size_t i = 0; i < report.steps.size() && i < times.size(); ++i) report.steps[i].ms = median(times[i]);

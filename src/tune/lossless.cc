@@ -30,8 +30,8 @@ Given given_of(const Model& model) {
 
 std::string lossless_file(const Model& model, CodingProfile profile) {
   const Model::Impl& impl = model.impl();
-  if (impl.packed != nullptr) {
-    const auto bytes = impl.packed->bytes();
+  if (!impl.packed.bytes.empty()) {
+    const auto bytes = impl.packed.bytes;
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
   std::map<std::string, pack::Coding> codings;
