@@ -1,5 +1,12 @@
 #!/usr/bin/env python3
-"""The include law: a layer of src/ uses only layers that stand before it, and apps see include/tercel only."""
+"""The include law, part of `./dev lint`:
+
+- a layer of src/ uses only layers that stand before it;
+- it enters another layer through that layer's doors only;
+- apps, examples and public headers see include/tercel only;
+- no type has two definitions under one name (in one program that would be undefined behaviour, found by nobody).
+"""
+import collections
 import pathlib
 import re
 import sys
@@ -13,40 +20,97 @@ APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image
 APART += [{"codec", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("codec")]]
 # Evolution knows no network.
 APART += [{"search", other} for other in LAYERS[1:LAYERS.index("search")]]
+
+# Headers by which other layers come in. base and tensor are the vocabulary of all: every header of theirs is one.
+DOORS = {
+    "graph": ["graph.h", "op.h", "infer.h", "verify.h", "text.h", "cost.h"],
+    "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
+    "image": ["preprocessing.h"],
+    "codec": ["codec.h", "quantised_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
+    "pack": ["pack.h"],
+    "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h"],
+    "kernels": ["kernel.h", "menu.h", "reorder.h", "packed_weights.h", "ref/ref.h", "ref/axes.h", "ref/broadcast.h",
+                "simd/gemm.h"],
+    "plan": ["plan.h", "evaluate.h"],
+    "engines": ["engine.h", "workspace.h"],
+    "session": ["model_impl.h", "optimizer.h", "picture_model.h"],
+    "quant": ["choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h", "linear_site.h", "observe.h",
+              "pictures.h", "quantise.h", "walk.h", "widen.h"],
+    "search": ["evolve.h"],
+}
+# Rooms behind a door that only some may enter: plan, menu and kernels are the CPU engine's interior.
+INTERIOR = {
+    "plan/plan.h": {"plan", "engines"},
+    "kernels/kernel.h": {"kernels", "plan"},
+    "kernels/menu.h": {"kernels", "plan"},
+    "kernels/reorder.h": {"kernels", "plan"},
+}
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+TYPE = re.compile(r"^(?:template\s*<[^>]*>\s*)?(?:class|struct|enum class|enum)\s+(\w+)\s*(?:final\s*)?(?::[^:{;][^{;]*)?\{")
 
 root = pathlib.Path(__file__).resolve().parent.parent
 problems = []
 
 
-def layer_of(path: str) -> str:
-    return path.split("/")[0]
+def sources(folder: str):
+    return [file for file in sorted((root / folder).rglob("*")) if file.suffix in (".h", ".cc")]
 
 
-for file in sorted((root / "src").rglob("*")):
-    if file.suffix not in (".h", ".cc"):
-        continue
+def check_include(name: str, include: str) -> None:
+    mine, (theirs, _, header) = name.split("/")[0], include.partition("/")
+    if theirs == "tercel":
+        return  # public headers
+    if theirs not in LAYERS:
+        problems.append(f"{name}: '{include}' is not written from src/")
+    elif theirs == mine:
+        return
+    elif LAYERS.index(theirs) > LAYERS.index(mine):
+        problems.append(f"{name}: {mine} must not use {theirs} ({include})")
+    elif {mine, theirs} in APART:
+        problems.append(f"{name}: {mine} and {theirs} never see each other ({include})")
+    elif theirs in DOORS and header not in DOORS[theirs] and not header.endswith("_testing.h"):
+        problems.append(f"{name}: '{include}' is no door of {theirs}; its doors: {', '.join(DOORS[theirs])}")
+    elif include in INTERIOR and mine not in INTERIOR[include]:
+        problems.append(f"{name}: '{include}' is for {', '.join(sorted(INTERIOR[include]))} only")
+
+
+def types_defined(file: pathlib.Path):
+    """Names of types defined at the outermost level of a named namespace, with their lines."""
+    unnamed = False
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if line == "namespace {":
+            unnamed = True
+        elif line == "}  // namespace":
+            unnamed = False
+        match = TYPE.match(line)
+        if match and not unnamed:
+            yield match.group(1), number
+
+
+for file in sources("src"):
     name = file.relative_to(root / "src").as_posix()
-    mine = layer_of(name)
     for include in INCLUDE.findall(file.read_text()):
-        theirs = layer_of(include)
-        if theirs == "tercel":
-            continue  # public headers
-        if theirs not in LAYERS:
-            problems.append(f"{name}: '{include}' is not written from src/")
-        elif LAYERS.index(theirs) > LAYERS.index(mine):
-            problems.append(f"{name}: {mine} must not use {theirs} ({include})")
-        elif theirs != mine and {mine, theirs} in APART:
-            problems.append(f"{name}: {mine} and {theirs} never see each other ({include})")
+        check_include(name, include)
+
+for layer, doors in DOORS.items():
+    for header in doors:
+        if not (root / "src" / layer / header).exists():
+            problems.append(f"tools/check_includes.py: {layer} has no '{header}', which is named as its door")
 
 for folder in ("apps", "examples", "include"):
-    for file in sorted((root / folder).rglob("*")):
-        if file.suffix not in (".h", ".cc"):
-            continue
+    for file in sources(folder):
         for include in INCLUDE.findall(file.read_text()):
-            local = (file.parent / include).exists()
-            if not include.startswith("tercel/") and not local:
+            if not include.startswith("tercel/") and not (file.parent / include).exists():
                 problems.append(f"{file.relative_to(root)}: sees '{include}', but only include/tercel is public")
+
+defined = collections.defaultdict(list)
+for file in sources("src") + sources("include"):
+    for name, line in types_defined(file):
+        defined[name].append(f"{file.relative_to(root)}:{line}")
+for name, places in defined.items():
+    if len(places) > 1:
+        problems.append(f"type '{name}' is defined {len(places)} times: {', '.join(places)}")
 
 for problem in problems:
     print(problem)
