@@ -74,19 +74,17 @@ Node* Graph::add_node(std::string_view op, std::vector<Value*> inputs, std::vect
              node->spec = find_op(op);
              if (node->spec == nullptr) fail_unsupported("Tercel has no operator '{}'", op);
              const OpSpec& spec = *node->spec;
+             const auto phrase = [](Arity arity) {
+               return arity.most == kAnyNumber ? fmt::format("at least {}", arity.least)
+                                               : fmt::format("{} to {}", arity.least, arity.most);
+             };
              const int given = static_cast<int>(node->inputs.size());
-             if (given < spec.min_inputs || (spec.max_inputs >= 0 && given > spec.max_inputs))
-               fail_input("has {} inputs, {} takes {}", given, op,
-                          spec.max_inputs < 0 ? fmt::format("at least {}", spec.min_inputs)
-                                              : fmt::format("{} to {}", spec.min_inputs, spec.max_inputs));
-             for (int i = 0; i < spec.min_inputs; ++i)
+             if (!spec.inputs.fits(given)) fail_input("has {} inputs, {} takes {}", given, op, phrase(spec.inputs));
+             for (int i = 0; i < spec.inputs.least; ++i)
                if (node->inputs[static_cast<size_t>(i)] == nullptr)
                  fail_input("input {} is left out, but is not optional", i);
              const int made = static_cast<int>(node->outputs.size());
-             if (made < spec.min_outputs || (spec.max_outputs >= 0 && made > spec.max_outputs))
-               fail_input("has {} outputs, {} makes {}", made, op,
-                          spec.max_outputs < 0 ? fmt::format("at least {}", spec.min_outputs)
-                                               : fmt::format("{} to {}", spec.min_outputs, spec.max_outputs));
+             if (!spec.outputs.fits(made)) fail_input("has {} outputs, {} makes {}", made, op, phrase(spec.outputs));
              complete_attrs(spec, node->attrs);
            });
   for (Value* value : node->inputs)

@@ -77,12 +77,20 @@ class InferContext {
   std::vector<ValueType> results_;
 };
 
+inline constexpr int kAnyNumber = -1;
+
+/// How many operands an operator takes, or results it makes.
+struct Arity {
+  int least = 1, most = 1;  ///< most kAnyNumber: any number
+
+  bool fits(int count) const { return count >= least && (most == kAnyNumber || count <= most); }
+};
+
 struct OpSpec {
   std::string_view name;
   int since;  ///< first ONNX opset in which the operator has the form used here; 0: Tercel's own, not writable as ONNX
-  int min_inputs, max_inputs;    ///< max -1: any number
-  int min_outputs, max_outputs;  ///< max -1: any number
-  std::vector<AttrSpec> attrs;
+  Arity inputs = {}, outputs = {};
+  std::vector<AttrSpec> attrs = {};
   void (*infer)(InferContext&);
 };
 

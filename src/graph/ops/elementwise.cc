@@ -134,12 +134,14 @@ void infer_where(InferContext& c) {
 using Infer = void (*)(InferContext&);
 
 OpSpec unary(std::string_view name, int since, Infer infer, std::vector<AttrSpec> attrs = {}) {
-  return {name, since, 1, 1, 1, 1, std::move(attrs), infer};
+  return {.name = name, .since = since, .attrs = std::move(attrs), .infer = infer};
 }
 OpSpec binary(std::string_view name, int since, Infer infer, std::vector<AttrSpec> attrs = {}) {
-  return {name, since, 2, 2, 1, 1, std::move(attrs), infer};
+  return {.name = name, .since = since, .inputs = {2, 2}, .attrs = std::move(attrs), .infer = infer};
 }
-OpSpec variadic(std::string_view name, int since, Infer infer) { return {name, since, 1, -1, 1, 1, {}, infer}; }
+OpSpec variadic(std::string_view name, int since, Infer infer) {
+  return {.name = name, .since = since, .inputs = {1, kAnyNumber}, .infer = infer};
+}
 
 }  // namespace
 
@@ -165,7 +167,7 @@ std::vector<OpSpec> elementwise_ops() {
       binary("CastLike", 15, infer_cast_like, {A::integer("saturate", 1)}),
       unary("Ceil", 6, infer_unary<kFloats>),
       unary("Celu", 12, infer_unary<kFloats>, {A::real("alpha", 1)}),
-      {"Clip", 11, 1, 3, 1, 1, {}, infer_clip},
+      {.name = "Clip", .since = 11, .inputs = {1, 3}, .infer = infer_clip},
       unary("Cos", 7, infer_unary<kFloats>),
       unary("Cosh", 9, infer_unary<kFloats>),
       binary("Div", 7, infer_nary<kNumbers>),
@@ -215,7 +217,7 @@ std::vector<OpSpec> elementwise_ops() {
       unary("Tan", 7, infer_unary<kFloats>),
       unary("Tanh", 6, infer_unary<kFloats>),
       unary("ThresholdedRelu", 10, infer_unary<kFloats>, {A::real("alpha", 1)}),
-      {"Where", 9, 3, 3, 1, 1, {}, infer_where},
+      {.name = "Where", .since = 9, .inputs = {3, 3}, .infer = infer_where},
       binary("Xor", 7, infer_nary<kBool>),
   };
 }

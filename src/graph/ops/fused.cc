@@ -64,23 +64,25 @@ void infer_silu(InferContext& c) {
 
 std::vector<OpSpec> fused_ops() {
   return {
-      {"FusedConv", 0, 2, 4, 1, 1, with_activation(conv_attrs()), infer_fused_conv},
-      {"FusedMatMul", 0, 2, 5, 1, 1,
-       with_activation(
+      {.name = "FusedConv",
+       .since = 0,
+       .inputs = {2, 4},
+       .attrs = with_activation(conv_attrs()),
+       .infer = infer_fused_conv},
+      {.name = "FusedMatMul",
+       .since = 0,
+       .inputs = {2, 5},
+       .attrs = with_activation(
            {AttrSpec::integer("transA", 0), AttrSpec::integer("transB", 0), AttrSpec::real("alpha_scale", 1)}),
-       infer_fused_matmul},
-      {"FusedAdd", 0, 2, 2, 1, 1, with_activation({}), infer_fused_add},
-      {"Silu", 0, 1, 1, 1, 1, {}, infer_silu},
+       .infer = infer_fused_matmul},
+      {.name = "FusedAdd", .since = 0, .inputs = {2, 2}, .attrs = with_activation({}), .infer = infer_fused_add},
+      {.name = "Silu", .since = 0, .infer = infer_silu},
       // What layer normalisation multiplies every element of a row (last axis) by: 1 / sqrt(mean((x - mean(x))^2) +
       // epsilon). "centred": the mean of every row is known to be 0.
-      {"tercel.RowScale",
-       0,
-       1,
-       1,
-       1,
-       1,
-       {AttrSpec::real("epsilon", 1e-5f), AttrSpec::integer("centred", 0)},
-       infer_row_scale},
+      {.name = "tercel.RowScale",
+       .since = 0,
+       .attrs = {AttrSpec::real("epsilon", 1e-5f), AttrSpec::integer("centred", 0)},
+       .infer = infer_row_scale},
   };
 }
 

@@ -97,18 +97,19 @@ void infer_matmul_of(InferContext& c, size_t a, size_t b, DType dtype) {
 
 std::vector<OpSpec> matmul_ops() {
   return {
-      {"MatMul", 1, 2, 2, 1, 1, {}, infer_matmul},
-      {"MatMulInteger", 10, 2, 4, 1, 1, {}, infer_matmul_integer},
-      {"Gemm",
-       11,
-       2,
-       3,
-       1,
-       1,
-       {AttrSpec::real("alpha", 1), AttrSpec::real("beta", 1), AttrSpec::integer("transA", 0),
-        AttrSpec::integer("transB", 0)},
-       infer_gemm},
-      {"Einsum", 12, 1, -1, 1, 1, {AttrSpec::required("equation", AttrKind::text)}, infer_einsum},
+      {.name = "MatMul", .since = 1, .inputs = {2, 2}, .infer = infer_matmul},
+      {.name = "MatMulInteger", .since = 10, .inputs = {2, 4}, .infer = infer_matmul_integer},
+      {.name = "Gemm",
+       .since = 11,
+       .inputs = {2, 3},
+       .attrs = {AttrSpec::real("alpha", 1), AttrSpec::real("beta", 1), AttrSpec::integer("transA", 0),
+                 AttrSpec::integer("transB", 0)},
+       .infer = infer_gemm},
+      {.name = "Einsum",
+       .since = 12,
+       .inputs = {1, kAnyNumber},
+       .attrs = {AttrSpec::required("equation", AttrKind::text)},
+       .infer = infer_einsum},
   };
 }
 

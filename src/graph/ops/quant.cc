@@ -81,11 +81,19 @@ void infer_qlinear_matmul(InferContext& c) {
 
 std::vector<OpSpec> quant_ops() {
   return {
-      {"QuantizeLinear", 13, 2, 3, 1, 1, {AttrSpec::integer("axis", 1)}, infer_quantize},
-      {"DequantizeLinear", 13, 2, 3, 1, 1, {AttrSpec::integer("axis", 1)}, infer_dequantize},
-      {"DynamicQuantizeLinear", 11, 1, 1, 3, 3, {}, infer_dynamic_quantize},
-      {"QLinearConv", 10, 8, 9, 1, 1, conv_attrs(), infer_qlinear_conv},
-      {"QLinearMatMul", 10, 8, 8, 1, 1, {}, infer_qlinear_matmul},
+      {.name = "QuantizeLinear",
+       .since = 13,
+       .inputs = {2, 3},
+       .attrs = {AttrSpec::integer("axis", 1)},
+       .infer = infer_quantize},
+      {.name = "DequantizeLinear",
+       .since = 13,
+       .inputs = {2, 3},
+       .attrs = {AttrSpec::integer("axis", 1)},
+       .infer = infer_dequantize},
+      {.name = "DynamicQuantizeLinear", .since = 11, .outputs = {3, 3}, .infer = infer_dynamic_quantize},
+      {.name = "QLinearConv", .since = 10, .inputs = {8, 9}, .attrs = conv_attrs(), .infer = infer_qlinear_conv},
+      {.name = "QLinearMatMul", .since = 10, .inputs = {8, 8}, .infer = infer_qlinear_matmul},
   };
 }
 

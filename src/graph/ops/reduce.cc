@@ -145,7 +145,11 @@ std::vector<OpSpec> reduce_ops() {
   using A = AttrSpec;
   std::vector<OpSpec> ops;
   const auto add_reduce = [&](std::string_view name, int since, void (*infer)(InferContext&)) {
-    ops.push_back({name, since, 1, 2, 1, 1, {A::integer("keepdims", 1), A::integer("noop_with_empty_axes", 0)}, infer});
+    ops.push_back({.name = name,
+                   .since = since,
+                   .inputs = {1, 2},
+                   .attrs = {A::integer("keepdims", 1), A::integer("noop_with_empty_axes", 0)},
+                   .infer = infer});
   };
   add_reduce("ReduceSum", 13, infer_reduce);
   for (std::string_view name :
@@ -153,29 +157,33 @@ std::vector<OpSpec> reduce_ops() {
     add_reduce(name, 18, infer_reduce);
   for (std::string_view name : {"ReduceMax", "ReduceMin"}) add_reduce(name, 18, infer_reduce_extreme);
   for (std::string_view name : {"ArgMax", "ArgMin"})
-    ops.push_back({name,
-                   1,
-                   1,
-                   1,
-                   1,
-                   1,
-                   {A::integer("axis", 0), A::integer("keepdims", 1), A::integer("select_last_index", 0)},
-                   infer_arg});
+    ops.push_back({.name = name,
+                   .since = 1,
+                   .attrs = {A::integer("axis", 0), A::integer("keepdims", 1), A::integer("select_last_index", 0)},
+                   .infer = infer_arg});
   for (std::string_view name : {"Softmax", "LogSoftmax", "Hardmax"})
-    ops.push_back({name, 13, 1, 1, 1, 1, {A::integer("axis", -1)}, infer_softmax});
-  ops.push_back({"TopK",
-                 11,
-                 2,
-                 2,
-                 2,
-                 2,
-                 {A::integer("axis", -1), A::integer("largest", 1), A::integer("sorted", 1)},
-                 infer_top_k});
-  ops.push_back({"CumSum", 11, 2, 2, 1, 1, {A::integer("exclusive", 0), A::integer("reverse", 0)}, infer_cum_sum});
-  ops.push_back({"Det", 11, 1, 1, 1, 1, {}, infer_det});
+    ops.push_back({.name = name, .since = 13, .attrs = {A::integer("axis", -1)}, .infer = infer_softmax});
+  ops.push_back({.name = "TopK",
+                 .since = 11,
+                 .inputs = {2, 2},
+                 .outputs = {2, 2},
+                 .attrs = {A::integer("axis", -1), A::integer("largest", 1), A::integer("sorted", 1)},
+                 .infer = infer_top_k});
+  ops.push_back({.name = "CumSum",
+                 .since = 11,
+                 .inputs = {2, 2},
+                 .attrs = {A::integer("exclusive", 0), A::integer("reverse", 0)},
+                 .infer = infer_cum_sum});
+  ops.push_back({.name = "Det", .since = 11, .infer = infer_det});
   const std::vector<A> loss_attrs = {A::text("reduction", "mean"), A::optional("ignore_index", AttrKind::integer)};
-  ops.push_back({"NegativeLogLikelihoodLoss", 12, 2, 3, 1, 1, loss_attrs, infer_loss});
-  ops.push_back({"SoftmaxCrossEntropyLoss", 12, 2, 3, 1, 2, loss_attrs, infer_loss});
+  ops.push_back(
+      {.name = "NegativeLogLikelihoodLoss", .since = 12, .inputs = {2, 3}, .attrs = loss_attrs, .infer = infer_loss});
+  ops.push_back({.name = "SoftmaxCrossEntropyLoss",
+                 .since = 12,
+                 .inputs = {2, 3},
+                 .outputs = {1, 2},
+                 .attrs = loss_attrs,
+                 .infer = infer_loss});
   return ops;
 }
 

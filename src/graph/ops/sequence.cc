@@ -68,9 +68,24 @@ std::vector<AttrSpec> recurrent_attrs(std::vector<AttrSpec> more) {
 
 std::vector<OpSpec> sequence_ops() {
   return {
-      {"RNN", 14, 3, 6, 1, 2, recurrent_attrs({}), infer_rnn},
-      {"GRU", 14, 3, 6, 1, 2, recurrent_attrs({AttrSpec::integer("linear_before_reset", 0)}), infer_gru},
-      {"LSTM", 14, 3, 8, 1, 3, recurrent_attrs({AttrSpec::integer("input_forget", 0)}), infer_lstm},
+      {.name = "RNN",
+       .since = 14,
+       .inputs = {3, 6},
+       .outputs = {1, 2},
+       .attrs = recurrent_attrs({}),
+       .infer = infer_rnn},
+      {.name = "GRU",
+       .since = 14,
+       .inputs = {3, 6},
+       .outputs = {1, 2},
+       .attrs = recurrent_attrs({AttrSpec::integer("linear_before_reset", 0)}),
+       .infer = infer_gru},
+      {.name = "LSTM",
+       .since = 14,
+       .inputs = {3, 8},
+       .outputs = {1, 3},
+       .attrs = recurrent_attrs({AttrSpec::integer("input_forget", 0)}),
+       .infer = infer_lstm},
   };
 }
 

@@ -140,15 +140,28 @@ void infer_one_hot(InferContext& c) {
 std::vector<OpSpec> generate_ops() {
   using A = AttrSpec;
   return {
-      {"Constant", 1, 0, 0, 1, 1, {A::required("value", AttrKind::tensor)}, infer_constant},
-      {"ConstantOfShape", 9, 1, 1, 1, 1, {A::optional("value", AttrKind::tensor)}, infer_constant_of_shape},
-      {"Expand", 8, 2, 2, 1, 1, {}, infer_expand},
-      {"EyeLike", 9, 1, 1, 1, 1, {A::optional("dtype", AttrKind::text), A::integer("k", 0)}, infer_eye_like},
-      {"OneHot", 9, 3, 3, 1, 1, {A::integer("axis", -1)}, infer_one_hot},
-      {"Range", 11, 3, 3, 1, 1, {}, infer_range},
-      {"Shape", 1, 1, 1, 1, 1, {A::integer("start", 0), A::optional("end", AttrKind::integer)}, infer_shape},
-      {"Size", 1, 1, 1, 1, 1, {}, infer_size},
-      {"Tile", 6, 2, 2, 1, 1, {}, infer_tile},
+      {.name = "Constant",
+       .since = 1,
+       .inputs = {0, 0},
+       .attrs = {A::required("value", AttrKind::tensor)},
+       .infer = infer_constant},
+      {.name = "ConstantOfShape",
+       .since = 9,
+       .attrs = {A::optional("value", AttrKind::tensor)},
+       .infer = infer_constant_of_shape},
+      {.name = "Expand", .since = 8, .inputs = {2, 2}, .infer = infer_expand},
+      {.name = "EyeLike",
+       .since = 9,
+       .attrs = {A::optional("dtype", AttrKind::text), A::integer("k", 0)},
+       .infer = infer_eye_like},
+      {.name = "OneHot", .since = 9, .inputs = {3, 3}, .attrs = {A::integer("axis", -1)}, .infer = infer_one_hot},
+      {.name = "Range", .since = 11, .inputs = {3, 3}, .infer = infer_range},
+      {.name = "Shape",
+       .since = 1,
+       .attrs = {A::integer("start", 0), A::optional("end", AttrKind::integer)},
+       .infer = infer_shape},
+      {.name = "Size", .since = 1, .infer = infer_size},
+      {.name = "Tile", .since = 6, .inputs = {2, 2}, .infer = infer_tile},
   };
 }
 

@@ -105,10 +105,10 @@ void infer_unsqueeze(InferContext& c) {
 std::vector<OpSpec> reshape_ops() {
   using A = AttrSpec;
   return {
-      {"Flatten", 1, 1, 1, 1, 1, {A::integer("axis", 1)}, infer_flatten},
-      {"Reshape", 5, 2, 2, 1, 1, {A::integer("allowzero", 0)}, infer_reshape},
-      {"Squeeze", 13, 1, 2, 1, 1, {}, infer_squeeze},
-      {"Unsqueeze", 13, 2, 2, 1, 1, {}, infer_unsqueeze},
+      {.name = "Flatten", .since = 1, .attrs = {A::integer("axis", 1)}, .infer = infer_flatten},
+      {.name = "Reshape", .since = 5, .inputs = {2, 2}, .attrs = {A::integer("allowzero", 0)}, .infer = infer_reshape},
+      {.name = "Squeeze", .since = 13, .inputs = {1, 2}, .infer = infer_squeeze},
+      {.name = "Unsqueeze", .since = 13, .inputs = {2, 2}, .infer = infer_unsqueeze},
   };
 }
 

@@ -224,8 +224,8 @@ TEST(ShapeRules, NothingKnownPassesThroughEveryRule) {
         if (attr.kind == AttrKind::integer) attrs.set(attr.name, int64_t{1});
         else attrs.set(attr.name, std::string(attr.name == "to" ? "f32" : "LEFT"));
       }
-      const std::vector<RuleOperand> operands(static_cast<size_t>(op.min_inputs), unranked(DType::none));
-      EXPECT_NO_THROW(run_rule(op.name, operands, attrs, static_cast<size_t>(op.min_outputs))) << op.name;
+      const std::vector<RuleOperand> operands(static_cast<size_t>(op.inputs.least), unranked(DType::none));
+      EXPECT_NO_THROW(run_rule(op.name, operands, attrs, static_cast<size_t>(op.outputs.least))) << op.name;
     }
 }
 
