@@ -5,7 +5,7 @@
 // copy for `isa`.
 #pragma once
 
-// Only the targets that Isa names; each further one would compile every kernel once more.
+// Only the levels that Isa names; each further one would compile every kernel once more.
 #ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
 #endif
@@ -25,7 +25,7 @@
 #define TERCEL_PICK_AVX2(function) HWY_STATIC_DISPATCH(function)
 #endif
 
-#define TERCEL_PICK(isa, function)                                \
-  ((isa) == ::tercel::Isa::avx512 ? &TERCEL_PICK_AVX512(function) \
-   : (isa) == ::tercel::Isa::avx2 ? &TERCEL_PICK_AVX2(function)   \
-                                  : &HWY_STATIC_DISPATCH(function))
+#define TERCEL_PICK(isa, function)                                         \
+  ((isa).has(::tercel::CpuFeature::avx512) ? &TERCEL_PICK_AVX512(function) \
+   : (isa).has(::tercel::CpuFeature::avx2) ? &TERCEL_PICK_AVX2(function)   \
+                                           : &HWY_STATIC_DISPATCH(function))

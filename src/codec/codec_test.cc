@@ -44,7 +44,7 @@ constexpr Profile kProfiles[] = {Profile::max, Profile::balanced, Profile::fast}
 /// TERCEL_ISA for the life of this object.
 class IsaScope {
  public:
-  explicit IsaScope(Isa isa) { setenv("TERCEL_ISA", std::string(to_string(isa)).c_str(), 1); }
+  explicit IsaScope(Isa isa) { setenv("TERCEL_ISA", to_string(isa).c_str(), 1); }
   ~IsaScope() { unsetenv("TERCEL_ISA"); }
 };
 

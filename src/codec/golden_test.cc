@@ -76,7 +76,7 @@ TEST(Golden, StreamsStillDecode) {
     content << file.rdbuf();
     const std::string stream = content.str();
     for (Isa isa : machine_isas()) {
-      setenv("TERCEL_ISA", std::string(to_string(isa)).c_str(), 1);
+      setenv("TERCEL_ISA", to_string(isa).c_str(), 1);
       std::vector<int32_t> decoded(levels.size());
       decode(std::as_bytes(std::span(stream)), shape, decoded);
       EXPECT_EQ(decoded, levels) << to_string(isa);

@@ -95,7 +95,7 @@ struct Session::Impl {
 
   Impl(const Model& m, const SessionOptions& o, const Engine& e) : model(m), options(o), engine(e) {
     isa = o.isa.empty() ? chosen_isa() : parse_isa(o.isa);
-    if (isa > machine_isa()) fail(ErrorCode::unsupported, "this machine has no {}", to_string(isa));
+    if (!machine_isa().contains(isa)) fail(ErrorCode::unsupported, "this machine has no {}", to_string(isa));
     if (o.threads < 0 || o.threads > 1024) fail_input("threads: {} is not in 0..1024", o.threads);
     check_pass_names(o.without);
     threads = o.threads == 0 ? hardware_threads() : o.threads;
