@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""EfficientNet-Lite0 with its trained weights as ONNX, batch normalisations folded by the exporter.
+"""EfficientNet-Lite0 with its trained weights as ONNX, batch normalizations folded by the exporter.
 
     python3 bench/efficientnet_lite0.py WEIGHTS.pth MODEL.onnx      (Debian: python3-torch, python3-onnx)
 

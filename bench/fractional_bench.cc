@@ -1,13 +1,13 @@
-// Would kernels be cheaper as fractional filters, or as products of a column and a row, than as quantised weights?
+// Would kernels be cheaper as fractional filters, or as products of a column and a row, than as quantized weights?
 //
 //   fractional_bench MODEL... [--sigmas 1|2] [--steps M,...] [--evolve N] [--most N] [--json]
 //
 // Every kernel of at least 3x3 is coded in the way of least cost = squared error / (0.15 step^2) + bits:
-//   plain       its weights through quantise(), bits of codec::RateModel
+//   plain       its weights through quantize(), bits of codec::RateModel
 //   fractional  parameters of a filter: gain in steps, a centre and an order per axis, one sigma (or two). Numbers of
 //               levels follow the gain, times 1, 2 or 4, the best for the layer. Bits are of an adaptive code of each
 //               parameter by size of gain (Krichevsky and Trofimov 1981): entropy, and the learning of it
-//   rank 1      column and row of the best approximation of rank 1, through quantise() and codec::RateModel
+//   rank 1      column and row of the best approximation of rank 1, through quantize() and codec::RateModel
 //   zero        nothing: what part of a saving takes no filter
 // and an adaptively coded flag a kernel. Plain kernels keep their contexts, which see the others rounded. A layer that
 // would not gain as a whole stays plain. Beside these, whole layers: `another step` than the price asks for;
@@ -34,7 +34,7 @@
 
 #include "quant/fractional_filter.h"
 #include "quant/linear_site.h"
-#include "quant/quantise.h"
+#include "quant/quantize.h"
 #include "search/evolve.h"
 #include "session/model_impl.h"
 #include "tercel/tercel.h"
@@ -117,7 +117,7 @@ std::vector<Layer> layers_of(const std::string& path, Sigmas sigmas, int64_t mos
 }
 
 /// Bits of each piece of `per` levels.
-std::vector<double> bits_of_pieces(const codec::QuantisedMatrix& matrix, int64_t per) {
+std::vector<double> bits_of_pieces(const codec::QuantizedMatrix& matrix, int64_t per) {
   std::vector<uint8_t> classes;
   const codec::MatrixShape shape = codec::coding_shape(matrix, classes);
   codec::RateModel rate(shape, codec::fit_start(matrix.levels, shape));
@@ -137,11 +137,11 @@ struct Coded {
 
 double price_of(float step) { return kLambda * static_cast<double>(step) * static_cast<double>(step); }
 
-/// Kernels as quantised numbers, `per` each.
-struct Quantised {
+/// Kernels as quantized numbers, `per` each.
+struct Quantized {
   int64_t per = 1;
   std::vector<float> values;
-  codec::QuantisedMatrix matrix;
+  codec::QuantizedMatrix matrix;
   std::vector<Coded> coded;  ///< errors only
   std::vector<double> bits;
   double cost = 0, all_bits = 0;
@@ -155,14 +155,14 @@ struct Quantised {
 };
 
 /// With steps `finer` times `step`, at the price that goes with `step`.
-Quantised quantise_kernels(std::vector<float> values, int64_t columns, int64_t height, int64_t width, int64_t per,
+Quantized quantize_kernels(std::vector<float> values, int64_t columns, int64_t height, int64_t width, int64_t per,
                            float step, double finer = 1) {
-  Quantised q{per, std::move(values)};
+  Quantized q{per, std::move(values)};
   const auto rows = static_cast<int64_t>(q.values.size()) / columns;
-  const QuantiseOptions options{step * static_cast<float>(finer), static_cast<float>(kLambda / (finer * finer)), false};
-  q.matrix = quantise(q.values, rows, columns, height, width, flat_curvature(1, columns), options).matrix;
+  const QuantizeOptions options{step * static_cast<float>(finer), static_cast<float>(kLambda / (finer * finer)), false};
+  q.matrix = quantize(q.values, rows, columns, height, width, flat_curvature(1, columns), options).matrix;
   q.bits = bits_of_pieces(q.matrix, per);
-  const std::vector<float> back = codec::dequantise(q.matrix);
+  const std::vector<float> back = codec::dequantize(q.matrix);
   for (size_t k = 0; k < q.bits.size(); ++k) {
     const auto first = back.begin() + static_cast<std::ptrdiff_t>(k) * per;
     q.coded.push_back({squared_error(q.at(k), {first, first + per}) / price_of(step), {}});
@@ -172,8 +172,8 @@ Quantised quantise_kernels(std::vector<float> values, int64_t columns, int64_t h
   return q;
 }
 
-Quantised quantise_weights(const Layer& layer, std::vector<float> weights, float step, double finer = 1) {
-  return quantise_kernels(std::move(weights), layer.columns, layer.height, layer.width, layer.kernel(), step, finer);
+Quantized quantize_weights(const Layer& layer, std::vector<float> weights, float step, double finer = 1) {
+  return quantize_kernels(std::move(weights), layer.columns, layer.height, layer.width, layer.kernel(), step, finer);
 }
 
 /// How often each of `size` symbols comes; the price of the next, and of all in an adaptive code.
@@ -255,7 +255,7 @@ Fractional code_fractional(const Layer& layer, float step, Sigmas sigmas, int fi
     if (gain == 0) continue;
     const int size = std::bit_width(static_cast<unsigned>(gain));
     const FractionalGrid grid = f.grid_for(size);
-    f.levels[k] = quantise_fractional(layer.filters[k], layer.at(k), grid, s, 1 << (size - 1), (1 << size) - 1);
+    f.levels[k] = quantize_fractional(layer.filters[k], layer.at(k), grid, s, 1 << (size - 1), (1 << size) - 1);
     f.coded[k].kernel = evaluate(f.levels[k], grid, s);
     f.coded[k].error = squared_error(layer.at(k), f.coded[k].kernel) / price_of(step);
   }
@@ -264,7 +264,7 @@ Fractional code_fractional(const Layer& layer, float step, Sigmas sigmas, int fi
 
 /// Columns and rows of kernels; kernel = step * column row' / sqrt(|column| |row|), in levels.
 struct Products {
-  Quantised factors;
+  Quantized factors;
   std::vector<Coded> coded;
 };
 
@@ -278,7 +278,7 @@ Products code_products(const Layer& layer, float step) {
     for (const auto* part : {&p.column, &p.row})
       for (double x : *part) factors.push_back(static_cast<float>(x * std::sqrt(longer)));
   }
-  Products products{quantise_kernels(std::move(factors), per, 1, 1, per, step), {}};
+  Products products{quantize_kernels(std::move(factors), per, 1, 1, per, step), {}};
   products.coded.resize(layer.kernels());
   for (size_t k = 0; k < layer.kernels(); ++k) {
     const auto levels = products.factors.levels(k);
@@ -333,7 +333,7 @@ struct Mixture {
 };
 
 /// The cheapest way for every kernel, frequencies and choices in turns.
-Mixture mix(const Quantised& plainly, float step, const Offer& offer) {
+Mixture mix(const Quantized& plainly, float step, const Offer& offer) {
   const auto [f, p, zeros] = offer;
   const size_t n = plainly.coded.size();
   std::vector<Coded> nothing(zeros ? n : 0, {0, std::vector<double>(static_cast<size_t>(plainly.per))});
@@ -371,7 +371,7 @@ Mixture mix(const Quantised& plainly, float step, const Offer& offer) {
   }
 
   Mixture mixture{flags.all_bits() + shapes.all_bits(), {}};
-  codec::QuantisedMatrix seen = plainly.matrix, factors;
+  codec::QuantizedMatrix seen = plainly.matrix, factors;
   for (size_t k = 0; k < n; ++k) {
     mixture.kernels[way[k]] += 1;
     const Coded& coded = way[k] == plain        ? plainly.coded[k]
@@ -396,7 +396,7 @@ Mixture mix(const Quantised& plainly, float step, const Offer& offer) {
   return mixture;
 }
 
-/// What takes the place of plain quantisation, for kernels or, at the end, for whole layers.
+/// What takes the place of plain quantization, for kernels or, at the end, for whole layers.
 enum Road {
   filters,
   products,
@@ -440,7 +440,7 @@ Tally measure(const Layer& layer, double multiple, Sigmas sigmas) {
   Tally tally{static_cast<double>(layer.weights.size()), static_cast<double>(layer.kernels())};
   const float step = static_cast<float>(multiple * layer.deviation);
   if (step == 0) return tally;
-  const Quantised q = quantise_weights(layer, layer.weights, step);
+  const Quantized q = quantize_weights(layer, layer.weights, step);
   tally.bits = q.all_bits;
   if (layer.kind.empty()) return tally;
   tally.energy = layer.energy, tally.left_by_filters = layer.left_by_filters;
@@ -454,13 +454,13 @@ Tally measure(const Layer& layer, double multiple, Sigmas sigmas) {
   keep(products, mix(q, step, {nullptr, &rank_one, false}).cost);
   keep(zeros, mix(q, step, {nullptr, nullptr, true}).cost);
   for (double finer : {0.59, 0.71, 0.84, 1.19})
-    keep(another_step, quantise_weights(layer, layer.weights, step, finer).cost);
+    keep(another_step, quantize_weights(layer, layer.weights, step, finer).cost);
 
   const Components turned(layer);
   std::vector<float> coefficients;
   for (size_t k = 0; k < layer.kernels(); ++k)
     for (double c : turned.coefficients(layer.at(k))) coefficients.push_back(static_cast<float>(c));
-  const Quantised by_component = quantise_kernels(std::move(coefficients), layer.kernel(), 1, 1, layer.kernel(), step);
+  const Quantized by_component = quantize_kernels(std::move(coefficients), layer.kernel(), 1, 1, layer.kernel(), step);
   keep(components, by_component.cost + layer.part * turned.bits());
 
   tally.saved[predicted] = -kNever;
@@ -481,7 +481,7 @@ Tally measure(const Layer& layer, double multiple, Sigmas sigmas) {
       for (size_t i = 0; i < kernel.size(); ++i) rest[k * kernel.size() + i] -= static_cast<float>(kernel[i]);
       kernel = turned.coefficients(kernel);
     }
-    keep(predicted, quantise_weights(layer, std::move(rest), step).cost + parameters + counts.all_bits());
+    keep(predicted, quantize_weights(layer, std::move(rest), step).cost + parameters + counts.all_bits());
     keep(filters_after_components, mix(by_component, step, {&f, nullptr, false}).cost + layer.part * turned.bits());
   }
   for (Road r : {filters, products, zeros}) tally.saved[all_three] = std::max(tally.saved[all_three], tally.saved[r]);
@@ -540,7 +540,7 @@ int main(int argc, char** argv) {
   size_t evolve = 0;
   int64_t most = 0;
   bool as_json = false;
-  CLI::App app("Fractional filters and rank 1 beside plain quantisation");
+  CLI::App app("Fractional filters and rank 1 beside plain quantization");
   app.add_option("models", models)->required();
   app.add_option("--steps", steps, "In deviations of each layer's weights")->delimiter(',');
   app.add_option("--sigmas", sigmas, "Widths of a filter: 1 or 2")->check(CLI::Range(1, 2));

@@ -35,9 +35,9 @@ class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 sys.meta_path.append(_Absent())
 from nncodec import nnc  # noqa: E402
 
-# What it offers without training, one dict each. Dependent quantisation and parameter optimisation are always on, since they always gain.
+# What it offers without training, one dict each. Dependent quantization and parameter optimization are always on, since they always gain.
 # `rows` brings every row (output channel) to unit power and sends the factors as a vector, as its local scaling and its folding of
-# normalisations do. Vectors get steps 2^(offset/4) finer than matrices: the default, one fixed very fine step, costs bytes that change
+# normalizations do. Vectors get steps 2^(offset/4) finer than matrices: the default, one fixed very fine step, costs bytes that change
 # no answer.
 VARIANTS = {
     "plain": {"opt_qp": False, "rows": False, "offset": 16},

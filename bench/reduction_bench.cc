@@ -2,16 +2,16 @@
 //
 //   reduction_bench MODEL PICTURES [--preprocess PRESET] [--pictures N] [--strengths S,...] [--json]
 //
-// Every linear layer is quantised as `tercel compress --effort 4` does it, and then in other ways. What a way costs is
+// Every linear layer is quantized as `tercel compress --effort 4` does it, and then in other ways. What a way costs is
 // error + price * bits: the error in the answers by Fisher information, bits by codec::RateModel, one price for all
 // ways. A saving is the difference in bits at that price, and counts where it is positive.
 //   low rank   the layer as a product of two, by singular values of weights times the root of their moments; the second
-//              factor fitted to the levels of the first, both quantised at the same price. The best of some ranks
+//              factor fitted to the levels of the first, both quantized at the same price. The best of some ranks
 //   codebook   magnitudes 1 to 8 stand for values of the layer's own (16 bits each), fitted to the levels
 //   rows       outputs that become a constant: structured pruning of outputs
 //   channels   inputs that are read no more (whole kernels): structured pruning of inputs
 //   weights    single weights that become zero (sparsification; rounding has had its chance)
-// Rows, channels and weights are tried one by one, against the layer as quantised; what a next layer saves because a
+// Rows, channels and weights are tried one by one, against the layer as quantized; what a next layer saves because a
 // row before it is gone is not counted, but a channel nobody reads is.
 #include <fmt/format.h>
 
@@ -128,7 +128,7 @@ std::vector<float> as_values(const Rows& matrix) { return {matrix.data(), matrix
 double square_of(const Rows& matrix) { return matrix.cast<double>().squaredNorm(); }
 
 /// Bits of every level.
-Rows bits_of(const codec::QuantisedMatrix& matrix) {
+Rows bits_of(const codec::QuantizedMatrix& matrix) {
   std::vector<uint8_t> classes;
   const codec::MatrixShape shape = codec::coding_shape(matrix, classes);
   codec::RateModel rate(shape, codec::fit_start(matrix.levels, shape));
@@ -145,10 +145,10 @@ struct Factor {
   double bits = 0;
 };
 
-Factor quantise_factor(const Rows& factor, const Curvature& curvature, const QuantiseOptions& options,
+Factor quantize_factor(const Rows& factor, const Curvature& curvature, const QuantizeOptions& options,
                        int64_t kernel_height, int64_t kernel_width) {
-  const QuantiseResult result =
-      quantise(as_values(factor), factor.rows(), factor.cols(), kernel_height, kernel_width, curvature, options);
+  const QuantizeResult result =
+      quantize(as_values(factor), factor.rows(), factor.cols(), kernel_height, kernel_width, curvature, options);
   return {as_rows(codec::scaled_levels(result.matrix), factor.cols()),
           bits_of(result.matrix).cast<double>().sum() +
               8.0 * static_cast<double>(result.matrix.row_class.size() + result.matrix.column_class.size()) / 2};
@@ -163,7 +163,7 @@ class Layer {
     options_ = {settings.step, static_cast<float>(kLambda), settings.own_steps, part_.basis};
     price_ = kLambda * static_cast<double>(settings.step) * static_cast<double>(settings.step) *
              std::exp2(mean_log2_weight(curvature_));
-    plain_ = quantise(as_values(weights_), part_.rows, part_.columns, part_.kernel_height, part_.kernel_width,
+    plain_ = quantize(as_values(weights_), part_.rows, part_.columns, part_.kernel_height, part_.kernel_width,
                       curvature_, options_);
     back_ = as_rows(codec::scaled_levels(plain_.matrix), part_.columns);
     bits_ = bits_of(plain_.matrix);
@@ -197,7 +197,7 @@ class Layer {
       const auto rank = std::max<Eigen::Index>(1, std::lround(part * full));
       const Eigen::MatrixXf left = eigen.eigenvectors().rightCols(rank).cast<float>();  // rows x rank, orthonormal
       const Rows first = root_.solve(left.transpose() * heavy);
-      const Factor a = quantise_factor(first, curvature_, options_, part_.kernel_height, part_.kernel_width);
+      const Factor a = quantize_factor(first, curvature_, options_, part_.kernel_height, part_.kernel_width);
       // The second factor reads z = a x, of moments a H a'.
       const Rows heavy_a = root_.times(a.back);
       Moments moments;
@@ -205,14 +205,14 @@ class Layer {
       MomentBlock block{0, rank, std::vector<float>(static_cast<size_t>(rank)),
                         as_values(heavy_a * heavy_a.transpose())};
       moments.groups = {{block}};
-      const Curvature inner = factorise(moments, false, 1e-4);
+      const Curvature inner = factorize(moments, false, 1e-4);
       Eigen::MatrixXd g = as_rows(block.second, rank).cast<double>();
       g.diagonal().array() += 1e-6 * std::max(g.diagonal().mean(), 1e-30);
       const Rows second = g.ldlt().solve((heavy_a * heavy.transpose()).cast<double>()).transpose().cast<float>();
-      QuantiseOptions options{static_cast<float>(std::sqrt(price_ / kLambda * std::exp2(-mean_log2_weight(inner)))),
+      QuantizeOptions options{static_cast<float>(std::sqrt(price_ / kLambda * std::exp2(-mean_log2_weight(inner)))),
                               static_cast<float>(kLambda), true, nullptr};
       if (!(options.step > 0) || !std::isfinite(options.step) || !second.allFinite()) continue;
-      const Factor b = quantise_factor(second, inner, options, 1, 1);
+      const Factor b = quantize_factor(second, inner, options, 1, 1);
       best = std::max(best, saving(square_of(heavy - b.back * heavy_a), a.bits + b.bits));
     }
     return best;
@@ -286,8 +286,8 @@ class Layer {
   const Curvature& curvature_;
   Root root_;
   Rows weights_, back_, bits_;
-  QuantiseOptions options_;
-  QuantiseResult plain_;
+  QuantizeOptions options_;
+  QuantizeResult plain_;
   double price_ = 0, all_bits_ = 0, error_ = 0;
 };
 
@@ -331,7 +331,7 @@ void run(const Bench& bench) {
 
 int main(int argc, char** argv) {
   Bench bench;
-  CLI::App app("Low rank, codebooks and pruning beside plain quantisation: bits saved at equal cost");
+  CLI::App app("Low rank, codebooks and pruning beside plain quantization: bits saved at equal cost");
   app.add_option("model", bench.model)->required();
   app.add_option("pictures", bench.pictures)->required();
   app.add_option("--preprocess", bench.preset);

@@ -43,7 +43,7 @@ struct CompressOptions {
   /// 7 to 9: and the shares are polished by an evolutionary search that measures 100, 300, 1000 networks (needs pagmo
   /// in the build).
   int effort = 5;
-  /// Trellis-coded (dependent) quantisation, where the build has it (CMake: TERCEL_TRELLIS): some percent smaller,
+  /// Trellis-coded (dependent) quantization, where the build has it (CMake: TERCEL_TRELLIS): some percent smaller,
   /// slower to make, and read only by builds that have it too. It is patented ground: docs/compression.md.
   bool trellis = false;
   bool lossless = false;  ///< every bit of every weight as it was
@@ -119,7 +119,7 @@ class Compressed {
   CompressReport report_;
 };
 
-/// Optimises the network, then stores its weights as levels, rounded to the types they were given in; what is not
+/// Optimizes the network, then stores its weights as levels, rounded to the types they were given in; what is not
 /// finite, integers, and what takes no fewer bytes as levels are kept as they are. Lossless, the network is kept as it
 /// was read, each constant with its type and bits. No file is larger than what was given. Throws Error for options out
 /// of range, pictures that cannot be read, ratios that leave no weight, files too small to be made smaller, and a

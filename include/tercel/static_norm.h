@@ -1,4 +1,4 @@
-// Layer normalisation with moments that are measured once and then fixed, so that it merges into the next linear layer
+// Layer normalization with moments that are measured once and then fixed, so that it merges into the next linear layer
 // without a trace at run time (the idea of Keddous 2022; here without training, and only where it does little harm).
 #pragma once
 
@@ -16,7 +16,7 @@ namespace tercel {
 enum class NormEstimator {
   scalar,          ///< one factor for all tokens, the mean exact
   position,        ///< a factor for each token position (the class token has its own), the mean exact
-  channel,         ///< moving mean and variance of each channel, as batch normalisation has them
+  channel,         ///< moving mean and variance of each channel, as batch normalization has them
   affine,          ///< a factor and a shift per channel, least squares
   ridge,           ///< the next linear layers refitted to what the original network's give
   position_ridge,  ///< the same on tokens scaled by position
@@ -39,12 +39,12 @@ struct StaticNormOptions {
   Warn warn;  ///< as in CompressOptions
 };
 
-/// One layer normalisation that only linear layers read.
+/// One layer normalization that only linear layers read.
 struct StaticNormSite {
   std::string node;
   double spread = 0;    ///< standard deviation of sigma over all tokens, by its mean
   double harm = 0;      ///< mean KL divergence of the answers where this one alone is fixed, nats
-  double residual = 0;  ///< part of |normalised tokens|^2 that the map misses, in the network as it was when measured
+  double residual = 0;  ///< part of |normalized tokens|^2 that the map misses, in the network as it was when measured
   bool fixed = false;
 };
 
@@ -72,7 +72,7 @@ struct StaticNormResult {
   StaticNormReport report;
 };
 
-/// Optimises the model, measures its layer normalisations on pictures of `folder` (a labels.tsv or one folder per class
+/// Optimizes the model, measures its layer normalizations on pictures of `folder` (a labels.tsv or one folder per class
 /// tells the classes), and fixes the least harmful ones (those with outlier tokens, a spread of 1 or more, last) in
 /// running order: each is fitted on what the network already converted gives, against what the original norm gives, so
 /// that later ones make good for earlier ones (the targets are those of sequential reconstruction: He, Zhang and Sun

@@ -11,7 +11,7 @@ namespace tercel::codec {
 
 void check_trellis(bool wanted) {
   if (wanted && !kHasTrellis)
-    fail_unsupported("trellis-coded quantisation: this Tercel was built without it (TERCEL_TRELLIS)");
+    fail_unsupported("trellis-coded quantization: this Tercel was built without it (TERCEL_TRELLIS)");
 }
 
 int64_t check_shape(const MatrixShape& shape) {

@@ -1,6 +1,6 @@
-// Quantised weights <-> bits. The door of this layer.
+// Quantized weights <-> bits. The door of this layer.
 //
-// A quantised tensor is a matrix of integer levels: rows are output channels, columns inputs x kernel positions. What a
+// A quantized tensor is a matrix of integer levels: rows are output channels, columns inputs x kernel positions. What a
 // level is worth (steps, scales) is known to both sides and never coded here. docs/format.md describes the streams.
 #pragma once
 
@@ -38,7 +38,7 @@ struct MatrixShape {
           kernel_width = 1;  ///< consecutive columns that form one kernel; the product divides columns
   /// Expected magnitude class of each column, in half octaves, from steps that both sides know; empty: all alike.
   std::span<const uint8_t> column_class;
-  bool trellis = false;  ///< levels are of dependent quantisers (codec/trellis.h); a row is never cut
+  bool trellis = false;  ///< levels are of dependent quantizers (codec/trellis.h); a row is never cut
 };
 
 struct EncodeOptions {
@@ -100,7 +100,7 @@ struct Expected {
   int magnitude = 0;      ///< class
   int surety = 0;         ///< of the sign
   bool negative = false;  ///< the sign that is more likely
-  int quantiser = 0;      ///< of a trellis, else 0
+  int quantizer = 0;      ///< of a trellis, else 0
 };
 
 /// What the next level of a scan would cost in the `max` profile, in bits, as its contexts stand after the levels
@@ -126,7 +126,7 @@ class RateModel {
   };
   /// The path of the levels pushed.
   Path path() const;
-  /// Of the path's next level, but for its quantiser; `row` holds the row's levels so far, the path's among them.
+  /// Of the path's next level, but for its quantizer; `row` holds the row's levels so far, the path's among them.
   Expected expect(const Path& path, const int32_t* row) const;
   float bits(const Expected& expected, int32_t level) const;
   void advance(Path& path, int32_t level) const;

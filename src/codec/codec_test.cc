@@ -10,7 +10,7 @@
 #include "base/isa.h"
 #include "base/rng.h"
 #include "codec/crc32.h"
-#include "codec/quantised_matrix.h"
+#include "codec/quantized_matrix.h"
 #include "codec/syntax/stream.h"
 #include "codec/trellis.h"
 
@@ -217,7 +217,7 @@ TEST(Codec, NoStreamIsShorterThanReadersBelieve) {
   }
 }
 
-TEST(QuantisedMatrix, ScalesAreRoundedPowersOfTwo) {
+TEST(QuantizedMatrix, ScalesAreRoundedPowersOfTwo) {
   for (int c = -8; c < 3 * kColumnClasses; ++c) EXPECT_EQ(class_scale(c), static_cast<float>(std::exp2(c / 2.0))) << c;
   for (int code = 0; code < 256; ++code)
     EXPECT_EQ(step_of(static_cast<uint8_t>(code)), static_cast<float>(std::exp2(code / 8.0 - 24))) << code;

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "codec/codec.h"
-#include "codec/quantised_matrix.h"
+#include "codec/quantized_matrix.h"
 #include "codec/trellis.h"
 
 namespace tercel::codec {
@@ -27,7 +27,7 @@ TEST(Trellis, LevelsAndWhatTheyStandForComeBack) {
     for (int64_t kernel : {1, 3})
       for (int64_t most : {1, 7, 3000, 1 << 30})
         for (int64_t chunk : {50, 1000, 1 << 20}) {
-          QuantisedMatrix matrix{31, 90, kernel, kernel, 0.25f, {}, {}, random_levels(31 * 90, most, 1)};
+          QuantizedMatrix matrix{31, 90, kernel, kernel, 0.25f, {}, {}, random_levels(31 * 90, most, 1)};
           matrix.trellis = true;
           if (most == 7) matrix.column_class = classes;
           std::vector<uint8_t> kept;
@@ -40,15 +40,15 @@ TEST(Trellis, LevelsAndWhatTheyStandForComeBack) {
           for (int64_t c = 0; c < matrix.columns; ++c)
             scale.push_back(matrix.step * class_scale(matrix.step_class(0, c)));
           decode(bytes_of(stream), shape, {}, scale, weights, 2);
-          EXPECT_EQ(weights, dequantise(matrix));
+          EXPECT_EQ(weights, dequantize(matrix));
         }
 }
 
 /// By hand: states 0, 2, 1, 5, 7, 6 and 0, 2, 3, 6, 1, 7; odd ones take half a step off.
 TEST(Trellis, ARowIsReadAsTheTrellisSays) {
-  QuantisedMatrix matrix{2, 6, 1, 1, 2.0f, {}, {}, {1, 0, -1, 1, 3, 3, 1, 1, 2, 3, 0, 0}};
+  QuantizedMatrix matrix{2, 6, 1, 1, 2.0f, {}, {}, {1, 0, -1, 1, 3, 3, 1, 1, 2, 3, 0, 0}};
   matrix.trellis = true;
-  EXPECT_THAT(dequantise(matrix), testing::ElementsAre(2, 0, -1, 1, 5, 6, 2, 2, 3, 6, 0, 0));
+  EXPECT_THAT(dequantize(matrix), testing::ElementsAre(2, 0, -1, 1, 5, 6, 2, 2, 3, 6, 0, 0));
 }
 
 TEST(Trellis, AStreamIsNotReadWithoutIt) {
@@ -58,7 +58,7 @@ TEST(Trellis, AStreamIsNotReadWithoutIt) {
   EXPECT_THROW(decode(bytes_of(stream), {20, 20, 1, 1, {}}, read), Error);
 }
 
-/// What the two quantisers make of normal values differs around zero, and the coder learns how.
+/// What the two quantizers make of normal values differs around zero, and the coder learns how.
 TEST(Trellis, TheCoderTellsTheQuantisersApart) {
   Rng rng(3);
   std::vector<int32_t> levels;
@@ -66,7 +66,7 @@ TEST(Trellis, TheCoderTellsTheQuantisersApart) {
     TrellisState trellis;
     for (int c = 0; c < 200; ++c) {
       const double x = 0.6 * rng.normal();
-      const bool other = trellis.quantiser() != 0;
+      const bool other = trellis.quantizer() != 0;
       const auto level = static_cast<int32_t>(other ? std::trunc(x + std::copysign(0.75, x)) : std::nearbyint(x));
       levels.push_back(level);
       trellis.pass(level);

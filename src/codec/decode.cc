@@ -249,7 +249,7 @@ void decode_scaled(const Stream& stream, const MatrixShape& shape, const Scales&
   if (shape.trellis) {  // whose chunks are whole rows
     decode_through<int32_t>(stream, shape, dst, threads, [&](size_t row) {
       return [&scales, scale = scales.of_row(row), trellis = TrellisState()](int32_t level, size_t column) mutable {
-        const float steps = in_steps(level, trellis.quantiser());
+        const float steps = in_steps(level, trellis.quantizer());
         trellis.pass(level);
         return To(steps * scale * scales.of_column(column));
       };

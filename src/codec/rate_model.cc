@@ -68,7 +68,7 @@ struct RateModel::State {
     with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
       expected = neighbourhood.expect<kernel.value, class_.value>(row.data(), column);
     });
-    if (has_trellis) expected.quantiser = trellis.quantiser();
+    if (has_trellis) expected.quantizer = trellis.quantizer();
   }
   void note(int32_t level) {
     with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(),

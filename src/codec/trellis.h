@@ -1,8 +1,8 @@
-// Dependent quantisation: two quantisers, and a trellis of eight states that says which of them a level belongs to.
+// Dependent quantization: two quantizers, and a trellis of eight states that says which of them a level belongs to.
 //
-// With steps of 1, quantiser 0 holds the whole numbers, quantiser 1 zero and what lies half way between two others; the
-// parity of a level leads on. Together they pack weights more densely than one quantiser of the same step
-// (trellis-coded quantisation: Marcellin and Fischer 1990; for video and networks Schwarz et al. 2019 and 2021). The
+// With steps of 1, quantizer 0 holds the whole numbers, quantizer 1 zero and what lies half way between two others; the
+// parity of a level leads on. Together they pack weights more densely than one quantizer of the same step
+// (trellis-coded quantization: Marcellin and Fischer 1990; for video and networks Schwarz et al. 2019 and 2021). The
 // trellis is the one of eight states in ISO/IEC 15938-17. Its use in neural network coding is patented: see
 // docs/compression.md.
 #pragma once
@@ -31,15 +31,15 @@ struct TrellisState {
 
   uint8_t state = 0;
 
-  /// The quantiser of the next level, 0 or 1.
-  int quantiser() const { return state & 1; }
+  /// The quantizer of the next level, 0 or 1.
+  int quantizer() const { return state & 1; }
   void pass(int32_t level) { state = kNext[state][static_cast<size_t>(level & 1)]; }
 };
 
-/// What a level stands for, in steps: level - quantiser * sign(level) / 2.
-inline float in_steps(int32_t level, int quantiser) {
+/// What a level stands for, in steps: level - quantizer * sign(level) / 2.
+inline float in_steps(int32_t level, int quantizer) {
   const auto value = static_cast<float>(level);
-  return quantiser == 0 || level == 0 ? value : value - std::copysign(0.5f, value);
+  return quantizer == 0 || level == 0 ? value : value - std::copysign(0.5f, value);
 }
 
 }  // namespace tercel::codec

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "codec/codec.h"
-#include "codec/quantised_matrix.h"
+#include "codec/quantized_matrix.h"
 
 namespace tercel::pack {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <variant>
 
-#include "codec/quantised_matrix.h"
+#include "codec/quantized_matrix.h"
 #include "graph/graph.h"
 #include "onnx/reader.h"
 
@@ -16,7 +16,7 @@ namespace tercel::pack {
 
 /// A constant of a floating type as a matrix of levels; `transposed` where the constant holds columns x rows.
 struct CodedMatrix {
-  std::shared_ptr<const codec::QuantisedMatrix> matrix;
+  std::shared_ptr<const codec::QuantizedMatrix> matrix;
   bool transposed = false;
 };
 /// A constant of a floating type as levels with one step (codec::step_of); all vectors share one stream.

@@ -27,9 +27,9 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-std::shared_ptr<codec::QuantisedMatrix> random_matrix(int64_t rows, int64_t columns, int64_t kernel, uint64_t seed) {
+std::shared_ptr<codec::QuantizedMatrix> random_matrix(int64_t rows, int64_t columns, int64_t kernel, uint64_t seed) {
   Rng rng(seed);
-  auto matrix = std::make_shared<codec::QuantisedMatrix>();
+  auto matrix = std::make_shared<codec::QuantizedMatrix>();
   matrix->rows = rows;
   matrix->columns = columns;
   matrix->kernel_height = kernel;
@@ -38,12 +38,12 @@ std::shared_ptr<codec::QuantisedMatrix> random_matrix(int64_t rows, int64_t colu
   return matrix;
 }
 
-Tensor as_tensor(const codec::QuantisedMatrix& matrix, Dims dims) {
-  return Tensor::of<float>(std::move(dims), dequantise(matrix));
+Tensor as_tensor(const codec::QuantizedMatrix& matrix, Dims dims) {
+  return Tensor::of<float>(std::move(dims), dequantize(matrix));
 }
 
-Tensor as_transposed_tensor(const codec::QuantisedMatrix& matrix) {
-  const std::vector<float> rows = dequantise(matrix);
+Tensor as_transposed_tensor(const codec::QuantizedMatrix& matrix) {
+  const std::vector<float> rows = dequantize(matrix);
   std::vector<float> turned(rows.size());
   for (int64_t r = 0; r < matrix.rows; ++r)
     for (int64_t c = 0; c < matrix.columns; ++c)
@@ -339,20 +339,20 @@ TEST(Pack, GoldenFilesAreReadAsEver) {
 TEST(Pack, AWrongBasisIsRefusedInWords) {
   const auto error_with = [](auto&& change) {
     Example example;
-    auto matrix = std::make_shared<codec::QuantisedMatrix>(*std::get<CodedMatrix>(example.codings["k"]).matrix);
+    auto matrix = std::make_shared<codec::QuantizedMatrix>(*std::get<CodedMatrix>(example.codings["k"]).matrix);
     change(*matrix);
     example.codings["k"] = CodedMatrix{matrix, false};
     return error_of(write(example.graph, example.codings));
   };
-  EXPECT_EQ(error_with([](codec::QuantisedMatrix&) {}), "");
-  EXPECT_THAT(error_with([](codec::QuantisedMatrix& m) {
+  EXPECT_EQ(error_with([](codec::QuantizedMatrix&) {}), "");
+  EXPECT_THAT(error_with([](codec::QuantizedMatrix& m) {
                 m.kernel_width = 4;
                 m.coefficients.resize(12);
               }),
               HasSubstr("a basis of 6 for kernels of 3x4"));
-  EXPECT_THAT(error_with([](codec::QuantisedMatrix& m) { m.coefficients[0].step = 16; }),
+  EXPECT_THAT(error_with([](codec::QuantizedMatrix& m) { m.coefficients[0].step = 16; }),
               HasSubstr("step of a coefficient"));
-  EXPECT_THAT(error_with([](codec::QuantisedMatrix& m) { m.basis = std::make_shared<const codec::KernelBasis>(); }),
+  EXPECT_THAT(error_with([](codec::QuantizedMatrix& m) { m.basis = std::make_shared<const codec::KernelBasis>(); }),
               HasSubstr("a basis of size 0"));
 }
 
@@ -416,7 +416,7 @@ TEST(Pack, AMatrixOfATrellisIsNamedWhereTheBuildHasNone) {
 TEST(Pack, ATrellisWithClassesOfRowsIsRefusedInWords) {
   if (!codec::kHasTrellis) GTEST_SKIP() << "this build has no trellis";
   TrellisExample example;
-  auto matrix = std::make_shared<codec::QuantisedMatrix>(*std::get<CodedMatrix>(example.codings["p"]).matrix);
+  auto matrix = std::make_shared<codec::QuantizedMatrix>(*std::get<CodedMatrix>(example.codings["p"]).matrix);
   matrix->row_class = {0, 1, 2, 3, 4, 5, 6};
   example.codings["p"] = CodedMatrix{matrix, false};
   EXPECT_THAT(error_of(write(example.graph, example.codings)), HasSubstr("a trellis and classes of rows"));
@@ -429,12 +429,12 @@ TEST(Pack, ZerosByTheMillionComeBack) {
     graph.add_output(graph.add_constant(name, Tensor::of<float>({1000, 1200}, std::vector<float>(1000 * 1200))));
     codings[name] = coding;
   };
-  codec::QuantisedMatrix zeros;
+  codec::QuantizedMatrix zeros;
   zeros.rows = 1000;
   zeros.columns = 1200;
   zeros.step = 1;
   zeros.levels.resize(1000 * 1200);
-  add("matrix", CodedMatrix{std::make_shared<const codec::QuantisedMatrix>(zeros), false});
+  add("matrix", CodedMatrix{std::make_shared<const codec::QuantizedMatrix>(zeros), false});
   add("vector", CodedVector{0, zeros.levels});
   add("floats", Lossless{});
   graph.add_output(graph.add_constant("bytes", Tensor::of<int8_t>({4000, 4000}, std::vector<int8_t>(4000 * 4000))));

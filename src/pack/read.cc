@@ -120,7 +120,7 @@ void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
   });
 }
 
-void make_weights(const codec::QuantisedMatrix& head, std::span<float> coefficients) {
+void make_weights(const codec::QuantizedMatrix& head, std::span<float> coefficients) {
   if (head.basis == nullptr) return;
   const auto size = static_cast<size_t>(head.basis->size);
   parallel_for(static_cast<int64_t>(coefficients.size() / size), 4096, [&](int64_t begin, int64_t end) {
@@ -131,7 +131,7 @@ void make_weights(const codec::QuantisedMatrix& head, std::span<float> coefficie
 
 /// A matrix in its file.
 struct Matrix {
-  codec::QuantisedMatrix head;  ///< without levels
+  codec::QuantizedMatrix head;  ///< without levels
   Bytes stream;
   bool transposed = false;
 
@@ -219,7 +219,7 @@ class Decoder {
     if (basis != nullptr && columns % basis->size != 0)
       fail_input("kernels of {} do not divide {} columns", basis->size, columns);
     check_expansion(elements, entry.stream);
-    codec::QuantisedMatrix head{rows,
+    codec::QuantizedMatrix head{rows,
                                 columns,
                                 record.kernel_height,
                                 record.kernel_width,

@@ -37,7 +37,7 @@ struct Writer {
 
   /// Each: false where the constant had better stay in the graph.
   bool add(const Tensor& constant, const CodedMatrix& coded) {
-    const codec::QuantisedMatrix& matrix = *coded.matrix;
+    const codec::QuantizedMatrix& matrix = *coded.matrix;
     TERCEL_CHECK(matrix.rows * matrix.columns == constant.elements() && is_float(constant.dtype()));
     other_types |= constant.dtype() != DType::f32;
     Record record;

@@ -1,4 +1,4 @@
-// The residual stream in front of layer normalisations, written so that the mean of every row is 0 to begin with
+// The residual stream in front of layer normalizations, written so that the mean of every row is 0 to begin with
 // (Jiang et al. 2023, "Pre-RMSNorm and Pre-CRMSNorm Transformers"; Ashkboos et al. 2024, "SliceGPT", section 3).
 #pragma once
 

@@ -96,7 +96,7 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
         bias == nullptr ? 0.0 : static_cast<double>(bias->constant.at<float>(static_cast<int64_t>(c)));
     new_bias[c] = static_cast<float>(before * affine->scale[c] + affine->shift[c]);
   }
-  // New constants, not edits: exporters let several nodes share one initialiser.
+  // New constants, not edits: exporters let several nodes share one initializer.
   graph.set_input(&linear, 1, graph.add_constant(weights->name + "_bn", std::move(new_weights)));
   graph.set_input(&linear, 2, graph.add_constant(norm.input(2)->name + "_bn", Tensor::of<float>({channels}, new_bias)));
   take_over(graph, norm.output(), linear.output());

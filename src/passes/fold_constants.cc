@@ -29,7 +29,7 @@ bool grows_too_much(const Node& node) {
 }
 
 // And so is what all results together make of a file's constants: a small file may hold a chain that doubles at every
-// link. (Dequantised weights are four times as large, and transposed once more.)
+// link. (Dequantized weights are four times as large, and transposed once more.)
 constexpr size_t kAlwaysFoldAll = size_t{256} << 20, kMostGrowth = 16;
 
 size_t budget_of(const Graph& graph) {

@@ -75,7 +75,7 @@ bool fold(Graph& graph, Node& norm, PassContext& context) {
   const std::vector<double> beta = norm.input(2) == nullptr ? std::vector<double>(static_cast<size_t>(size), 0.0)
                                                             : norm.input(2)->constant.to_doubles();
   if (all_equal(gamma, 1) && norm.input(2) == nullptr) return false;  // nothing left to fold
-  // Infinity times a weight of 0 is NaN, where infinity times the normalised value need not be.
+  // Infinity times a weight of 0 is NaN, where infinity times the normalized value need not be.
   if (!all_finite(gamma) || !all_finite(beta)) return refuse("it, or its bias, is not finite");
   const LinearReaders readers = find_linear_readers(graph, norm.output(), {"MatMul", "Gemm"});
   if (!readers.refusal.empty()) return refuse(readers.refusal);

@@ -4,7 +4,7 @@
 
 namespace tercel {
 
-/// Where only single rows of a layer normalisation are read (the class token), only those are normalised:
+/// Where only single rows of a layer normalization are read (the class token), only those are normalized:
 ///
 ///   x -> LayerNormalization -> Gather(one token)   =>   x -> Gather(one token) -> LayerNormalization
 ///

@@ -1,5 +1,5 @@
 // Constant weights of matrix products, looked at as k inputs by n outputs whichever way they lie, and edited in double.
-// Edits make new tensors: exporters let several nodes share one initialiser.
+// Edits make new tensors: exporters let several nodes share one initializer.
 #pragma once
 
 #include <functional>

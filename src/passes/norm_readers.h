@@ -1,4 +1,4 @@
-// Layer normalisations, and the matrix products that read them.
+// Layer normalizations, and the matrix products that read them.
 #pragma once
 
 #include <string>

@@ -27,11 +27,11 @@ std::span<const Pass> portable_recipe() {
       {"fold_constants", "compute what does not depend on the input", fold_constants},
       {"drop_identity", "drop operators that change nothing", drop_identity},
       {"fold_pad", "padding in front of a convolution or pool becomes its own", fold_pad},
-      {"fold_batchnorm", "batch normalisation goes into the weights before it", fold_batchnorm},
-      {"fuse_layernorm", "recognise layer normalisation written as primitive operators", fuse_layernorm},
-      {"lift_pick", "normalise only the rows that are read", lift_pick},
-      {"fold_layernorm", "scale and bias of layer normalisation go into the products that read it", fold_layernorm},
-      {"fuse_hardswish", "recognise hard swish written as primitive operators", fuse_hardswish},
+      {"fold_batchnorm", "batch normalization goes into the weights before it", fold_batchnorm},
+      {"fuse_layernorm", "recognize layer normalization written as primitive operators", fuse_layernorm},
+      {"lift_pick", "normalize only the rows that are read", lift_pick},
+      {"fold_layernorm", "scale and bias of layer normalization go into the products that read it", fold_layernorm},
+      {"fuse_hardswish", "recognize hard swish written as primitive operators", fuse_hardswish},
   };
   return kPasses;
 }
@@ -43,12 +43,12 @@ std::span<const Pass> lowering_recipe() {
 
 std::span<const Pass> engine_recipe() {
   static constexpr Pass kPasses[] = {
-      {"fuse_gelu", "recognise GELU written as primitive operators", fuse_gelu},
-      {"fuse_silu", "recognise SiLU written as x * sigmoid(x)", fuse_silu},
+      {"fuse_gelu", "recognize GELU written as primitive operators", fuse_gelu},
+      {"fuse_silu", "recognize SiLU written as x * sigmoid(x)", fuse_silu},
       {"lower_linear", "Conv, MatMul and Gemm take bias, residual and activation", lower_linear},
       {"fuse_add", "biases and residuals are added where the product is written", fuse_add},
       {"fuse_activation", "activations are applied where the product is written", fuse_activation},
-      {"defer_layernorm", "layer normalisation becomes a factor per row of the product", defer_layernorm},
+      {"defer_layernorm", "layer normalization becomes a factor per row of the product", defer_layernorm},
   };
   return kPasses;
 }

@@ -13,10 +13,10 @@ std::span<const Pass> portable_recipe();
 /// Passes that lower the graph to the operators the engine is fast at; run after the portable ones.
 std::span<const Pass> engine_recipe();
 
-/// Constant folding alone: what even an unoptimised graph needs before its shapes are known.
+/// Constant folding alone: what even an unoptimized graph needs before its shapes are known.
 std::span<const Pass> minimal_recipe();
 
-/// Translation to the operators that fast kernels know, one for one: what an unoptimised graph goes through instead.
+/// Translation to the operators that fast kernels know, one for one: what an unoptimized graph goes through instead.
 std::span<const Pass> lowering_recipe();
 
 }  // namespace tercel

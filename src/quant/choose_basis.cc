@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "quant/curvature.h"
-#include "quant/quantise.h"
+#include "quant/quantize.h"
 
 namespace tercel {
 namespace {
@@ -93,30 +93,30 @@ double volume_of(const codec::KernelBasis& basis) {
   return std::pow(std::abs(entries_of(basis).determinant()), 1.0 / static_cast<double>(basis.size));
 }
 
-/// Bits, and the error at the price that the quantiser pays for it.
+/// Bits, and the error at the price that the quantizer pays for it.
 double cost(const Candidate& layer, const BasisPtr& basis, double damping) {
   std::vector<float> values = layer.weights;
   const LinearSite& site = *layer.site;
   Curvature curvature = flat_curvature(1, site.columns);
   if (layer.moments != nullptr) {
-    if (basis == nullptr) curvature = factorise(*layer.moments, !site.bias.empty(), damping);
+    if (basis == nullptr) curvature = factorize(*layer.moments, !site.bias.empty(), damping);
     else {
       Moments turned = *layer.moments;
       turn(turned, *basis);
-      curvature = factorise(turned, !site.bias.empty(), damping);
+      curvature = factorize(turned, !site.bias.empty(), damping);
     }
   }
   double square = 0;
   for (float w : values) square += static_cast<double>(w) * static_cast<double>(w);
   if (basis != nullptr) to_coefficients(*basis, values);
-  QuantiseOptions options;
+  QuantizeOptions options;
   options.basis = basis;
   // A basis keeps the product of all weights but for its own determinant.
   const double volume = basis == nullptr ? 1 : volume_of(*basis);
   if (volume < kLeastVolume) return std::numeric_limits<double>::infinity();
   options.step = static_cast<float>(kTrialStep * std::sqrt(square / static_cast<double>(values.size())) / volume);
-  const QuantiseResult result =
-      quantise(values, layer.rows, site.columns, site.kernel_height, site.kernel_width, curvature, options);
+  const QuantizeResult result =
+      quantize(values, layer.rows, site.columns, site.kernel_height, site.kernel_width, curvature, options);
   const double unit =
       static_cast<double>(options.step) * static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature));
   return result.bits + result.distortion / (static_cast<double>(options.lambda) * unit);

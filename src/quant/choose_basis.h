@@ -30,7 +30,7 @@ void turn(Moments& moments, const codec::KernelBasis& basis);
 
 /// By name of the weights; those that are not named do without. A layer has the choice of its own components and those
 /// of all layers with kernels of the same extents: it takes what a trial by the coder's rate model finds cheapest, the
-/// bytes of the basis included. Layers without moments count all errors the same. `damping`: of factorise(). The same
+/// bytes of the basis included. Layers without moments count all errors the same. `damping`: of factorize(). The same
 /// answer with any number of threads.
 std::map<std::string, BasisPtr> choose_bases(const Graph& graph, const std::vector<LinearSite>& sites,
                                              const std::map<std::string, Moments>& moments, double damping);

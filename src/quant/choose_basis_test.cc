@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "graph/infer.h"
 #include "quant/curvature.h"
-#include "quant/quantise.h"
+#include "quant/quantize.h"
 #include "session/model_impl.h"
 
 namespace tercel {
@@ -145,7 +145,7 @@ TEST(Turn, GivesTheMomentsOfInputsInTheBasis) {
   EXPECT_THAT(turned.groups[0][0].mean, Pointwise(FloatNear(1e-4f), wanted.groups[0][0].mean));
 }
 
-/// What quantise() says of the error in coefficients is the error of the weights that a reader makes of them.
+/// What quantize() says of the error in coefficients is the error of the weights that a reader makes of them.
 TEST(QuantiseInABasis, DistortionIsThatOfTheWeights) {
   const Model model = two_convolutions();
   const std::vector<LinearSite> sites = find_linear_sites(model.impl().graph);
@@ -157,11 +157,11 @@ TEST(QuantiseInABasis, DistortionIsThatOfTheWeights) {
   Moments turned = moments;
   turn(turned, *basis);
   const double damping = 1e-6;
-  QuantiseOptions options;
+  QuantizeOptions options;
   options.step = 0.3f;
   options.basis = basis;
-  const QuantiseResult result = quantise(coefficients, 16, 72, 3, 3, factorise(turned, false, damping), options);
-  const std::vector<float> back = codec::dequantise(result.matrix);
+  const QuantizeResult result = quantize(coefficients, 16, 72, 3, 3, factorize(turned, false, damping), options);
+  const std::vector<float> back = codec::dequantize(result.matrix);
   double error = 0;
   for (size_t r = 0; r < 16; ++r)
     for (size_t i = 0; i < 72; ++i)

@@ -25,10 +25,10 @@ struct Target {
 };
 Target target_of(const LinearSite& site, const Graph& graph);
 
-/// With the layers before it quantised, a layer reads x and makes `got` of it where the network as it was made
+/// With the layers before it quantized, a layer reads x and makes `got` of it where the network as it was made
 /// `wanted`. The correction C, c least in  sum_t w_t |wanted_t - got_t - C x_t - c|^2  (+ the curvature's damping):
 /// C = D H^-1 with D the weighted covariance of wanted - got and x, and H the curvature's, measured before anything was
-/// quantised. (Asymmetric calibration: GPTAQ, arXiv 2504.02692; Qronos, arXiv 2505.11695; here with Fisher weights
+/// quantized. (Asymmetric calibration: GPTAQ, arXiv 2504.02692; Qronos, arXiv 2505.11695; here with Fisher weights
 /// and the residual stream.)
 class CorrectionFit {
  public:
@@ -55,9 +55,9 @@ class CorrectionFit {
 };
 
 /// For layers that CorrectionFit cannot do: a factor on the whole layer and a bias, so that its outputs have the
-/// deviation and the mean that they had. Over all places alike, and with the layer quantised itself: means under Fisher
+/// deviation and the mean that they had. Over all places alike, and with the layer quantized itself: means under Fisher
 /// weights are of a few places at times, and what is right for these moves all others. (Bias correction: Nagel et al.
-/// 2019, arXiv 1906.04721; here against what the layer reads once all before it are quantised.)
+/// 2019, arXiv 1906.04721; here against what the layer reads once all before it are quantized.)
 class OutputFit {
  public:
   explicit OutputFit(const LinearSite& site) : site_(&site), rows_(static_cast<size_t>(site.rows)) {}

@@ -84,7 +84,7 @@ struct Layer {
     for (float& m : block.mean) m /= static_cast<float>(weight);
     moments.weight = {weight};
     moments.groups.push_back({block});
-    curvature = factorise(moments, bias, 1e-6);
+    curvature = factorize(moments, bias, 1e-6);
   }
 
   /// What is found where wanted - got = change x + shift.

@@ -11,7 +11,7 @@ namespace tercel {
 namespace {
 
 /// `weight`: of all places; 0: not centred.
-CurvatureBlock factorise(const MomentBlock& moments, double weight, double damping) {
+CurvatureBlock factorize(const MomentBlock& moments, double weight, double damping) {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const auto n = static_cast<Eigen::Index>(moments.columns);
   const auto at = [n](Eigen::Index i, Eigen::Index j) { return static_cast<size_t>(i * n + j); };
@@ -52,7 +52,7 @@ CurvatureBlock factorise(const MomentBlock& moments, double weight, double dampi
 
 }  // namespace
 
-Curvature factorise(const Moments& moments, bool centred, double damping) {
+Curvature factorize(const Moments& moments, bool centred, double damping) {
   Curvature curvature;
   struct Work {
     const MomentBlock* from;
@@ -73,7 +73,7 @@ Curvature factorise(const Moments& moments, bool centred, double damping) {
   parallel_for(static_cast<int64_t>(work.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Work& w = work[static_cast<size_t>(i)];
-      *w.to = factorise(*w.from, w.weight, damping);
+      *w.to = factorize(*w.from, w.weight, damping);
     }
   });
   return curvature;

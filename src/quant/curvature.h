@@ -1,4 +1,4 @@
-// Moments in the form that sequential quantisation needs.
+// Moments in the form that sequential quantization needs.
 #pragma once
 
 #include <vector>
@@ -28,7 +28,7 @@ struct Curvature {
 
 /// `centred`: H is the covariance, because a bias takes up the error of the mean (add_mean_error). `damping` times the
 /// mean of the diagonal is added to it (0.01: GPTQ's).
-Curvature factorise(const Moments& moments, bool centred, double damping = 0.01);
+Curvature factorize(const Moments& moments, bool centred, double damping = 0.01);
 
 /// Without data: all columns weigh the same and carry nothing.
 Curvature flat_curvature(int64_t groups, int64_t columns);

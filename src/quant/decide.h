@@ -1,4 +1,4 @@
-// Rows of weights -> levels: the two ways of quantise().
+// Rows of weights -> levels: the two ways of quantize().
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "codec/quantised_matrix.h"
+#include "codec/quantized_matrix.h"
 #include "codec/trellis.h"
 #include "quant/curvature.h"
 
@@ -21,7 +21,7 @@ struct Price {
 
 /// What all rows of a matrix are decided by. What it points to outlives it.
 struct RowTask {
-  const codec::QuantisedMatrix& matrix;  ///< all but its levels
+  const codec::QuantizedMatrix& matrix;  ///< all but its levels
   const Curvature& curvature;
   std::span<const float> weights;
   double bit = 0;                   ///< what one costs, in units of weighted squared error
@@ -44,14 +44,14 @@ Price decide_rows(const RowTask& task, int64_t first, int64_t last, codec::RateM
 Price decide_rows_by_trellis(const RowTask& task, int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels);
 
 /// The level that stands for what is nearest to x steps.
-inline int32_t nearest_level(float x, int quantiser = 0) {
+inline int32_t nearest_level(float x, int quantizer = 0) {
   const float bound = 1e9f, magnitude = std::min(std::abs(x), bound);
-  if (quantiser != 0 && magnitude < 0.25f) return 0;
-  const auto level = static_cast<int32_t>(std::lrintf(quantiser == 0 ? magnitude : std::max(magnitude + 0.5f, 1.0f)));
+  if (quantizer != 0 && magnitude < 0.25f) return 0;
+  const auto level = static_cast<int32_t>(std::lrintf(quantizer == 0 ? magnitude : std::max(magnitude + 0.5f, 1.0f)));
   return x < 0 ? -level : level;
 }
 
-/// Sum of a[i] * b[i]; eight partial sums, so that it vectorises without reordering by the compiler.
+/// Sum of a[i] * b[i]; eight partial sums, so that it vectorizes without reordering by the compiler.
 inline float dot(const float* a, const float* b, int64_t n) {
   float sums[8] = {};
   int64_t i = 0;

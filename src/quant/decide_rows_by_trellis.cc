@@ -97,14 +97,14 @@ class RowPaths {
   void branch(int s, float x, double weight, Steps& steps) const {
     const Survivor& from = survivors_[static_cast<size_t>(s)];
     const TrellisState state{static_cast<uint8_t>(s)};
-    const int quantiser = state.quantiser();
+    const int quantizer = state.quantizer();
     codec::Expected expected = rate_.expect(from.path, now_[static_cast<size_t>(s)].levels.data());
-    expected.quantiser = quantiser;
+    expected.quantizer = quantizer;
     const float magnitude = std::min(std::abs(x), 1e9f);
-    const auto below = static_cast<int32_t>(magnitude + 0.5f * static_cast<float>(quantiser));
+    const auto below = static_cast<int32_t>(magnitude + 0.5f * static_cast<float>(quantizer));
     for (int32_t k = std::max(below - 2, 0); k <= below + 1; ++k) {
       const int32_t level = x < 0 ? -k : k;
-      const double off = static_cast<double>(magnitude) - static_cast<double>(codec::in_steps(k, quantiser));
+      const double off = static_cast<double>(magnitude) - static_cast<double>(codec::in_steps(k, quantizer));
       const double distortion = weight * off * off, bits = static_cast<double>(rate_.bits(expected, level));
       const double cost = from.cost + distortion + task_.bit * bits;
       TrellisState to = state;

@@ -1,4 +1,4 @@
-// What a quantised network loses on pictures like those at hand, told from fewer of them than it takes to see it lost.
+// What a quantized network loses on pictures like those at hand, told from fewer of them than it takes to see it lost.
 #pragma once
 
 #include <cstddef>
@@ -16,17 +16,17 @@ struct DropEstimate {
   double bound = 0;        ///< not more, at 95 % confidence
 };
 
-/// Counting lost pictures resolves one in n; a limit of 0.3 points would take a thousand. But quantisation moves all
+/// Counting lost pictures resolves one in n; a limit of 0.3 points would take a thousand. But quantization moves all
 /// scores a little, and a class changes where its lead over another was smaller than the move. So two things are
 /// measured apart, each well known from few pictures: how leads are distributed (all pictures, by the network as it
-/// was), and how far quantisation moves them (a normal distribution, from pictures that chose nothing of the levels).
+/// was), and how far quantization moves them (a normal distribution, from pictures that chose nothing of the levels).
 /// Together they tell how many change their class, far below one in n.
 class DropModel {
  public:
   /// What the network as it was answers to all pictures at hand; `classes`: their labels, or empty.
   DropModel(const Answers& reference, const std::vector<int>& classes);
 
-  /// `before`, `after`: what the network as it was and the quantised one answer to some of the pictures.
+  /// `before`, `after`: what the network as it was and the quantized one answer to some of the pictures.
   DropEstimate estimate(const Answers& before, const Answers& after) const;
 
   size_t pictures() const { return leads_.size(); }

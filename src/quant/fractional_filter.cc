@@ -246,7 +246,7 @@ std::array<double, kShape> FractionalGrid::high() const {
   return {static_cast<double>(height), 2, static_cast<double>(width), 2, h, w};
 }
 
-FractionalLevels quantise_fractional(const FractionalFilter& filter, std::span<const float> kernel,
+FractionalLevels quantize_fractional(const FractionalFilter& filter, std::span<const float> kernel,
                                      const FractionalGrid& grid, double gain_step, int32_t least, int32_t most) {
   TERCEL_CHECK(grid.levels >= 2 && gain_step > 0);
   const Matrix k = matrix_of(kernel, grid.height, grid.width);

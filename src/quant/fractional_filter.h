@@ -78,7 +78,7 @@ struct FractionalLevels {
 
 /// The nearest places to `filter`, then single steps from place to place as long as they bring it nearer to `kernel`;
 /// the gain last, its magnitude between `least` and `most` (0: no bound).
-FractionalLevels quantise_fractional(const FractionalFilter& filter, std::span<const float> kernel,
+FractionalLevels quantize_fractional(const FractionalFilter& filter, std::span<const float> kernel,
                                      const FractionalGrid& grid, double gain_step, int32_t least = 0, int32_t most = 0);
 
 /// The kernel that levels stand for, height x width.

@@ -146,7 +146,7 @@ TEST_P(OfSize, ZerosGiveNoGain) {
   EXPECT_EQ(fit_fractional(zeros, size, size, sigmas).gain, 0);
   EXPECT_THAT(product(best_rank_one(zeros, size, size)), Each(0.0));
   const FractionalGrid grid{size, size, 8, sigmas};
-  EXPECT_EQ(quantise_fractional({}, zeros, grid, 0.1).gain, 0);
+  EXPECT_EQ(quantize_fractional({}, zeros, grid, 0.1).gain, 0);
 }
 
 TEST_P(OfSize, FineLevelsKeepTheFit) {
@@ -154,7 +154,7 @@ TEST_P(OfSize, FineLevelsKeepTheFit) {
   const std::vector<float> kernel = noise(size * size, 5);
   const FractionalFilter fit = fit_fractional(kernel, size, size, sigmas);
   const FractionalGrid grid{size, size, 256, sigmas};
-  const FractionalLevels levels = quantise_fractional(fit, kernel, grid, 1e-3);
+  const FractionalLevels levels = quantize_fractional(fit, kernel, grid, 1e-3);
   for (int i = 0; i < grid.shape_numbers(); ++i) {
     EXPECT_GE(levels.shape[static_cast<size_t>(i)], 0);
     EXPECT_LT(levels.shape[static_cast<size_t>(i)], grid.places(i));
@@ -179,12 +179,12 @@ TEST(QuantiseFractional, KeepsTheGainInItsBounds) {
   const std::vector<float> kernel = floats(evaluate(FractionalFilter{-3, {1, 1, 0}, {1, 1, 0}}, 3, 3));
   const FractionalFilter fit = fit_fractional(kernel, 3, 3);
   const FractionalGrid grid{3, 3, 32};
-  const int32_t free = quantise_fractional(fit, kernel, grid, 0.25).gain;
+  const int32_t free = quantize_fractional(fit, kernel, grid, 0.25).gain;
   double norm = 0;
   for (float k : kernel) norm += static_cast<double>(k) * static_cast<double>(k);
   EXPECT_NEAR(free, -std::sqrt(norm) / 0.25, 1);
-  EXPECT_EQ(quantise_fractional(fit, kernel, grid, 0.25, 64, 127).gain, -64);
-  EXPECT_EQ(quantise_fractional(fit, kernel, grid, 0.25, 4, 7).gain, -7);
+  EXPECT_EQ(quantize_fractional(fit, kernel, grid, 0.25, 64, 127).gain, -64);
+  EXPECT_EQ(quantize_fractional(fit, kernel, grid, 0.25, 4, 7).gain, -7);
 }
 
 TEST(FractionalFilter, FitsKernelsThatAreNotSquare) {
@@ -193,7 +193,7 @@ TEST(FractionalFilter, FitsKernelsThatAreNotSquare) {
   const FractionalFilter fit = fit_fractional(kernel, 3, 6);
   EXPECT_LT(unexplained(kernel, evaluate(fit, 3, 6)), 1e-6);
   const FractionalGrid grid{3, 6, 128};
-  EXPECT_LT(unexplained(kernel, evaluate(quantise_fractional(fit, kernel, grid, 1e-3), grid, 1e-3)), 1e-3);
+  EXPECT_LT(unexplained(kernel, evaluate(quantize_fractional(fit, kernel, grid, 1e-3), grid, 1e-3)), 1e-3);
 }
 
 TEST(BestRankOne, IsExactForProducts) {

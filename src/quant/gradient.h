@@ -17,7 +17,7 @@ namespace tercel {
 class Gradient {
  public:
   /// `values`: names of f32 values that are no constants. Extents of the input that are not fixed count as 1, and
-  /// quantised activations are clipped ones (straight_through.h).
+  /// quantized activations are clipped ones (straight_through.h).
   /// Throws Error(unsupported) naming the node on the way from a value to the first output whose operator has no rule,
   /// and Error(bad_input) naming a value that is not there.
   Gradient(const Model& model, const std::vector<std::string>& values, const SessionOptions& options = {});

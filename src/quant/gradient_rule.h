@@ -12,7 +12,7 @@
 
 namespace tercel {
 
-/// Memory that rules share: aligned, uninitialised, reused from node to node.
+/// Memory that rules share: aligned, uninitialized, reused from node to node.
 class Workspace {
  public:
   float* floats(size_t slot, int64_t count);

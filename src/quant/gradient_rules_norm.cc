@@ -1,4 +1,4 @@
-// Derivatives of normalisations, softmax and sums along axes.
+// Derivatives of normalizations, softmax and sums along axes.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -38,7 +38,7 @@ void softmax(RuleContext& c) {
 /// y = scale * u + bias with u = (x - mean) / deviation over `size` elements:
 /// dx = (s - mean(s) - u mean(s u)) / deviation with s = scale * dy (Ba, Kiros, Hinton 2016, differentiated).
 template <typename Scale>
-void add_normalised(const float* x, const float* gradient, int64_t size, double epsilon, Scale&& scale, float* into) {
+void add_normalized(const float* x, const float* gradient, int64_t size, double epsilon, Scale&& scale, float* into) {
   const auto n = static_cast<double>(size);
   double mean = 0, variance = 0;
   for (int64_t i = 0; i < size; ++i) mean += static_cast<double>(x[i]);
@@ -70,15 +70,15 @@ void layer_norm(RuleContext& c) {
   const Dims& dims = c.dims(0);
   const auto axis =
       static_cast<size_t>(normalize_axis(c.node.attrs.get_int("axis"), static_cast<int64_t>(dims.size())));
-  const std::span<const int64_t> normalised = std::span(dims).subspan(axis);
-  const int64_t size = count_elements(normalised);
+  const std::span<const int64_t> normalized = std::span(dims).subspan(axis);
+  const int64_t size = count_elements(normalized);
   const int64_t slices = count_elements(std::span(dims).first(axis));
   std::vector<float> scale(static_cast<size_t>(size));
-  walk(normalised, std::array{broadcast_strides(c.dims(1), normalised)},
+  walk(normalized, std::array{broadcast_strides(c.dims(1), normalized)},
        [&](int64_t i, const auto& at) { scale[static_cast<size_t>(i)] = c.operands[1][at[0]]; });
   parallel_for(slices, std::max<int64_t>(1, 4096 / std::max<int64_t>(size, 1)), [&](int64_t begin, int64_t end) {
     for (int64_t s = begin; s < end; ++s)
-      add_normalised(
+      add_normalized(
           c.operands[0] + s * size, c.gradients[0] + s * size, size, epsilon_of(c),
           [&](int64_t i) { return scale[static_cast<size_t>(i)]; }, c.into[0] + s * size);
   });
@@ -90,7 +90,7 @@ void group_norm_of(RuleContext& c, int64_t groups) {
   const int64_t run = channels.extent / groups * channels.inner;
   parallel_for(channels.outer * groups, 1, [&](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g)
-      add_normalised(
+      add_normalized(
           c.operands[0] + g * run, c.gradients[0] + g * run, run, epsilon_of(c),
           [&](int64_t i) { return c.operands[1][(g * run + i) / channels.inner % channels.extent]; },
           c.into[0] + g * run);

@@ -234,8 +234,8 @@ TEST(GradientOfFunctions, FollowTheirSlopes) {
 TEST(GradientOfNormalisations, FollowTheirStatistics) {
   for (int64_t axis : {-1, 1}) {
     Net net({2, 3, 5});
-    const Ints normalised = axis == 1 ? Ints{3, 5} : Ints{5};
-    net.check(net.node("LayerNormalization", {net.x(), net.floats(normalised), net.floats(normalised)},
+    const Ints normalized = axis == 1 ? Ints{3, 5} : Ints{5};
+    net.check(net.node("LayerNormalization", {net.x(), net.floats(normalized), net.floats(normalized)},
                        {{"axis", axis}, {"epsilon", 1e-3f}}));
   }
   for (int64_t axis : {-1, 1, 0})
@@ -377,7 +377,7 @@ TEST(Gradient, NamesTheNodeWithoutARule) {
   EXPECT_THAT(message(build("Pow", {exponent}, std::move(graph)), "x"), testing::HasSubstr("operand 1"));
 }
 
-/// x -> quantised and back -> y: the gradient is that of a clip, though rounding has none.
+/// x -> quantized and back -> y: the gradient is that of a clip, though rounding has none.
 TEST(Gradient, PassesStraightThroughQuantisedActivations) {
   Graph graph;
   Value* x = graph.add_input("x", {DType::f32, true, {1, 4}});

@@ -12,12 +12,12 @@ bool is_scalar(const Value* value) {
 /// DequantizeLinear right behind a QuantizeLinear of the same scalars, of 8 bits.
 bool undoes(const Node& node) {
   if (!node.is("DequantizeLinear") || node.input(0)->producer == nullptr) return false;
-  const Node& quantise = *node.input(0)->producer;
+  const Node& quantize = *node.input(0)->producer;
   const DType integers = node.input(0)->type.dtype;
-  if (!quantise.is("QuantizeLinear") || (integers != DType::i8 && integers != DType::u8)) return false;
-  if (quantise.input(0)->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32) return false;
+  if (!quantize.is("QuantizeLinear") || (integers != DType::i8 && integers != DType::u8)) return false;
+  if (quantize.input(0)->type.dtype != DType::f32 || node.output()->type.dtype != DType::f32) return false;
   for (size_t i : {1u, 2u}) {
-    const Value *a = quantise.input(i), *b = node.input(i);
+    const Value *a = quantize.input(i), *b = node.input(i);
     if (a == nullptr && b == nullptr && i == 2) continue;
     if (!is_scalar(a) || !is_scalar(b) || !(a->constant.to_doubles() == b->constant.to_doubles())) return false;
   }

@@ -11,7 +11,7 @@ namespace tercel {
 /// Bytes for one cache line and for one AVX-512 register; every buffer starts on such a boundary.
 inline constexpr size_t kAlignment = 64;
 
-/// Owned, aligned, uninitialised bytes. Throws Error(limit) where the system has no more.
+/// Owned, aligned, uninitialized bytes. Throws Error(limit) where the system has no more.
 class Buffer {
  public:
   Buffer() = default;

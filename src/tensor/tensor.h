@@ -23,7 +23,7 @@ class Tensor {
   Tensor& operator=(Tensor other) noexcept;
   ~Tensor() = default;
 
-  /// Uninitialised elements.
+  /// Uninitialized elements.
   Tensor(DType dtype, Dims dims);
 
   /// Elements at `data`, which `owner` keeps alive. Any alignment. `mapped`: they lie in a mapped file.

@@ -296,7 +296,7 @@ std::string CompressJob::file_of(const Coded& coded) const {
     const Part& part = compressor_.parts()[i];
     if (coded.parts[i] == nullptr || coded.parts[i]->as_is) continue;
     codings[part.name] = pack::CodedMatrix{
-        std::shared_ptr<const codec::QuantisedMatrix>(coded.parts[i], &coded.parts[i]->matrix), part.transposed};
+        std::shared_ptr<const codec::QuantizedMatrix>(coded.parts[i], &coded.parts[i]->matrix), part.transposed};
   }
   size_t at = 0;
   for (size_t v = 0; v < coded.vectors.steps.size(); ++v) {

@@ -70,7 +70,7 @@ double deviation_of(const std::vector<float>& values) {
 }
 
 /// Whether weights of this deviation have squares and steps at any strength. Those that are all zero need none.
-bool can_quantise(double deviation) { return deviation > kLeastDeviation && deviation < 1 / kLeastDeviation; }
+bool can_quantize(double deviation) { return deviation > kLeastDeviation && deviation < 1 / kLeastDeviation; }
 
 /// Whether steps that suit values of this deviation can be told, at any strength: others stay as they are.
 bool can_step(double deviation) {
@@ -133,7 +133,7 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
     const double deviation = deviation_of(elements);
     if (is_vector(value->constant.dims())) {
       if (can_step(deviation)) vectors_.push_back(value->name);
-    } else if (can_quantise(deviation)) {
+    } else if (can_quantize(deviation)) {
       parts_.push_back(describe(*value, sites, shared));
       const Tensor& given = model.impl().graph.find_value(value->name)->constant;
       as_is_bytes_.push_back(pack::lossless_bytes(given, codec::file_options(profile_)));
@@ -156,7 +156,7 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
   for (const Part& part : parts_) {
     const auto m = moments_.find(part.name);
     if (part.kind == Part::Kind::linear && m != moments_.end())
-      curvature_.push_back(factorise(m->second, !part.bias.empty(), kDamping));
+      curvature_.push_back(factorize(m->second, !part.bias.empty(), kDamping));
     else curvature_.push_back(flat_curvature(1, part.columns));
     if (m != moments_.end()) m->second.groups.clear();
   }
@@ -266,8 +266,8 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
                                                  const std::vector<float>& weights) const {
   const Part& part = parts_[i];
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
-  QuantiseResult result =
-      quantise(weights, part.rows, part.columns, part.kernel_height, part.kernel_width, curvature_[i],
+  QuantizeResult result =
+      quantize(weights, part.rows, part.columns, part.kernel_height, part.kernel_width, curvature_[i],
                {settings.step, settings.lambda, settings.own_steps, part.basis, trellis_});
   auto coded = std::make_shared<CodedPart>();
   if (!part.bias.empty()) coded->mean_error = mean_error(weights, result.matrix, curvature_[i]);
@@ -349,7 +349,7 @@ Model Compressor::with(const Coded& coded) const {
   };
   for (size_t i = 0; i < coded.parts.size(); ++i) {
     if (coded.parts[i] == nullptr || coded.parts[i]->as_is) continue;
-    const std::vector<float> rows = dequantise(coded.parts[i]->matrix);
+    const std::vector<float> rows = dequantize(coded.parts[i]->matrix);
     put(parts_[i].name, parts_[i].transposed ? transposed(rows, parts_[i].rows, parts_[i].columns) : rows);
   }
   size_t at = 0;

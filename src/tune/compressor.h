@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "codec/quantised_matrix.h"
+#include "codec/quantized_matrix.h"
 #include "quant/curvature.h"
 #include "quant/linear_site.h"
 #include "quant/observe.h"
-#include "quant/quantise.h"
+#include "quant/quantize.h"
 
 namespace tercel {
 
@@ -53,7 +53,7 @@ struct Settings {
 
 /// A part made of levels.
 struct CodedPart {
-  codec::QuantisedMatrix matrix;
+  codec::QuantizedMatrix matrix;
   std::vector<float> mean_error;  ///< for the bias, one a row; empty: none
   double distortion = 0;
   int64_t bytes = 0;   ///< exact, in the profile asked for
@@ -76,7 +76,7 @@ struct Coded {
 class Compressor {
  public:
   /// `inputs` (of f32) are for calibration; without any, errors of weights all count the same. `trellis`: as in
-  /// QuantiseOptions. `temperature`, `seed`: as in MomentOptions. Measured is the network as widened() gives it;
+  /// QuantizeOptions. `temperature`, `seed`: as in MomentOptions. Measured is the network as widened() gives it;
   /// weights are rounded to the type they were given in.
   Compressor(Model model, std::vector<Array> inputs, codec::Profile profile, int threads, const Progress& progress,
              double temperature = MomentOptions().temperature, bool trellis = false,

@@ -4,8 +4,8 @@
 
 namespace tercel::codec {
 
-template <size_t kQuantisers>
-LevelContexts<kQuantisers>::LevelContexts() {
+template <size_t kQuantizers>
+LevelContexts<kQuantizers>::LevelContexts() {
   for (int k = 0; k < kMagnitudes; ++k) {
     const LaplaceStart& start = laplace_start(k);
     MagnitudeContexts& group = groups[0][static_cast<size_t>(k)];

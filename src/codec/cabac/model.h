@@ -18,11 +18,11 @@ struct MagnitudeContexts {
   std::array<BinContext, 2> low;
 };
 
-/// All of them, before the first level as for Laplace distributions of the classes' means. Each quantiser of a trellis
+/// All of them, before the first level as for Laplace distributions of the classes' means. Each quantizer of a trellis
 /// has magnitudes of its own: the bin around zero is half as wide in one of them.
-template <size_t kQuantisers>
+template <size_t kQuantizers>
 struct LevelContexts {
-  std::array<std::array<MagnitudeContexts, kMagnitudes>, kQuantisers> groups;
+  std::array<std::array<MagnitudeContexts, kMagnitudes>, kQuantizers> groups;
   std::array<BinContext, kSureties> sign;
   std::array<BinContext, kMaxPrefix> prefix;
 
@@ -31,10 +31,10 @@ struct LevelContexts {
 
 /// The contexts of one level, as visit_level asks for them. Whether the sign came as guessed tells more of the
 /// magnitude.
-template <size_t kQuantisers>
+template <size_t kQuantizers>
 class LevelPlace {
  public:
-  LevelPlace(LevelContexts<kQuantisers>& contexts, const Expected& expected)
+  LevelPlace(LevelContexts<kQuantizers>& contexts, const Expected& expected)
       : contexts_(contexts), expected_(expected), above_(expected.magnitude) {}
 
   int low_bits() const { return low_bits_of(expected_.magnitude); }
@@ -55,11 +55,11 @@ class LevelPlace {
                                                        {0, 0, 0, 0, 0, 1, 1, 1, 1, 2}};
 
   MagnitudeContexts& group(int magnitude) {
-    const size_t quantiser = kQuantisers == 1 ? 0 : static_cast<size_t>(expected_.quantiser);
-    return contexts_.groups[quantiser][static_cast<size_t>(magnitude)];
+    const size_t quantizer = kQuantizers == 1 ? 0 : static_cast<size_t>(expected_.quantizer);
+    return contexts_.groups[quantizer][static_cast<size_t>(magnitude)];
   }
 
-  LevelContexts<kQuantisers>& contexts_;
+  LevelContexts<kQuantizers>& contexts_;
   Expected expected_;
   int above_;
 };

@@ -174,7 +174,7 @@ void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& ch
     const auto visit = [&](size_t i, auto* row, int64_t c) __attribute__((always_inline)) {
       Neighbourhood& neighbourhood = neighbourhoods[i];
       Expected expected = neighbourhood.template expect<kernel.value, classes.value>(row, c);
-      if constexpr (kTrellis) expected.quantiser = trellis[i].quantiser();
+      if constexpr (kTrellis) expected.quantizer = trellis[i].quantizer();
       const int32_t level = code(i, expected, row[c]);
       put(row[c], level);
       if constexpr (kTrellis) trellis[i].pass(level);

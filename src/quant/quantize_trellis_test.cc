@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "quant/decide.h"
-#include "quant/quantise.h"
+#include "quant/quantize.h"
 
 namespace tercel {
 namespace {
@@ -34,10 +34,10 @@ Curvature related(int64_t first, int64_t second) {
     moments.groups[0].push_back(block);
     at += n;
   }
-  return factorise(moments, false);
+  return factorize(moments, false);
 }
 
-/// The cost of a row's levels as the quantiser counts it, by the model as it stands.
+/// The cost of a row's levels as the quantizer counts it, by the model as it stands.
 double cost_of(const RowTask& task, const codec::RateModel& rate, const std::vector<int32_t>& levels) {
   std::vector<double> error;
   codec::RateModel::Path path = rate.path();
@@ -48,10 +48,10 @@ double cost_of(const RowTask& task, const codec::RateModel& rate, const std::vec
       const auto c = static_cast<size_t>(block.first + j);
       const auto step = static_cast<double>(task.row_step(0) * task.column_scale[c]);
       codec::Expected expected = rate.expect(path, levels.data());
-      expected.quantiser = trellis.quantiser();
+      expected.quantizer = trellis.quantizer();
       cost += task.bit * static_cast<double>(rate.bits(expected, levels[c]));
       error.push_back(static_cast<double>(task.weights[c]) -
-                      static_cast<double>(codec::in_steps(levels[c], trellis.quantiser())) * step);
+                      static_cast<double>(codec::in_steps(levels[c], trellis.quantizer())) * step);
       double carried = error.back();
       for (int64_t i = 0; i < j; ++i)
         carried += static_cast<double>(block.carry[static_cast<size_t>(j * block.columns + i)]) *
@@ -72,7 +72,7 @@ TEST(QuantiseByTrellis, NearTheBestOfAllRows) {
   double sum = 0, least_sum = 0, plain_sum = 0;
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const std::vector<float> w = normal(kColumns, 100 + seed);
-    codec::QuantisedMatrix matrix{1, kColumns, 1, 1, 0.8f};
+    codec::QuantizedMatrix matrix{1, kColumns, 1, 1, 0.8f};
     matrix.trellis = true;
     const RowTask task{matrix, curvature, w, 0.1, std::vector<float>(kColumns, 1.0f)};
     const codec::RateModel rate({1, kColumns, 1, 1, {}, true});
@@ -105,7 +105,7 @@ TEST(QuantiseByTrellis, TheBestRowWhereNothingIsCarried) {
   const Curvature curvature = flat_curvature(1, kColumns);
   for (uint64_t seed = 0; seed < 10; ++seed) {
     const std::vector<float> w = normal(kColumns, seed);
-    codec::QuantisedMatrix matrix{1, kColumns, 1, 1, 1.0f};
+    codec::QuantizedMatrix matrix{1, kColumns, 1, 1, 1.0f};
     matrix.trellis = true;
     const RowTask task{matrix, curvature, w, 0, std::vector<float>(kColumns, 1.0f)};
     codec::RateModel rate({1, kColumns, 1, 1, {}, true});
@@ -117,7 +117,7 @@ TEST(QuantiseByTrellis, TheBestRowWhereNothingIsCarried) {
       double error = 0;
       for (int c = 0; c < kColumns; ++c) {
         const int32_t level = (i >> 3 * c & 7) - 4;
-        const float off = w[static_cast<size_t>(c)] - codec::in_steps(level, trellis.quantiser());
+        const float off = w[static_cast<size_t>(c)] - codec::in_steps(level, trellis.quantizer());
         error += static_cast<double>(off) * static_cast<double>(off);
         trellis.pass(level);
       }
@@ -127,19 +127,19 @@ TEST(QuantiseByTrellis, TheBestRowWhereNothingIsCarried) {
   }
 }
 
-/// Rows of many windows: less error and no more bits than one quantiser of the same step.
+/// Rows of many windows: less error and no more bits than one quantizer of the same step.
 TEST(QuantiseByTrellis, PacksWeightsMoreDensely) {
   constexpr int64_t kRows = 40, kColumns = 700;
   const Curvature curvature = flat_curvature(1, kColumns);
   const std::vector<float> w = normal(kRows * kColumns, 5);
-  QuantiseOptions options;
+  QuantizeOptions options;
   options.step = 0.5f;
-  const QuantiseResult plain = quantise(w, kRows, kColumns, 1, 1, curvature, options);
+  const QuantizeResult plain = quantize(w, kRows, kColumns, 1, 1, curvature, options);
   options.trellis = true;
-  const QuantiseResult dense = quantise(w, kRows, kColumns, 1, 1, curvature, options);
+  const QuantizeResult dense = quantize(w, kRows, kColumns, 1, 1, curvature, options);
   EXPECT_TRUE(dense.matrix.trellis);
   EXPECT_LT(dense.distortion + 0.15 * 0.25 * dense.bits, 0.97 * (plain.distortion + 0.15 * 0.25 * plain.bits));
-  const std::vector<float> back = codec::dequantise(dense.matrix);
+  const std::vector<float> back = codec::dequantize(dense.matrix);
   double error = 0;
   for (size_t i = 0; i < w.size(); ++i) error += static_cast<double>((w[i] - back[i]) * (w[i] - back[i]));
   EXPECT_NEAR(error / dense.distortion, 1, 1e-4);
@@ -152,12 +152,12 @@ TEST(QuantiseByTrellis, TheAnswerDoesNotDependOnThreads) {
   constexpr int64_t kRows = 700, kColumns = 200;  // several pieces
   const Curvature curvature = related(90, 110);
   const std::vector<float> w = normal(kRows * kColumns, 2);
-  QuantiseOptions options;
+  QuantizeOptions options;
   options.step = 0.4f;
   options.trellis = true;
   const auto run = [&](int threads) {
     const ThreadScope scope(threads);
-    return quantise(w, kRows, kColumns, 1, 1, curvature, options).matrix.levels;
+    return quantize(w, kRows, kColumns, 1, 1, curvature, options).matrix.levels;
   };
   EXPECT_EQ(run(1), run(2));
 }

@@ -1,4 +1,4 @@
-// A matrix of weights as levels and steps: what quantisers make, files hold and engines read.
+// A matrix of weights as levels and steps: what quantizers make, files hold and engines read.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct Coefficient {
 /// A matrix as steps and levels: level(r, c) * step * class_scale(row_class[r] + column_class[c]) is weight (r, c).
 /// With a basis it is a coefficient of one of the row's kernels, and the class of its step is added. With a trellis the
 /// level's place in its row says what it stands for (in_steps).
-struct QuantisedMatrix {
+struct QuantizedMatrix {
   int64_t rows = 0, columns = 0;
   int64_t kernel_height = 1, kernel_width = 1;
   float step = 0;
@@ -45,12 +45,12 @@ uint8_t step_code(float step);
 /// What the coder is told of a matrix. Where rows differ in scale, rows follow each other in one long row, whose
 /// columns carry both classes. With a basis, magnitudes of coefficients are added, and kernels are columns like any
 /// others. `classes` keeps what the shape points to.
-MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& classes);
+MatrixShape coding_shape(const QuantizedMatrix& matrix, std::vector<uint8_t>& classes);
 
 /// Levels times steps, row-major: coefficients where the matrix has a basis, else weights.
-std::vector<float> scaled_levels(const QuantisedMatrix& matrix);
+std::vector<float> scaled_levels(const QuantizedMatrix& matrix);
 
-/// Row-major weights of a quantised matrix.
-std::vector<float> dequantise(const QuantisedMatrix& matrix);
+/// Row-major weights of a quantized matrix.
+std::vector<float> dequantize(const QuantizedMatrix& matrix);
 
 }  // namespace tercel::codec

@@ -1,4 +1,4 @@
-#include "quant/quantise.h"
+#include "quant/quantize.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,9 +43,9 @@ Moments related_moments(int64_t n, uint64_t seed, std::vector<std::vector<float>
 }
 
 /// Mean over samples of the squared error of all outputs, after the bias has taken up the mean.
-double output_error(const std::vector<float>& w, const codec::QuantisedMatrix& q, const Curvature& curvature,
+double output_error(const std::vector<float>& w, const codec::QuantizedMatrix& q, const Curvature& curvature,
                     const std::vector<std::vector<float>>& samples) {
-  const std::vector<float> v = codec::dequantise(q), change = mean_error(w, q, curvature);
+  const std::vector<float> v = codec::dequantize(q), change = mean_error(w, q, curvature);
   double sum = 0;
   for (const auto& x : samples)
     for (int64_t r = 0; r < q.rows; ++r) {
@@ -59,29 +59,29 @@ double output_error(const std::vector<float>& w, const codec::QuantisedMatrix& q
   return sum / static_cast<double>(samples.size());
 }
 
-TEST(Quantise, DistortionIsTheErrorAtTheOutput) {
+TEST(Quantize, DistortionIsTheErrorAtTheOutput) {
   constexpr int64_t kRows = 20, kColumns = 40;
   std::vector<std::vector<float>> samples;
   const Moments moments = related_moments(kColumns, 1, &samples);
-  const Curvature curvature = factorise(moments, true, 1e-9);
+  const Curvature curvature = factorize(moments, true, 1e-9);
   const std::vector<float> w = normal(kRows * kColumns, 2);
-  const auto result = quantise(w, kRows, kColumns, 1, 1, curvature, {0.3f});
+  const auto result = quantize(w, kRows, kColumns, 1, 1, curvature, {0.3f});
   const double error = output_error(w, result.matrix, curvature, samples);
   EXPECT_NEAR(result.distortion / error, 1, 0.02);
 }
 
-TEST(Quantise, MomentsBuyBitsAtTheSameError) {
+TEST(Quantize, MomentsBuyBitsAtTheSameError) {
   constexpr int64_t kRows = 300, kColumns = 40;
   std::vector<std::vector<float>> samples;
-  const Curvature curvature = factorise(related_moments(kColumns, 1, &samples), true);
+  const Curvature curvature = factorize(related_moments(kColumns, 1, &samples), true);
   const std::vector<float> w = normal(kRows * kColumns, 2);
-  const auto plain = quantise(w, kRows, kColumns, 1, 1, flat_curvature(1, kColumns), {0.2f});
+  const auto plain = quantize(w, kRows, kColumns, 1, 1, flat_curvature(1, kColumns), {0.2f});
   const double budget = output_error(w, plain.matrix, curvature, samples);
   // The coarsest step whose error at the output is no larger.
   float step = 0.01f;
-  QuantiseResult informed;
+  QuantizeResult informed;
   for (; step < 10; step *= 1.1f) {
-    auto tried = quantise(w, kRows, kColumns, 1, 1, curvature, {step});
+    auto tried = quantize(w, kRows, kColumns, 1, 1, curvature, {step});
     if (output_error(w, tried.matrix, curvature, samples) > budget) break;
     informed = std::move(tried);
   }
@@ -89,28 +89,28 @@ TEST(Quantise, MomentsBuyBitsAtTheSameError) {
   EXPECT_FALSE(informed.matrix.column_class.empty());
 }
 
-TEST(Quantise, TheAnswerDoesNotDependOnThreads) {
+TEST(Quantize, TheAnswerDoesNotDependOnThreads) {
   constexpr int64_t kRows = 700, kColumns = 300;  // several pieces
-  const Curvature curvature = factorise(related_moments(kColumns, 5), true);
+  const Curvature curvature = factorize(related_moments(kColumns, 5), true);
   const std::vector<float> w = normal(kRows * kColumns, 2);
   const auto run = [&](int threads) {
     const ThreadScope scope(threads);
-    return quantise(w, kRows, kColumns, 1, 1, curvature, {0.4f}).matrix.levels;
+    return quantize(w, kRows, kColumns, 1, 1, curvature, {0.4f}).matrix.levels;
   };
   EXPECT_EQ(run(1), run(2));
 }
 
-TEST(Quantise, ABitThatCostsMoreIsSpentLess) {
+TEST(Quantize, ABitThatCostsMoreIsSpentLess) {
   const std::vector<float> w = normal(64 * 64, 3);
   double before = 1e9;
   for (float lambda : {0.0f, 0.1f, 0.3f, 1.0f}) {
-    const auto result = quantise(w, 64, 64, 1, 1, flat_curvature(1, 64), {0.5f, lambda});
+    const auto result = quantize(w, 64, 64, 1, 1, flat_curvature(1, 64), {0.5f, lambda});
     EXPECT_LT(result.bits, before);
     before = result.bits;
   }
 }
 
-TEST(Quantise, GroupsHaveStepsOfTheirOwn) {
+TEST(Quantize, GroupsHaveStepsOfTheirOwn) {
   // A depthwise convolution whose second half of channels sees inputs a hundred times larger.
   Moments moments;
   for (int g = 0; g < 8; ++g) {
@@ -121,7 +121,7 @@ TEST(Quantise, GroupsHaveStepsOfTheirOwn) {
     moments.weight.push_back(1);
   }
   const std::vector<float> w = normal(8 * 9, 4);
-  const auto result = quantise(w, 8, 9, 3, 3, factorise(moments, false), {0.01f});
+  const auto result = quantize(w, 8, 9, 3, 3, factorize(moments, false), {0.01f});
   ASSERT_EQ(result.matrix.row_class.size(), 8u);
   EXPECT_EQ(result.matrix.row_class[7], 0);
   EXPECT_EQ(result.matrix.row_class[0], 13);  // half octaves in a factor of 100
@@ -134,10 +134,10 @@ TEST(Quantise, GroupsHaveStepsOfTheirOwn) {
   EXPECT_EQ(levels, result.matrix.levels);
 }
 
-TEST(Quantise, ALayerThatSeesNothingCostsNothingMuch) {
+TEST(Quantize, ALayerThatSeesNothingCostsNothingMuch) {
   Moments moments{{1.0}, {{{0, 5, std::vector<float>(5), std::vector<float>(25)}}}, {}};
   const std::vector<float> w = normal(5 * 5, 4);
-  EXPECT_EQ(quantise(w, 5, 5, 1, 1, factorise(moments, true), {0.1f}).matrix.levels.size(), 25u);
+  EXPECT_EQ(quantize(w, 5, 5, 1, 1, factorize(moments, true), {0.1f}).matrix.levels.size(), 25u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "codec/quantised_matrix.h"
+#include "codec/quantized_matrix.h"
 
 #include <algorithm>
 #include <cmath>
@@ -27,13 +27,13 @@ uint8_t step_code(float step) {
   return static_cast<uint8_t>(std::lrintf(std::clamp(code, 0.0f, 255.0f)));
 }
 
-int QuantisedMatrix::step_class(int64_t row, int64_t column) const {
+int QuantizedMatrix::step_class(int64_t row, int64_t column) const {
   return (row_class.empty() ? 0 : row_class[static_cast<size_t>(row)]) +
          (column_class.empty() ? 0 : column_class[static_cast<size_t>(column)]) +
          (basis == nullptr ? 0 : coefficients[static_cast<size_t>(column % basis->size)].step);
 }
 
-MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& classes) {
+MatrixShape coding_shape(const QuantizedMatrix& matrix, std::vector<uint8_t>& classes) {
   MatrixShape shape{matrix.rows,         matrix.columns,      matrix.kernel_height,
                     matrix.kernel_width, matrix.column_class, matrix.trellis};
   if (matrix.basis != nullptr) shape.kernel_height = shape.kernel_width = 1;  // coefficients are no neighbours
@@ -54,21 +54,21 @@ MatrixShape coding_shape(const QuantisedMatrix& matrix, std::vector<uint8_t>& cl
   return shape;
 }
 
-std::vector<float> scaled_levels(const QuantisedMatrix& matrix) {
+std::vector<float> scaled_levels(const QuantizedMatrix& matrix) {
   std::vector<float> scaled(matrix.levels.size());
   for (int64_t r = 0; r < matrix.rows; ++r) {
     TrellisState trellis;
     for (int64_t c = 0; c < matrix.columns; ++c) {
       const auto i = static_cast<size_t>(r * matrix.columns + c);
-      const int quantiser = matrix.trellis ? trellis.quantiser() : 0;
-      scaled[i] = in_steps(matrix.levels[i], quantiser) * (matrix.step * class_scale(matrix.step_class(r, c)));
+      const int quantizer = matrix.trellis ? trellis.quantizer() : 0;
+      scaled[i] = in_steps(matrix.levels[i], quantizer) * (matrix.step * class_scale(matrix.step_class(r, c)));
       trellis.pass(matrix.levels[i]);
     }
   }
   return scaled;
 }
 
-std::vector<float> dequantise(const QuantisedMatrix& matrix) {
+std::vector<float> dequantize(const QuantizedMatrix& matrix) {
   std::vector<float> weights = scaled_levels(matrix);
   if (matrix.basis != nullptr) to_weights(*matrix.basis, weights);
   return weights;

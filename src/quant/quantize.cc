@@ -1,4 +1,4 @@
-#include "quant/quantise.h"
+#include "quant/quantize.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,11 +12,11 @@ namespace tercel {
 namespace {
 
 using codec::class_scale;
-using codec::QuantisedMatrix;
+using codec::QuantizedMatrix;
 
 constexpr int64_t kPieceWeights = int64_t{1} << 16;
 constexpr int kClasses = codec::kColumnClasses;
-constexpr double kTrellisError = 0.8;  // of that of one quantiser with the same step, and so the slope of its bits
+constexpr double kTrellisError = 0.8;  // of that of one quantizer with the same step, and so the slope of its bits
 
 /// Half-octave classes of steps proportional to weight^-1/2: the step at which an error costs the same in every column.
 /// The finest class belongs to the heaviest columns but for a few outliers.
@@ -115,12 +115,12 @@ double mean_log2_weight(const Curvature& curvature) {
   return sum / static_cast<double>(curvature.groups.size());
 }
 
-QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
-                        int64_t kernel_width, const Curvature& curvature, const QuantiseOptions& options) {
+QuantizeResult quantize(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
+                        int64_t kernel_width, const Curvature& curvature, const QuantizeOptions& options) {
   TERCEL_CHECK(static_cast<int64_t>(weights.size()) == rows * columns && options.step > 0);
   codec::check_trellis(options.trellis);
-  QuantiseResult result;
-  QuantisedMatrix& matrix = result.matrix;
+  QuantizeResult result;
+  QuantizedMatrix& matrix = result.matrix;
   matrix.rows = rows;
   matrix.columns = columns;
   matrix.kernel_height = kernel_height;
@@ -165,7 +165,7 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
     for (int64_t c = 0; c < columns; ++c) {
       const auto i = static_cast<size_t>(r * columns + c);
       const float x = weights[i] / (row_step * task.column_scale[static_cast<size_t>(c)]);
-      matrix.levels[i] = nearest_level(x, matrix.trellis ? trellis.quantiser() : 0);
+      matrix.levels[i] = nearest_level(x, matrix.trellis ? trellis.quantizer() : 0);
       trellis.pass(matrix.levels[i]);
     }
   }
@@ -187,17 +187,17 @@ QuantiseResult quantise(std::span<const float> weights, int64_t rows, int64_t co
   return result;
 }
 
-std::vector<float> mean_error(std::span<const float> weights, const QuantisedMatrix& matrix,
+std::vector<float> mean_error(std::span<const float> weights, const QuantizedMatrix& matrix,
                               const Curvature& curvature) {
   std::vector<float> change(static_cast<size_t>(matrix.rows));
   if (!curvature.measured()) return change;
-  const std::vector<float> quantised = codec::scaled_levels(matrix);
+  const std::vector<float> quantized = codec::scaled_levels(matrix);
   for (int64_t r = 0; r < matrix.rows; ++r) {
     const auto group = static_cast<size_t>(r * static_cast<int64_t>(curvature.mean.size()) / matrix.rows);
     double sum = 0;
     for (int64_t c = 0; c < matrix.columns; ++c) {
       const auto i = static_cast<size_t>(r * matrix.columns + c);
-      sum += static_cast<double>(weights[i] - quantised[i]) *
+      sum += static_cast<double>(weights[i] - quantized[i]) *
              static_cast<double>(curvature.mean[group][static_cast<size_t>(c)]);
     }
     change[static_cast<size_t>(r)] = static_cast<float>(sum);
