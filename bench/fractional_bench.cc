@@ -120,7 +120,7 @@ std::vector<Layer> layers_of(const std::string& path, Sigmas sigmas, int64_t mos
 std::vector<double> bits_of_pieces(const codec::QuantizedMatrix& matrix, int64_t per) {
   std::vector<uint8_t> classes;
   const codec::MatrixShape shape = codec::coding_shape(matrix, classes);
-  codec::RateModel rate(shape, codec::fit_start(matrix.levels, shape));
+  codec::RateModel rate(shape, codec::fit_context_init(matrix.levels, shape));
   std::vector<double> bits(matrix.levels.size() / static_cast<size_t>(per));
   for (size_t i = 0; i < matrix.levels.size(); ++i) {
     bits[i / static_cast<size_t>(per)] += static_cast<double>(rate.bits(matrix.levels[i]));

@@ -131,7 +131,7 @@ double square_of(const Rows& matrix) { return matrix.cast<double>().squaredNorm(
 Rows bits_of(const codec::QuantizedMatrix& matrix) {
   std::vector<uint8_t> classes;
   const codec::MatrixShape shape = codec::coding_shape(matrix, classes);
-  codec::RateModel rate(shape, codec::fit_start(matrix.levels, shape));
+  codec::RateModel rate(shape, codec::fit_context_init(matrix.levels, shape));
   std::vector<float> bits;
   for (int32_t level : matrix.levels) {
     bits.push_back(rate.bits(level));

@@ -1,7 +1,8 @@
-// Quantized weights <-> bits. The door of this layer.
+// Quantized weights <-> bits. The main header of this layer.
 //
 // A quantized tensor is a matrix of integer levels: rows are output channels, columns inputs x kernel positions. What a
-// level is worth (steps, scales) is known to both sides and never coded here. docs/format.md describes the streams.
+// level is worth (steps, scales) is known to encoder and decoder and never coded here. docs/format.md describes the
+// streams.
 #pragma once
 
 #include <array>
@@ -31,28 +32,30 @@ inline constexpr int64_t kMostLevelsPerByte = 16384;
 /// Column classes are below this.
 inline constexpr int kColumnClasses = 16;
 
-/// What both sides know before the first bit.
+/// What encoder and decoder know before the first bit.
 struct MatrixShape {
   int64_t rows = 0, columns = 0;  ///< scanned row by row
   int64_t kernel_height = 1,
           kernel_width = 1;  ///< consecutive columns that form one kernel; the product divides columns
-  /// Expected magnitude class of each column, in half octaves, from steps that both sides know; empty: all alike.
+  /// Expected magnitude class of each column, in half octaves, from steps that encoder and decoder know; empty: all
+  /// alike.
   std::span<const uint8_t> column_class;
   bool trellis = false;  ///< levels are of dependent quantizers (codec/trellis.h); a row is never cut
 };
 
 struct EncodeOptions {
   Profile profile = Profile::max;
-  /// Weights that are coded on their own: what threads share out and random access costs. Chunks are whole rows where
-  /// a row is shorter, else pieces of one row.
+  /// Weights of one chunk. Chunks are coded independently: threads share them out, and random access decodes whole
+  /// ones. They are whole rows where a row is shorter, else pieces of one row.
   int64_t chunk_weights = 1 << 16;
   int threads = 1;
-  /// A matrix too small for all lanes of `fast` is coded as `balanced` where its tables would cost over 2 % more.
-  bool small_as_balanced = false;
+  /// Of `fast`: a matrix too small for all its lanes is coded with the balanced profile where tables of its own would
+  /// cost over 2 % more.
+  bool small_with_balanced = false;
 };
 
 /// How matrices of a file are coded.
-inline EncodeOptions file_options(Profile profile) { return {.profile = profile, .small_as_balanced = true}; }
+inline EncodeOptions file_options(Profile profile) { return {.profile = profile, .small_with_balanced = true}; }
 
 /// rows x columns levels as one stream: profile, chunk table, CRC-32 per chunk. Throws Error for a shape that
 /// contradicts itself or the number of levels, for levels past kMaxLevel, and for a trellis where this build has none.
@@ -66,7 +69,7 @@ void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::spa
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<int8_t> levels, int threads = 1);
 
 /// The same as floats: dst[r * columns + c] = level * row_scale[r] * column_scale[c]; an empty scale is 1 everywhere.
-/// Of a trellis it is not the level but what it stands for (in_steps).
+/// With a trellis the level is dequantized first (dequantize_level).
 /// As BFloat16: these floats, rounded to nearest even.
 void decode(std::span<const std::byte> bytes, const MatrixShape& shape, std::span<const float> row_scale,
             std::span<const float> column_scale, std::span<float> dst, int threads = 1);
@@ -80,35 +83,36 @@ void check(std::span<const std::byte> bytes, const MatrixShape& shape);
 void decode_rows(std::span<const std::byte> bytes, const MatrixShape& shape, int64_t first, int64_t count,
                  std::span<int32_t> levels, int threads = 1);
 
-/// What the `max` profile's contexts know before the first level; the encoder fits it and the stream carries it.
-struct LevelStart {
+/// Initialization of the contexts of `max` and `balanced`: the encoder fits it and the stream carries it.
+struct ContextInit {
   static constexpr int kUnit = 256, kWeightOne = 32;
   static constexpr uint32_t kMostMean = 1 << 22;
 
   /// Mean magnitude of a column of class 0, in 1/kUnit; 1 to kMostMean.
   uint32_t mean = kUnit;
   /// A level inside a kernel is expected near this sum, in 1/kWeightOne, of its left, upper and upper left neighbour
-  /// and the same place in the kernel before.
+  /// and the same position in the kernel before.
   std::array<int8_t, 4> weights = {24, 20, -14, 0};
 };
 
-/// The start that suits a matrix best.
-LevelStart fit_start(std::span<const int32_t> levels, const MatrixShape& shape);
+/// The initialization that suits a matrix best.
+ContextInit fit_context_init(std::span<const int32_t> levels, const MatrixShape& shape);
 
-/// What a level is expected to be, from those before it.
+/// Prediction of a level from those before it.
 struct Expected {
-  int magnitude = 0;      ///< class
-  int surety = 0;         ///< of the sign
-  bool negative = false;  ///< the sign that is more likely
+  int magnitude = 0;      ///< class of its expected magnitude
+  int confidence = 0;     ///< of the predicted sign; 0: none is predicted
+  bool negative = false;  ///< the predicted sign
   int quantizer = 0;      ///< of a trellis, else 0
 };
 
 /// What the next level of a scan would cost in the `max` profile, in bits, as its contexts stand after the levels
 /// pushed so far (for a whole matrix in one chunk). Rows follow each other; pushing past the last starts again at the
-/// first with what was learnt. A copy costs about 4 kB (8 where builds know a trellis) and 8 bytes per column.
+/// first with the contexts as they have adapted. A copy costs about 4 kB (8 where builds know a trellis) and 8 bytes
+/// per column.
 class RateModel {
  public:
-  explicit RateModel(const MatrixShape& shape, const LevelStart& start = {});
+  explicit RateModel(const MatrixShape& shape, const ContextInit& init = {});
   RateModel(const RateModel&);
   RateModel& operator=(const RateModel&);
   RateModel(RateModel&&) noexcept;
@@ -118,8 +122,8 @@ class RateModel {
   float bits(int32_t level) const;
   void push(int32_t level);
 
-  /// One way for a row to go on past the levels pushed. Its levels move what is expected in the row; what they would
-  /// teach the contexts is left out.
+  /// One continuation of a row past the levels pushed. Its levels update the expected magnitude of the row; the
+  /// contexts do not adapt to them.
   struct Path {
     int64_t column = 0;  ///< of its next level
     uint32_t mean = 0;   ///< of magnitudes, in 1/256

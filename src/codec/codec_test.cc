@@ -111,7 +111,7 @@ TEST(Codec, EveryIsaReadsTheSame) {
     }
 }
 
-TEST(Codec, SmallMatricesOfFilesAreBalancedWhereTablesCost) {
+TEST(Codec, SmallMatricesOfFilesUseTheBalancedProfileWhereTablesCost) {
   const auto format_of = [](const std::string& stream) { return static_cast<Format>(stream[0]); };
   for (int64_t rows : {16, 64, 113, 114}) {
     const MatrixShape shape{rows, 144, 1, 1, {}};
@@ -128,7 +128,7 @@ TEST(Codec, SmallMatricesOfFilesAreBalancedWhereTablesCost) {
   }
 }
 
-TEST(Codec, ATrellisIsRefusedInWordsWhereTheBuildHasNone) {
+TEST(Codec, TrellisMatricesAreAnErrorInBuildsWithoutTrellis) {
   if (kHasTrellis) GTEST_SKIP() << "this build has it";
   const MatrixShape shape{2, 2, 1, 1, {}, true};
   std::vector<int32_t> levels(4);
@@ -166,7 +166,7 @@ std::vector<int32_t> pruned_levels(const MatrixShape& shape, uint64_t seed) {
   return levels;
 }
 
-TEST(Codec, RowsAndKernelsOfZerosAreNotCoded) {
+TEST(Codec, SkipsAllZeroRowsAndKernels) {
   std::vector<uint8_t> classes(20 * 6);
   for (size_t c = 0; c < classes.size(); ++c) classes[c] = static_cast<uint8_t>(c % 5);
   for (Profile profile : kProfiles)
@@ -194,17 +194,17 @@ TEST(Codec, RowsAndKernelsOfZerosAreNotCoded) {
   }
 }
 
-TEST(Codec, ZerosThatAreNotCodedCostNothing) {
+TEST(Codec, AllZeroRowsAndKernelsCostOneFlagEach) {
   const MatrixShape shape{60, 80, 1, 1, {}};
   const auto levels = pruned_levels(shape, 6);
-  std::vector<int32_t> live;
+  std::vector<int32_t> nonzero;
   for (size_t i = 0; i < levels.size(); ++i)
-    if (i / 80 % 3 != 0 && i % 4 != 1) live.push_back(levels[i]);
+    if (i / 80 % 3 != 0 && i % 4 != 1) nonzero.push_back(levels[i]);
   for (Profile profile : kProfiles)
-    EXPECT_LT(encode(levels, shape, {profile}).size(), encode(live, {40, 60, 1, 1, {}}, {profile}).size() + 25);
+    EXPECT_LT(encode(levels, shape, {profile}).size(), encode(nonzero, {40, 60, 1, 1, {}}, {profile}).size() + 25);
 }
 
-TEST(Codec, NoStreamIsShorterThanReadersBelieve) {
+TEST(Codec, NoStreamIsShorterThanReadersAccept) {
   const MatrixShape shape{1024, 2048, 1, 1, {}};
   std::vector<int32_t> levels(1024 * 2048);
   for (int32_t last : {0, 3}) {
@@ -223,7 +223,7 @@ TEST(QuantizedMatrix, ScalesAreRoundedPowersOfTwo) {
     EXPECT_EQ(step_of(static_cast<uint8_t>(code)), static_cast<float>(std::exp2(code / 8.0 - 24))) << code;
 }
 
-TEST(Codec, DamageToWhatIsLiveIsAnError) {
+TEST(Codec, DamageToTheSignificanceMapIsAnError) {
   const MatrixShape shape{12, 18, 3, 3, {}};
   auto levels = laplace_levels(12 * 18, 9, 3);
   for (size_t i = 0; i < levels.size(); ++i)
@@ -313,8 +313,8 @@ TEST(Codec, RowsAlone) {
           decode_rows(bytes_of(stream), shape, first, count, rows);
           EXPECT_TRUE(std::equal(rows.begin(), rows.end(), levels.begin() + first * 11)) << to_string(profile);
         }
-      std::vector<int32_t> room(11 * 2);
-      EXPECT_THROW(decode_rows(bytes_of(stream), shape, 36, 2, room), Error);
+      std::vector<int32_t> buffer(11 * 2);
+      EXPECT_THROW(decode_rows(bytes_of(stream), shape, 36, 2, buffer), Error);
     }
 }
 
@@ -378,7 +378,7 @@ TEST(Codec, CheckFindsWhatDecodingWouldFind) {
 TEST(RateModel, PricesAddUpToTheStream) {
   const MatrixShape shape{128, 90, 3, 3, {}};
   const auto levels = laplace_levels(128 * 90, 1.2, 7);
-  const LevelStart start = fit_start(levels, shape);
+  const ContextInit start = fit_context_init(levels, shape);
   RateModel model(shape, start);
   double bits = 0;
   for (int32_t level : levels) {

@@ -20,7 +20,7 @@ std::vector<int32_t> random_levels(int64_t count, int64_t most, uint64_t seed) {
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-TEST(Trellis, LevelsAndWhatTheyStandForComeBack) {
+TEST(Trellis, LevelsAndTheirValuesComeBack) {
   std::vector<uint8_t> classes;
   for (int c = 0; c < 90; ++c) classes.push_back(static_cast<uint8_t>(c * 5 % kColumnClasses));
   for (Profile profile : {Profile::max, Profile::balanced, Profile::fast})
@@ -45,13 +45,13 @@ TEST(Trellis, LevelsAndWhatTheyStandForComeBack) {
 }
 
 /// By hand: states 0, 2, 1, 5, 7, 6 and 0, 2, 3, 6, 1, 7; odd ones take half a step off.
-TEST(Trellis, ARowIsReadAsTheTrellisSays) {
+TEST(Trellis, DecodingFollowsTheStatesOfTheTrellis) {
   QuantizedMatrix matrix{2, 6, 1, 1, 2.0f, {}, {}, {1, 0, -1, 1, 3, 3, 1, 1, 2, 3, 0, 0}};
   matrix.trellis = true;
   EXPECT_THAT(dequantize(matrix), testing::ElementsAre(2, 0, -1, 1, 5, 6, 2, 2, 3, 6, 0, 0));
 }
 
-TEST(Trellis, AStreamIsNotReadWithoutIt) {
+TEST(Trellis, AStreamIsNotDecodedAsOneWithout) {
   const auto levels = random_levels(20 * 20, 3, 2);
   const std::string stream = encode(levels, {20, 20, 1, 1, {}, true});
   std::vector<int32_t> read(levels.size());
@@ -69,7 +69,7 @@ TEST(Trellis, TheCoderTellsTheQuantisersApart) {
       const bool other = trellis.quantizer() != 0;
       const auto level = static_cast<int32_t>(other ? std::trunc(x + std::copysign(0.75, x)) : std::nearbyint(x));
       levels.push_back(level);
-      trellis.pass(level);
+      trellis.advance(level);
     }
   }
   const auto with = static_cast<double>(encode(levels, {200, 200, 1, 1, {}, true}).size());

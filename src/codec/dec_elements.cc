@@ -29,7 +29,7 @@ void decode_elements(std::span<const std::byte> bytes, DType dtype, std::span<st
                    bits[i] = static_cast<T>(bits[i] | static_cast<T>(static_cast<T>(plane[i]) << plane_shift<T>(p)));
                });
     if (!read.rest().empty()) fail_input("{} bytes behind the last plane", read.rest().size());
-    for (T& x : bits) x = turned_back(x, floating);
+    for (T& x : bits) x = rotated_back(x, floating);
     std::memcpy(elements.data(), bits.data(), elements.size());
   });
 }

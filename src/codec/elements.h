@@ -10,14 +10,14 @@
 
 namespace tercel::codec {
 
-/// What the bits of a plane are taken from: of floating types with the sign as the lowest bit, so that the exponent
+/// The bits that planes are cut from. Of floating types the sign is rotated to the lowest bit, so that the exponent
 /// fills the first plane.
 template <std::unsigned_integral T>
-T turned(T bits, bool floating) {
+T rotated(T bits, bool floating) {
   return floating ? std::rotl(bits, 1) : bits;
 }
 template <std::unsigned_integral T>
-T turned_back(T bits, bool floating) {
+T rotated_back(T bits, bool floating) {
   return floating ? std::rotr(bits, 1) : bits;
 }
 

@@ -20,7 +20,7 @@ std::string encode_elements(std::span<const std::byte> elements, DType dtype) {
       for (size_t i = 0; i < plane.size(); ++i) {
         T bits;
         std::memcpy(&bits, &elements[i * sizeof(T)], sizeof(T));
-        plane[i] = static_cast<std::byte>(turned(bits, floating) >> plane_shift<T>(p));
+        plane[i] = static_cast<std::byte>(rotated(bits, floating) >> plane_shift<T>(p));
       }
       const std::string coded = encode_bytes(plane);
       auto length = static_cast<int64_t>(coded.size());

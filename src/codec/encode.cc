@@ -8,8 +8,8 @@
 #include "codec/codec.h"
 #include "codec/frame.h"
 #include "codec/level_encoder.h"
-#include "codec/live.h"
 #include "codec/rans/levels.h"
+#include "codec/significance.h"
 #include "codec/syntax/fields.h"
 
 namespace tercel::codec {
@@ -25,23 +25,23 @@ std::string_view to_string(Profile profile) {
 
 namespace {
 
-/// The levels that are coded: all of a matrix, or what is live of it.
+/// The levels that are coded: all of a matrix, or those in the non-zero rows and kernels.
 struct Levels {
   std::span<const int32_t> levels;
   const MatrixShape& shape;
-  const MatrixShape& whole;           ///< what the reader knows
-  const std::string* live = nullptr;  ///< the code of what is live; nullptr: all is
+  const MatrixShape& whole;          ///< what the reader knows
+  const std::string* map = nullptr;  ///< the coded significance map; nullptr: not pruned
 };
 
 /// One stream in the encoder's format.
 std::string framed(const LevelEncoder& encoder, Format format, const Levels& levels, const EncodeOptions& options) {
   const int64_t elements = levels.shape.rows * levels.shape.columns;
-  StreamHead head{format, levels.live != nullptr, options.chunk_weights < elements ? options.chunk_weights : 0,
-                  levels.live != nullptr ? static_cast<int64_t>(levels.live->size()) : 0};
+  StreamHead head{format, levels.map != nullptr, options.chunk_weights < elements ? options.chunk_weights : 0,
+                  levels.map != nullptr ? static_cast<int64_t>(levels.map->size()) : 0};
   std::string out;
   FieldWriter write(out);
   visit_head(write, head);
-  if (levels.live != nullptr) out += *levels.live;
+  if (levels.map != nullptr) out += *levels.map;
   encoder.fields(out);
   const uint32_t seed = head_crc(std::as_bytes(std::span(out)), levels.whole);
 
@@ -69,7 +69,7 @@ std::string smallest(const Levels& levels, const EncodeOptions& options) {
     case Profile::balanced: best = framed(*balanced_encoder(values, shape), Format::balanced, levels, options); break;
     case Profile::fast: best = framed(*fast_encoder(values, shape), Format::fast, levels, options); break;
   }
-  if (options.profile == Profile::fast && options.small_as_balanced &&
+  if (options.profile == Profile::fast && options.small_with_balanced &&
       static_cast<int64_t>(values.size()) < kWideSymbols) {
     std::string balanced = framed(*balanced_encoder(values, shape), Format::balanced, levels, options);
     if (balanced.size() + balanced.size() / 50 < best.size()) best = std::move(balanced);
@@ -94,19 +94,19 @@ std::string encode(std::span<const int32_t> levels, const MatrixShape& shape, co
       fail_input("level {} at {} is past +-{}", levels[i], i, kMaxLevel);
   if (elements == 0) return {};
   std::string whole = smallest({levels, shape, shape}, options);
-  if (shape.trellis) return whole;  // where zeros lead on too
-  const Live live = Live::of(levels, shape);
-  if (live.all(shape)) return whole;
-  std::string code;
-  RangeEncoder bins(code);
-  visit_live(bins, shape, live);
+  if (shape.trellis) return whole;  // zeros advance its state too
+  const SignificanceMap significance = SignificanceMap::of(levels, shape);
+  if (significance.all(shape)) return whole;
+  std::string map;
+  RangeEncoder bins(map);
+  visit_significance(bins, shape, significance);
   bins.finish();
   std::vector<uint8_t> classes;
-  const MatrixShape live_shape = live.shape(shape, classes);
-  const std::vector<int32_t> live_levels = live.pick(levels, shape);
-  std::string pruned = smallest({live_levels, live_shape, shape, &code}, options);
-  const bool believed = elements / static_cast<int64_t>(pruned.size()) < kMostLevelsPerByte;
-  return pruned.size() < whole.size() && believed ? pruned : whole;
+  const MatrixShape coded_shape = significance.shape(shape, classes);
+  const std::vector<int32_t> coded_levels = significance.gather(levels, shape);
+  std::string pruned = smallest({coded_levels, coded_shape, shape, &map}, options);
+  const bool accepted = elements / static_cast<int64_t>(pruned.size()) < kMostLevelsPerByte;
+  return pruned.size() < whole.size() && accepted ? pruned : whole;
 }
 
 }  // namespace tercel::codec

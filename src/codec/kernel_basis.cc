@@ -13,7 +13,7 @@ constexpr size_t kQuad = 4;  // rows of entries are padded to whole quads: loops
 constexpr size_t kMostQuads = (KernelBasis::kMostSize + kQuad - 1) / kQuad;
 
 template <size_t kQuads>
-void turn(const float* rows, size_t size, std::span<float> kernels) {
+void transform(const float* rows, size_t size, std::span<float> kernels) {
   constexpr size_t kPadded = kQuads * kQuad;
   for (float* kernel = kernels.data(); kernel != kernels.data() + kernels.size(); kernel += size) {
     std::array<float, kPadded> sums{};
@@ -23,16 +23,16 @@ void turn(const float* rows, size_t size, std::span<float> kernels) {
   }
 }
 
-using Turn = void (*)(const float*, size_t, std::span<float>);
+using Transform = void (*)(const float*, size_t, std::span<float>);
 
-constexpr auto kTurns = []<size_t... kLess>(std::index_sequence<kLess...>) {
-  return std::array<Turn, kMostQuads>{&turn<kLess + 1>...};
+constexpr auto kTransforms = []<size_t... kLess>(std::index_sequence<kLess...>) {
+  return std::array<Transform, kMostQuads>{&transform<kLess + 1>...};
 }
 (std::make_index_sequence<kMostQuads>());
 
 }  // namespace
 
-void to_weights(const KernelBasis& basis, std::span<float> kernels) {
+void inverse_transform(const KernelBasis& basis, std::span<float> kernels) {
   const auto size = static_cast<size_t>(basis.size);
   TERCEL_CHECK(size > 0 && basis.size <= KernelBasis::kMostSize && basis.entries.size() == size * size);
   TERCEL_CHECK(kernels.size() % size == 0);
@@ -41,7 +41,7 @@ void to_weights(const KernelBasis& basis, std::span<float> kernels) {
   for (size_t i = 0; i < size; ++i)
     for (size_t j = 0; j < size; ++j)
       rows[i * padded + j] = static_cast<float>(basis.entries[i * size + j]) / KernelBasis::kOne;
-  kTurns[quads - 1](rows.data(), size, kernels);
+  kTransforms[quads - 1](rows.data(), size, kernels);
 }
 
 }  // namespace tercel::codec

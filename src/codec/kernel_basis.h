@@ -1,4 +1,4 @@
-// Kernels as coefficients in a basis of their own: neighbouring weights of trained kernels resemble each other.
+// Transform coding of kernels (a KLT with rounded entries): neighbouring weights of trained kernels are correlated.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ struct KernelBasis {
   bool operator==(const KernelBasis&) const = default;
 };
 
-/// Coefficients -> weights, kernel by kernel in place. Sums run in the order of i, in f32: the same bits everywhere.
-void to_weights(const KernelBasis& basis, std::span<float> kernels);
+/// Inverse transform, coefficients -> weights, kernel by kernel in place. Sums run in the order of i, in f32: the same
+/// bits everywhere.
+void inverse_transform(const KernelBasis& basis, std::span<float> kernels);
 
 }  // namespace tercel::codec

@@ -61,8 +61,8 @@ std::vector<float> scaled_levels(const QuantizedMatrix& matrix) {
     for (int64_t c = 0; c < matrix.columns; ++c) {
       const auto i = static_cast<size_t>(r * matrix.columns + c);
       const int quantizer = matrix.trellis ? trellis.quantizer() : 0;
-      scaled[i] = in_steps(matrix.levels[i], quantizer) * (matrix.step * class_scale(matrix.step_class(r, c)));
-      trellis.pass(matrix.levels[i]);
+      scaled[i] = dequantize_level(matrix.levels[i], quantizer) * (matrix.step * class_scale(matrix.step_class(r, c)));
+      trellis.advance(matrix.levels[i]);
     }
   }
   return scaled;
@@ -70,7 +70,7 @@ std::vector<float> scaled_levels(const QuantizedMatrix& matrix) {
 
 std::vector<float> dequantize(const QuantizedMatrix& matrix) {
   std::vector<float> weights = scaled_levels(matrix);
-  if (matrix.basis != nullptr) to_weights(*matrix.basis, weights);
+  if (matrix.basis != nullptr) inverse_transform(*matrix.basis, weights);
   return weights;
 }
 

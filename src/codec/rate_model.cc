@@ -38,7 +38,7 @@ class BinPrices {
 };
 
 /// Rows hold whole kernels.
-Along along(const RateModel::Path& path, const Neighbourhood& neighbourhood) {
+RowState row_state(const RateModel::Path& path, const Neighbourhood& neighbourhood) {
   return {path.mean, path.column % neighbourhood.kernel()};
 }
 
@@ -53,26 +53,26 @@ struct BinUpdates {
 }  // namespace
 
 struct RateModel::State {
-  State(const MatrixShape& shape, const LevelStart& start)
+  State(const MatrixShape& shape, const ContextInit& init)
       : classes(std::make_shared<const std::vector<uint8_t>>(shape.column_class.begin(), shape.column_class.end())),
         row(static_cast<size_t>(shape.columns)),
         neighbourhood({shape.rows, shape.columns, shape.kernel_height, shape.kernel_width, *classes},
-                      {0, shape.rows, 0, shape.columns}, start),
+                      {0, shape.rows, 0, shape.columns}, init),
         has_trellis(shape.trellis) {
     neighbourhood.start_row();
-    look();
+    predict();
   }
 
-  /// What the level at `column` is expected to be, for the prices of all that are asked for there.
-  void look() {
+  /// Prediction of the level at `column`, for the prices of all levels that are asked for there.
+  void predict() {
     with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
       expected = neighbourhood.expect<kernel.value, class_.value>(row.data(), column);
     });
     if (has_trellis) expected.quantizer = trellis.quantizer();
   }
-  void note(int32_t level) {
+  void update(int32_t level) {
     with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(),
-               [&](auto kernel, auto class_) { neighbourhood.note<kernel.value, class_.value>(column, level); });
+               [&](auto kernel, auto class_) { neighbourhood.update<kernel.value, class_.value>(column, level); });
   }
 
   std::shared_ptr<const std::vector<uint8_t>> classes;  ///< copies share them: the neighbourhood looks into them
@@ -85,10 +85,10 @@ struct RateModel::State {
   Expected expected;
 };
 
-RateModel::RateModel(const MatrixShape& shape, const LevelStart& start) {
+RateModel::RateModel(const MatrixShape& shape, const ContextInit& init) {
   if (check_shape(shape) == 0) fail_input("no levels to price in a {}x{} matrix", shape.rows, shape.columns);
-  if (start.mean < 1 || start.mean > LevelStart::kMostMean) fail_input("a mean magnitude of {}", start.mean);
-  state_ = std::make_unique<State>(shape, start);
+  if (init.mean < 1 || init.mean > ContextInit::kMostMean) fail_input("a mean magnitude of {}", init.mean);
+  state_ = std::make_unique<State>(shape, init);
 }
 RateModel::RateModel(const RateModel& other) : state_(std::make_unique<State>(*other.state_)) {}
 RateModel& RateModel::operator=(const RateModel& other) {
@@ -103,24 +103,24 @@ float RateModel::bits(int32_t level) const { return bits(state_->expected, level
 
 float RateModel::bits(const Expected& expected, int32_t level) const {
   BinPrices prices;
-  visit_level(prices, LevelPlace(state_->contexts, expected), level);
+  visit_level(prices, LevelContextSelector(state_->contexts, expected), level);
   return prices.sum();
 }
 
-RateModel::Path RateModel::path() const { return {state_->column, state_->neighbourhood.along().mean}; }
+RateModel::Path RateModel::path() const { return {state_->column, state_->neighbourhood.row_state().mean}; }
 
 Expected RateModel::expect(const Path& path, const int32_t* row) const {
   const Neighbourhood& neighbourhood = state_->neighbourhood;
   return with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
-    return neighbourhood.expect<kernel.value, class_.value>(along(path, neighbourhood), row, path.column);
+    return neighbourhood.expect<kernel.value, class_.value>(row_state(path, neighbourhood), row, path.column);
   });
 }
 
 void RateModel::advance(Path& path, int32_t level) const {
   const Neighbourhood& neighbourhood = state_->neighbourhood;
-  Along row = along(path, neighbourhood);
+  RowState row = row_state(path, neighbourhood);
   with_flags(neighbourhood.has_kernel(), neighbourhood.has_classes(), [&](auto kernel, auto class_) {
-    neighbourhood.pass<kernel.value, class_.value>(row, path.column, level);
+    neighbourhood.advance<kernel.value, class_.value>(row, path.column, level);
   });
   path = {path.column + 1, row.mean};
 }
@@ -128,16 +128,16 @@ void RateModel::advance(Path& path, int32_t level) const {
 void RateModel::push(int32_t level) {
   State& s = *state_;
   BinUpdates updates;
-  visit_level(updates, LevelPlace(s.contexts, s.expected), level);
-  s.note(level);
-  s.trellis.pass(level);
+  visit_level(updates, LevelContextSelector(s.contexts, s.expected), level);
+  s.update(level);
+  s.trellis.advance(level);
   s.row[static_cast<size_t>(s.column)] = level;
   if (++s.column == static_cast<int64_t>(s.row.size())) {
     s.column = 0;
     s.neighbourhood.start_row();
     s.trellis = {};
   }
-  s.look();
+  s.predict();
 }
 
 }  // namespace tercel::codec

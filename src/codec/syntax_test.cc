@@ -21,35 +21,35 @@ TEST(Fields, RandomHeadsComeBack) {
   for (int i = 0; i < 300; ++i) {
     FieldGenerator generate(rng);
     StreamHead head;
-    LevelStart start;
+    ContextInit init;
     ChunkEntry entry;
     BytesHead bytes_head;
     FastTables tables;
     const auto visit = [](auto& visitor, auto& h, auto& s, auto& e, auto& b, auto& t) {
       visit_head(visitor, h);
-      visit_start(visitor, s, true);
+      visit_context_init(visitor, s, true);
       visit_entry(visitor, e, int64_t{1} << 50);
       visit_bytes_head(visitor, b);
       visit_tables(visitor, t, true);
     };
-    visit(generate, head, start, entry, bytes_head, tables);
+    visit(generate, head, init, entry, bytes_head, tables);
     std::string stream;
     FieldWriter write(stream);
-    visit(write, head, start, entry, bytes_head, tables);
+    visit(write, head, init, entry, bytes_head, tables);
     FieldReader read(bytes_of(stream));
     StreamHead head2;
-    LevelStart start2;
+    ContextInit init2;
     ChunkEntry entry2;
     BytesHead bytes_head2;
     FastTables tables2;
-    visit(read, head2, start2, entry2, bytes_head2, tables2);
+    visit(read, head2, init2, entry2, bytes_head2, tables2);
     EXPECT_TRUE(read.rest().empty());
     EXPECT_EQ(head2.format, head.format);
     EXPECT_EQ(head2.pruned, head.pruned);
     EXPECT_EQ(head2.chunk_weights, head.chunk_weights);
-    EXPECT_EQ(head2.live_bytes, head.live_bytes);
-    EXPECT_EQ(start2.mean, start.mean);
-    EXPECT_EQ(start2.weights, start.weights);
+    EXPECT_EQ(head2.map_bytes, head.map_bytes);
+    EXPECT_EQ(init2.mean, init.mean);
+    EXPECT_EQ(init2.weights, init.weights);
     EXPECT_EQ(entry2.bytes, entry.bytes);
     EXPECT_EQ(entry2.crc, entry.crc);
     EXPECT_EQ(bytes_head2.mode, bytes_head.mode);
@@ -58,7 +58,7 @@ TEST(Fields, RandomHeadsComeBack) {
     EXPECT_EQ(tables2.of_class, tables.of_class);
     for (size_t cut = 0; cut < stream.size(); ++cut) {
       FieldReader part(bytes_of(stream).first(cut));
-      EXPECT_THROW(visit(part, head2, start2, entry2, bytes_head2, tables2), Error);
+      EXPECT_THROW(visit(part, head2, init2, entry2, bytes_head2, tables2), Error);
     }
   }
 }
@@ -75,7 +75,7 @@ TEST(Fields, NumbersHaveOneForm) {
   EXPECT_THROW(read.number("n", number, 4), Error);
 }
 
-/// Bins made up: whatever a decoder could be told.
+/// Random bins: anything that a decoder could read.
 class BinGenerator {
  public:
   explicit BinGenerator(Rng& rng) : rng_(rng) {}
@@ -91,27 +91,28 @@ class BinGenerator {
 template <typename Coding>
 void check_random_bins(uint64_t seed) {
   Rng rng(seed);
-  std::vector<Expected> places(3000);
+  std::vector<Expected> predictions(3000);
   std::vector<int32_t> levels;
   {
     BinGenerator bins(rng);
     typename Coding::Contexts contexts;
-    for (Expected& e : places) {
-      e = {static_cast<int>(rng.below(kMagnitudes)), static_cast<int>(rng.below(kSureties)), rng.below(2) == 1};
+    for (Expected& e : predictions) {
+      e = {static_cast<int>(rng.below(kMagnitudes)), static_cast<int>(rng.below(kConfidences)), rng.below(2) == 1};
       levels.push_back(std::clamp(Coding::visit(bins, contexts, e, 0), -kMaxLevel, kMaxLevel));
     }
   }
   std::string stream;
   RangeEncoder encoder(stream);
   typename Coding::Contexts contexts;
-  for (size_t i = 0; i < levels.size(); ++i) Coding::visit(encoder, contexts, places[i], levels[i]);
+  for (size_t i = 0; i < levels.size(); ++i) Coding::visit(encoder, contexts, predictions[i], levels[i]);
   encoder.finish();
   RangeDecoder decoder(bytes_of(stream));
   typename Coding::Contexts again;
-  for (size_t i = 0; i < levels.size(); ++i) ASSERT_EQ(Coding::visit(decoder, again, places[i], 0), levels[i]) << i;
+  for (size_t i = 0; i < levels.size(); ++i)
+    ASSERT_EQ(Coding::visit(decoder, again, predictions[i], 0), levels[i]) << i;
 }
 
-TEST(Bins, RandomLevelsAtRandomPlacesComeBack) {
+TEST(Bins, RandomLevelsInRandomContextsComeBack) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     check_random_bins<LevelCoding<false>>(seed);
     check_random_bins<TokenCoding>(seed);
@@ -157,7 +158,7 @@ TEST(SymbolContext, SharesStayPositiveAndFindInverts) {
     }
   }
   for (int k = 0; k < kMagnitudes; ++k) {
-    const SymbolContext context(laplace_start(k));
+    const SymbolContext context(laplace_init(k));
     for (uint32_t s = 0; s < kTokens; ++s) ASSERT_LT(context.below(s), context.below(s + 1)) << k;
   }
 }

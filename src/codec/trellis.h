@@ -1,9 +1,10 @@
-// Dependent quantization: two quantizers, and a trellis of eight states that says which of them a level belongs to.
+// Dependent (trellis-coded) quantization: two quantizers, and a state machine of eight states that says which of them a
+// level belongs to.
 //
-// With steps of 1, quantizer 0 holds the whole numbers, quantizer 1 zero and what lies half way between two others; the
-// parity of a level leads on. Together they pack weights more densely than one quantizer of the same step
-// (trellis-coded quantization: Marcellin and Fischer 1990; for video and networks Schwarz et al. 2019 and 2021). The
-// trellis is the one of eight states in ISO/IEC 15938-17. Its use in neural network coding is patented: see
+// With steps of 1, quantizer 0 holds the whole numbers, quantizer 1 zero and the half-integers.
+// The parity of a level selects the next state. Together they pack weights more densely than one quantizer of the same
+// step (trellis-coded quantization: Marcellin and Fischer 1990; for video and networks Schwarz et al. 2019 and 2021).
+// The trellis is the one of eight states in ISO/IEC 15938-17. Its use in neural network coding is patented: see
 // docs/compression.md.
 #pragma once
 
@@ -23,7 +24,7 @@ inline constexpr bool kHasTrellis = false;
 /// Throws Error where a trellis is wanted and this build knows none.
 void check_trellis(bool wanted);
 
-/// Where a row stands in the trellis; every row begins with state 0.
+/// The state of a row; every row begins with state 0.
 struct TrellisState {
   static constexpr int kStates = 8;
   static constexpr std::array<std::array<uint8_t, 2>, kStates> kNext = {
@@ -33,11 +34,11 @@ struct TrellisState {
 
   /// The quantizer of the next level, 0 or 1.
   int quantizer() const { return state & 1; }
-  void pass(int32_t level) { state = kNext[state][static_cast<size_t>(level & 1)]; }
+  void advance(int32_t level) { state = kNext[state][static_cast<size_t>(level & 1)]; }
 };
 
-/// What a level stands for, in steps: level - quantizer * sign(level) / 2.
-inline float in_steps(int32_t level, int quantizer) {
+/// A level's value in steps: level - quantizer * sign(level) / 2.
+inline float dequantize_level(int32_t level, int quantizer) {
   const auto value = static_cast<float>(level);
   return quantizer == 0 || level == 0 ? value : value - std::copysign(0.5f, value);
 }

@@ -124,7 +124,7 @@ void make_weights(const codec::QuantizedMatrix& head, std::span<float> coefficie
   if (head.basis == nullptr) return;
   const auto size = static_cast<size_t>(head.basis->size);
   parallel_for(static_cast<int64_t>(coefficients.size() / size), 4096, [&](int64_t begin, int64_t end) {
-    codec::to_weights(*head.basis,
+    codec::inverse_transform(*head.basis,
                       coefficients.subspan(static_cast<size_t>(begin) * size, static_cast<size_t>(end - begin) * size));
   });
 }

@@ -108,7 +108,7 @@ double cost(const Candidate& layer, const BasisPtr& basis, double damping) {
   }
   double square = 0;
   for (float w : values) square += static_cast<double>(w) * static_cast<double>(w);
-  if (basis != nullptr) to_coefficients(*basis, values);
+  if (basis != nullptr) forward_transform(*basis, values);
   QuantizeOptions options;
   options.basis = basis;
   // A basis keeps the product of all weights but for its own determinant.
@@ -188,7 +188,7 @@ codec::KernelBasis principal_components(const std::vector<double>& kernels, cons
   return basis;
 }
 
-void to_coefficients(const codec::KernelBasis& basis, std::vector<float>& kernels) {
+void forward_transform(const codec::KernelBasis& basis, std::vector<float>& kernels) {
   TERCEL_CHECK(basis.size > 0 && static_cast<int64_t>(kernels.size()) % basis.size == 0);
   const Square inverse = entries_of(basis).inverse();
   Eigen::Map<Floats> rows(kernels.data(), static_cast<Eigen::Index>(kernels.size()) / basis.size, basis.size);

@@ -22,8 +22,8 @@ using BasisPtr = std::shared_ptr<const codec::KernelBasis>;
 codec::KernelBasis principal_components(const std::vector<double>& kernels, const std::vector<double>& harm,
                                         int64_t size);
 
-/// Weights -> coefficients, kernel by kernel in place: the inverse of codec::to_weights but for rounding.
-void to_coefficients(const codec::KernelBasis& basis, std::vector<float>& kernels);
+/// Weights -> coefficients, kernel by kernel in place: the inverse of codec::inverse_transform but for rounding.
+void forward_transform(const codec::KernelBasis& basis, std::vector<float>& kernels);
 
 /// Moments of what is read, as coefficients see it: x[i] = sum_j entries[i, j] x[j].
 void turn(Moments& moments, const codec::KernelBasis& basis);

@@ -50,7 +50,7 @@ TEST(PrincipalComponents, CoefficientsAreUncorrelatedAndTheStrongestFirst) {
   const std::vector<float> kernels = smooth_kernels(500, 1);
   const codec::KernelBasis basis = principal_components(second_of(kernels, 9), identity(9), 9);
   std::vector<float> coefficients = kernels;
-  to_coefficients(basis, coefficients);
+  forward_transform(basis, coefficients);
   const std::vector<double> second = second_of(coefficients, 9);
   for (size_t i = 0; i < 9; ++i)
     for (size_t j = 0; j < i; ++j) {
@@ -80,8 +80,8 @@ TEST(ToCoefficients, ToWeightsTurnsBack) {
   const codec::KernelBasis basis =
       principal_components(second_of(kernels, 9), second_of(smooth_kernels(300, 4, 0.5), 9), 9);
   std::vector<float> back = kernels;
-  to_coefficients(basis, back);
-  codec::to_weights(basis, back);
+  forward_transform(basis, back);
+  codec::inverse_transform(basis, back);
   EXPECT_THAT(back, Pointwise(FloatNear(1e-4f), kernels));
 }
 
@@ -153,7 +153,7 @@ TEST(QuantiseInABasis, DistortionIsThatOfTheWeights) {
   const auto basis = choose_bases(model.impl().graph, sites, {}, 0.01).at("smooth");
   const std::vector<float> weights = smooth_kernels(16 * 8, 6);
   std::vector<float> coefficients = weights;
-  to_coefficients(*basis, coefficients);
+  forward_transform(*basis, coefficients);
   Moments turned = moments;
   turn(turned, *basis);
   const double damping = 1e-6;

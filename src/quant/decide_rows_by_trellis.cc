@@ -104,11 +104,11 @@ class RowPaths {
     const auto below = static_cast<int32_t>(magnitude + 0.5f * static_cast<float>(quantizer));
     for (int32_t k = std::max(below - 2, 0); k <= below + 1; ++k) {
       const int32_t level = x < 0 ? -k : k;
-      const double off = static_cast<double>(magnitude) - static_cast<double>(codec::in_steps(k, quantizer));
+      const double off = static_cast<double>(magnitude) - static_cast<double>(codec::dequantize_level(k, quantizer));
       const double distortion = weight * off * off, bits = static_cast<double>(rate_.bits(expected, level));
       const double cost = from.cost + distortion + task_.bit * bits;
       TrellisState to = state;
-      to.pass(level);
+      to.advance(level);
       Step& step = steps[to.state];
       if (cost < step.cost) step = {cost, {from.price.distortion + distortion, from.price.bits + bits}, s, level};
     }
@@ -126,7 +126,7 @@ class RowPaths {
       History& to = next_[i];
       copy(now_[static_cast<size_t>(from)], settled_, column, to);
       const auto c = static_cast<size_t>(column);
-      to.error[c] = w - codec::in_steps(level, from & 1) * step;
+      to.error[c] = w - codec::dequantize_level(level, from & 1) * step;
       to.levels[c] = level;
     }
     survivors_ = survivors;

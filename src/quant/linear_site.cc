@@ -27,7 +27,7 @@ std::string name_of_bias(const Value* value, int64_t rows) {
 void to_basis(const codec::KernelBasis& basis, std::span<float> kernels) {
   const auto size = static_cast<size_t>(basis.size);
   TERCEL_CHECK(size > 0 && kernels.size() % size == 0);
-  std::vector<float> turned(basis.entries.size()), sums(size);  // turned: entries by column
+  std::vector<float> rotated(basis.entries.size()), sums(size);  // turned: entries by column
   for (size_t i = 0; i < size; ++i)
     for (size_t j = 0; j < size; ++j)
       turned[j * size + i] = static_cast<float>(basis.entries[i * size + j]) / codec::KernelBasis::kOne;

@@ -166,10 +166,10 @@ QuantizeResult quantize(std::span<const float> weights, int64_t rows, int64_t co
       const auto i = static_cast<size_t>(r * columns + c);
       const float x = weights[i] / (row_step * task.column_scale[static_cast<size_t>(c)]);
       matrix.levels[i] = nearest_level(x, matrix.trellis ? trellis.quantizer() : 0);
-      trellis.pass(matrix.levels[i]);
+      trellis.advance(matrix.levels[i]);
     }
   }
-  codec::RateModel warm(shape, codec::fit_start(matrix.levels, shape));
+  codec::RateModel warm(shape, codec::fit_context_init(matrix.levels, shape));
   const int64_t first_piece = std::min(piece_rows, rows) * columns;
   for (int64_t i = 0; i < first_piece; ++i) warm.push(matrix.levels[static_cast<size_t>(i)]);
   std::vector<Price> prices(static_cast<size_t>(pieces));

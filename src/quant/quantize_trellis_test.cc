@@ -51,14 +51,14 @@ double cost_of(const RowTask& task, const codec::RateModel& rate, const std::vec
       expected.quantizer = trellis.quantizer();
       cost += task.bit * static_cast<double>(rate.bits(expected, levels[c]));
       error.push_back(static_cast<double>(task.weights[c]) -
-                      static_cast<double>(codec::in_steps(levels[c], trellis.quantizer())) * step);
+                      static_cast<double>(codec::dequantize_level(levels[c], trellis.quantizer())) * step);
       double carried = error.back();
       for (int64_t i = 0; i < j; ++i)
         carried += static_cast<double>(block.carry[static_cast<size_t>(j * block.columns + i)]) *
                    error[static_cast<size_t>(block.first + i)];
       cost += static_cast<double>(block.weight[static_cast<size_t>(j)]) * carried * carried;
       rate.advance(path, levels[c]);
-      trellis.pass(levels[c]);
+      trellis.advance(levels[c]);
     }
   return cost;
 }
@@ -117,9 +117,9 @@ TEST(QuantiseByTrellis, TheBestRowWhereNothingIsCarried) {
       double error = 0;
       for (int c = 0; c < kColumns; ++c) {
         const int32_t level = (i >> 3 * c & 7) - 4;
-        const float off = w[static_cast<size_t>(c)] - codec::in_steps(level, trellis.quantizer());
+        const float off = w[static_cast<size_t>(c)] - codec::dequantize_level(level, trellis.quantizer());
         error += static_cast<double>(off) * static_cast<double>(off);
-        trellis.pass(level);
+        trellis.advance(level);
       }
       least = std::min(least, error);
     }

@@ -248,7 +248,7 @@ std::vector<float> Compressor::elements_of(const std::string& constant) const {
 std::vector<float> Compressor::weights_of(size_t i) const {
   const Part& part = parts_[i];
   std::vector<float> elements = elements_of(part.name);
-  if (part.basis != nullptr) to_coefficients(*part.basis, elements);
+  if (part.basis != nullptr) forward_transform(*part.basis, elements);
   return part.transposed ? transposed(elements, part.columns, part.rows) : elements;
 }
 

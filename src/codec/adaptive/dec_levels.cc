@@ -11,7 +11,7 @@ template <typename Coding>
 class AdaptiveDecoder final : public LevelDecoder {
  public:
   AdaptiveDecoder(FieldReader& read, const MatrixShape& shape) : shape_(shape) {
-    visit_start(read, start_, shape.kernel_height * shape.kernel_width > 1);
+    visit_context_init(read, start_, shape.kernel_height * shape.kernel_width > 1);
   }
 
   using LevelDecoder::decode;
@@ -34,12 +34,12 @@ class AdaptiveDecoder final : public LevelDecoder {
     visit_chunks<Coding::kTrellis>(
         shape_, std::array{coded[i].chunk...}, start_,
         [&](size_t k, int64_t r) { return coded[k].dst + r * coded[k].stride; },
-        [](int32_t& place, int32_t level) { place = level; },
+        [](int32_t& slot, int32_t level) { slot = level; },
         [&](size_t k, const Expected& expected, int32_t) { return Coding::visit(bins[k], contexts[k], expected, 0); });
   }
 
   const MatrixShape& shape_;
-  LevelStart start_;
+  ContextInit start_;
 };
 
 }  // namespace

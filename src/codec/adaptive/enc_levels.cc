@@ -12,12 +12,12 @@ template <typename Coding>
 class AdaptiveEncoder final : public LevelEncoder {
  public:
   AdaptiveEncoder(std::span<const int32_t> levels, const MatrixShape& shape)
-      : levels_(levels), shape_(shape), start_(fit_start(levels, shape)) {}
+      : levels_(levels), shape_(shape), start_(fit_context_init(levels, shape)) {}
 
   void fields(std::string& out) const override {
     FieldWriter write(out);
-    LevelStart start = start_;
-    visit_start(write, start, shape_.kernel_height * shape_.kernel_width > 1);
+    ContextInit start = start_;
+    visit_context_init(write, start, shape_.kernel_height * shape_.kernel_width > 1);
   }
   void chunk(const Chunk& chunk, std::string& out) const override {
     RangeEncoder bins(out);
@@ -35,7 +35,7 @@ class AdaptiveEncoder final : public LevelEncoder {
  private:
   std::span<const int32_t> levels_;
   const MatrixShape& shape_;
-  LevelStart start_;
+  ContextInit start_;
 };
 
 }  // namespace

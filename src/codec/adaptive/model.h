@@ -15,27 +15,28 @@ struct TokenContexts {
   static constexpr size_t kHighs = 4;  ///< high parts 0, 1, 2 and above
 
   std::array<SymbolContext, kMagnitudes> tokens;
-  std::array<std::array<BinContext, kHighs>, kSureties> sign;
+  std::array<std::array<BinContext, kHighs>, kConfidences> sign_flag;
   std::array<BinContext, kMaxPrefix> prefix;
 
   TokenContexts() {
-    for (int k = 0; k < kMagnitudes; ++k) tokens[static_cast<size_t>(k)] = SymbolContext(laplace_start(k));
-    for (size_t i = 0; i < sign.size(); ++i) sign[i].fill(BinContext(kGuessWrong[i]));
+    for (int k = 0; k < kMagnitudes; ++k) tokens[static_cast<size_t>(k)] = SymbolContext(laplace_init(k));
+    for (size_t i = 0; i < sign_flag.size(); ++i) sign_flag[i].fill(BinContext(kMispredicted[i]));
   }
 };
 
 /// The contexts of one level, as visit_token asks for them.
-class TokenPlace {
+class TokenContextSelector {
  public:
-  TokenPlace(TokenContexts& contexts, const Expected& expected) : contexts_(contexts), expected_(expected) {}
+  TokenContextSelector(TokenContexts& contexts, const Expected& expected) : contexts_(contexts), expected_(expected) {}
 
   int low_bits() const { return low_bits_of(expected_.magnitude); }
   SymbolContext& token() { return contexts_.tokens[static_cast<size_t>(expected_.magnitude)]; }
   BinContext& prefix(int length) { return contexts_.prefix[static_cast<size_t>(length)]; }
-  bool has_sign_guess() const { return expected_.surety > 0; }
-  bool guess() const { return expected_.negative; }
-  BinContext& sign(uint32_t high) {
-    return contexts_.sign[static_cast<size_t>(expected_.surety)][std::min<size_t>(high, TokenContexts::kHighs - 1)];
+  bool has_sign_prediction() const { return expected_.confidence > 0; }
+  bool predicts_negative() const { return expected_.negative; }
+  BinContext& sign_flag(uint32_t high) {
+    return contexts_
+        .sign_flag[static_cast<size_t>(expected_.confidence)][std::min<size_t>(high, TokenContexts::kHighs - 1)];
   }
 
  private:
@@ -50,7 +51,7 @@ struct TokenCoding {
   static constexpr bool kPairs = true;     // a long chain of steps each: two side by side are quicker
   template <typename Bins>
   static int32_t visit(Bins& bins, Contexts& contexts, const Expected& expected, int32_t level) {
-    return visit_token(bins, TokenPlace(contexts, expected), level);
+    return visit_token(bins, TokenContextSelector(contexts, expected), level);
   }
 };
 

@@ -24,26 +24,26 @@ class SymbolContext {
   static constexpr int kBits = 15;
   static constexpr int kOne = 1 << kBits;
 
-  SymbolContext() : SymbolContext(laplace_start(kMeanOne)) {}
+  SymbolContext() : SymbolContext(laplace_init(kMeanOne)) {}
 
   /// Token n has what a Laplace distribution gives magnitude n, the last one all above.
-  explicit SymbolContext(const LaplaceStart& start) {
-    uint32_t above = start.positive;
+  explicit SymbolContext(const LaplaceInit& init) {
+    uint32_t above = init.gt0;
     for (size_t s = 0; s < kTokens; ++s) {
       const auto floor = static_cast<uint32_t>(s) * kLeast;
       below_[s] = static_cast<uint16_t>(s == 0 ? 0 : ((kRest * (65536 - above)) >> 16) + floor);
-      if (s > 0) above = above * start.above >> 16;
+      if (s > 0) above = above * init.gtN >> 16;
     }
     below_[kTokens] = kOne;
   }
 
   uint32_t below(uint32_t symbol) const { return below_[symbol]; }
 
-  /// The symbol whose share holds `place`; the last one past all of them.
-  uint32_t find(uint32_t place) const {
-    const auto at = static_cast<int16_t>(std::min<uint32_t>(place, kOne - 1));
+  /// The symbol whose interval holds `value`; the last one past all of them.
+  uint32_t find(uint32_t value) const {
+    const auto at = static_cast<int16_t>(std::min<uint32_t>(value, kOne - 1));
     const Lanes all = {at, at, at, at, at, at, at, at};
-    // The values ascend from 0: the first above `place` comes right behind its symbol.
+    // The values ascend from 0: the first above `value` comes right behind its symbol.
     return first_of(half(0) > all, half(1) > all) - 1;
   }
 

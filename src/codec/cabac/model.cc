@@ -7,14 +7,14 @@ namespace tercel::codec {
 template <size_t kQuantizers>
 LevelContexts<kQuantizers>::LevelContexts() {
   for (int k = 0; k < kMagnitudes; ++k) {
-    const LaplaceStart& start = laplace_start(k);
+    const LaplaceInit& init = laplace_init(k);
     MagnitudeContexts& group = groups[0][static_cast<size_t>(k)];
-    group.positive = BinContext(start.positive);
-    group.above.fill(BinContext(start.above));
-    group.low = {BinContext(start.low_zero), BinContext(start.low_high)};
+    group.gt0_flag = BinContext(init.gt0);
+    group.gtN_flag.fill(BinContext(init.gtN));
+    group.low = {BinContext(init.low_zero), BinContext(init.low_high)};
   }
   std::fill(groups.begin() + 1, groups.end(), groups[0]);
-  for (size_t i = 0; i < sign.size(); ++i) sign[i] = BinContext(kGuessWrong[i]);
+  for (size_t i = 0; i < sign_flag.size(); ++i) sign_flag[i] = BinContext(kMispredicted[i]);
 }
 
 template struct LevelContexts<1>;

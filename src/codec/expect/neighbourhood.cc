@@ -2,15 +2,15 @@
 
 namespace tercel::codec {
 
-Neighbourhood::Neighbourhood(const MatrixShape& shape, const Chunk& chunk, const LevelStart& start)
-    : kernel_width_(shape.kernel_width), kernel_(shape.kernel_height * shape.kernel_width), mean_(start.mean) {
-  for (size_t i = 0; i < weights_.size(); ++i) weights_[i] = start.weights[i];
+Neighbourhood::Neighbourhood(const MatrixShape& shape, const Chunk& chunk, const ContextInit& init)
+    : kernel_width_(shape.kernel_width), kernel_(shape.kernel_height * shape.kernel_width), mean_(init.mean) {
+  for (size_t i = 0; i < weights_.size(); ++i) weights_[i] = init.weights[i];
   columns_.assign(static_cast<size_t>(chunk.columns), mean_);
   if (!shape.column_class.empty()) {
     classes_ = shape.column_class.subspan(static_cast<size_t>(chunk.column), static_cast<size_t>(chunk.columns));
     for (size_t c = 0; c < classes_.size(); ++c)
       columns_[c] = std::min(static_cast<uint32_t>((uint64_t{mean_} * kClassScale[classes_[c]]) >> 8),
-                             static_cast<uint32_t>(kRemembered) * kUnit);
+                             static_cast<uint32_t>(kContextClip) * kUnit);
   }
   if (!has_kernel()) return;
   // Two running means and the neighbours there are: about 2 / their number, less what makes the mean of several a

@@ -1,7 +1,7 @@
-// What a level is expected to be, from levels that both sides know by then.
+// Prediction of a level from levels that are already decoded.
 //
 // A level's magnitude is expected to be what it was lately in its row and its column; inside a kernel also what its
-// neighbours are. Trained kernels are smooth: a weighted sum of the neighbours tells the sign.
+// neighbours are. Trained kernels are smooth: a weighted sum of the neighbours predicts the sign.
 #pragma once
 
 #include <algorithm>
@@ -22,14 +22,14 @@ namespace tercel::codec {
 inline constexpr int kMagnitudes = 54, kMeanOne = 8;
 /// From this class on, magnitudes lose low bits: their high part then has the mean of class 11 or 12.
 inline constexpr int kFirstShifted = 13;
-/// How sure the guess of a sign is; 0 is no guess.
-inline constexpr int kSureties = 10;
+/// Confidences of a predicted sign; 0: none is predicted.
+inline constexpr int kConfidences = 10;
 
 /// Bits of a magnitude of this class that are split off as its low part.
 inline int low_bits_of(int magnitude) { return magnitude < kFirstShifted ? 0 : (magnitude - kFirstShifted + 2) / 2; }
 
-/// Integer magnitudes beyond it count as it in expectations and predictions.
-inline constexpr int32_t kRemembered = 1 << 14;
+/// Context clip: levels are clipped to +- this before they enter contexts and predictions.
+inline constexpr int32_t kContextClip = 1 << 14;
 
 /// Classes of column are half octaves: 2^(class / 2) in 1/256, and its inverse in 1/65536.
 inline constexpr std::array<uint32_t, kColumnClasses> kClassScale = {
@@ -37,91 +37,91 @@ inline constexpr std::array<uint32_t, kColumnClasses> kClassScale = {
 inline constexpr std::array<uint32_t, kColumnClasses> kClassInverse = {
     65536, 46341, 32768, 23170, 16384, 11585, 8192, 5793, 4096, 2896, 2048, 1448, 1024, 724, 512, 362};
 
-/// What a row so far says of its next level, besides the levels themselves.
-struct Along {
-  uint32_t mean = 0;  ///< of magnitudes, in 1/256
-  int64_t at = 0;     ///< position in the kernel
+/// State of a row, besides its levels.
+struct RowState {
+  uint32_t mean = 0;      ///< running mean of magnitudes, in 1/256
+  int64_t in_kernel = 0;  ///< position in the kernel
 };
 
-/// The levels of a chunk so far, as far as the next one depends on them.
+/// The neighbourhood of the next level of a chunk: all that its prediction depends on.
 class Neighbourhood {
  public:
   /// The chunk's own columns count from 0 from here on. The classes outlive this object.
-  Neighbourhood(const MatrixShape& shape, const Chunk& chunk, const LevelStart& start);
+  Neighbourhood(const MatrixShape& shape, const Chunk& chunk, const ContextInit& init);
 
-  void start_row() { along_.mean = mean_; }
+  void start_row() { row_state_.mean = mean_; }
 
   /// Of the level of `column`; `row` holds the levels before it.
   template <bool kKernel, bool kClasses>
   [[gnu::always_inline]] Expected expect(const int32_t* row, int64_t column) const {
-    return expect<kKernel, kClasses>(along_, row, column);
+    return expect<kKernel, kClasses>(row_state_, row, column);
   }
-  /// The same of a row that goes on as `along` says, which need not be what has been noted.
+  /// The same for a row in another state than that of the levels seen by update().
   template <bool kKernel, bool kClasses>
-  [[gnu::always_inline]] Expected expect(const Along& along, const int32_t* row, int64_t column) const {
-    uint64_t expected = along.mean;
+  [[gnu::always_inline]] Expected expect(const RowState& row_state, const int32_t* row, int64_t column) const {
+    uint64_t expected = row_state.mean;
     if constexpr (kClasses) expected = (expected * kClassScale[classes_[static_cast<size_t>(column)]]) >> 8;
     expected += columns_[static_cast<size_t>(column)];
-    int32_t guess = 0;
+    int32_t predicted = 0;
     if constexpr (kKernel) {
-      const Position& at = positions_[static_cast<size_t>(along.at)];
+      const Position& at = positions_[static_cast<size_t>(row_state.in_kernel)];
       const int32_t* here = row + column;
-      const int32_t left = at.has_left ? remembered(here[-1]) : 0;
-      const int32_t up = at.has_up ? remembered(here[-kernel_width_]) : 0;
-      const int32_t corner = at.has_left && at.has_up ? remembered(here[-kernel_width_ - 1]) : 0;
-      const int32_t before = column >= kernel_ ? remembered(here[-kernel_]) : 0;
-      guess = (left * weights_[0] + up * weights_[1] + corner * weights_[2] + before * weights_[3]) *
-              (kUnit / LevelStart::kWeightOne);
+      const int32_t left = at.has_left ? clipped(here[-1]) : 0;
+      const int32_t up = at.has_up ? clipped(here[-kernel_width_]) : 0;
+      const int32_t corner = at.has_left && at.has_up ? clipped(here[-kernel_width_ - 1]) : 0;
+      const int32_t before = column >= kernel_ ? clipped(here[-kernel_]) : 0;
+      predicted = (left * weights_[0] + up * weights_[1] + corner * weights_[2] + before * weights_[3]) *
+                  (kUnit / ContextInit::kWeightOne);
       expected += static_cast<uint64_t>(std::abs(left) + std::abs(up)) * kUnit;
       expected = (expected * at.share) >> 8;
-      expected += static_cast<uint32_t>(std::abs(guess));
+      expected += static_cast<uint32_t>(std::abs(predicted));
     }
     Expected e;
     e.magnitude = magnitude_class(expected);
     if constexpr (kKernel) {
-      e.negative = guess < 0;
-      const int guessed = magnitude_class(static_cast<uint64_t>(std::abs(guess)) * 2);
-      e.surety = guess == 0 ? 0 : std::clamp(guessed - e.magnitude + 7, 0, kSureties - 1);
+      e.negative = predicted < 0;
+      const int predicted_class = magnitude_class(static_cast<uint64_t>(std::abs(predicted)) * 2);
+      e.confidence = predicted == 0 ? 0 : std::clamp(predicted_class - e.magnitude + 7, 0, kConfidences - 1);
     }
     return e;
   }
 
-  /// The level of this column is known now.
+  /// The level of this column is decoded now.
   template <bool kKernel, bool kClasses>
-  [[gnu::always_inline]] void note(int64_t column, int32_t level) {
-    const auto magnitude = static_cast<uint32_t>(std::abs(remembered(level)));
+  [[gnu::always_inline]] void update(int64_t column, int32_t level) {
+    const auto magnitude = static_cast<uint32_t>(std::abs(clipped(level)));
     uint32_t& mean = columns_[static_cast<size_t>(column)];
-    mean = moved(mean, magnitude * kUnit);
-    pass<kKernel, kClasses>(along_, column, level);
+    mean = updated(mean, magnitude * kUnit);
+    advance<kKernel, kClasses>(row_state_, column, level);
   }
-  /// A row goes on with this level, of which nothing else is to know yet.
+  /// Advances a row's state by this level; columns are not updated.
   template <bool kKernel, bool kClasses>
-  [[gnu::always_inline]] void pass(Along& along, int64_t column, int32_t level) const {
-    uint32_t row_value = static_cast<uint32_t>(std::abs(remembered(level))) * kUnit;
+  [[gnu::always_inline]] void advance(RowState& row_state, int64_t column, int32_t level) const {
+    uint32_t row_value = static_cast<uint32_t>(std::abs(clipped(level))) * kUnit;
     if constexpr (kClasses)
       row_value =
           static_cast<uint32_t>((uint64_t{row_value} * kClassInverse[classes_[static_cast<size_t>(column)]]) >> 16);
-    along.mean = moved(along.mean, row_value);
+    row_state.mean = updated(row_state.mean, row_value);
     if constexpr (kKernel)
-      if (++along.at == kernel_) along.at = 0;
+      if (++row_state.in_kernel == kernel_) row_state.in_kernel = 0;
   }
 
-  const Along& along() const { return along_; }
+  const RowState& row_state() const { return row_state_; }
   int64_t kernel() const { return kernel_; }
   bool has_kernel() const { return kernel_ > 1; }
   bool has_classes() const { return !classes_.empty(); }
 
  private:
   static constexpr int kMeanShift = 4;  // means move by 2^-4 of the way
-  static constexpr int kUnit = LevelStart::kUnit;
+  static constexpr int kUnit = ContextInit::kUnit;
 
   struct Position {
     bool has_left, has_up;
     uint16_t share;  ///< 256 * 2 / means and neighbours that are averaged
   };
 
-  static int32_t remembered(int32_t level) { return std::clamp(level, -kRemembered, kRemembered); }
-  static uint32_t moved(uint32_t mean, uint32_t value) {
+  static int32_t clipped(int32_t level) { return std::clamp(level, -kContextClip, kContextClip); }
+  static uint32_t updated(uint32_t mean, uint32_t value) {
     return mean + static_cast<uint32_t>(static_cast<int32_t>(value - mean) >> kMeanShift);
   }
   /// Of twice a mean in 1/256.
@@ -133,7 +133,7 @@ class Neighbourhood {
 
   int64_t kernel_width_, kernel_;
   uint32_t mean_;
-  Along along_;
+  RowState row_state_;
   std::array<int32_t, 4> weights_;
   std::span<const uint8_t> classes_;
   std::vector<Position> positions_;
@@ -149,16 +149,16 @@ decltype(auto) with_flags(bool a, bool b, Body&& body) {
   return body(std::false_type(), std::false_type());
 }
 
-/// Every level of some chunks of equal columns, each chunk's in its order, the chunks in turn: what one level depends
-/// on is a long chain of steps, and the processor works on several at once. `code(i, expected, level)` codes one level
-/// of chunk i and returns it; readers ignore the level they are given. `row_of(i, r)` points to the chunk's first
-/// column in its row r, where writers find the levels and `put(place, level)` of readers leaves them.
+/// Every level of some chunks of equal columns, each chunk's in its order, the chunks in turn: each level
+/// depends on the one before it, so the processor overlaps the latencies of several chunks. `code(i, expected, level)`
+/// codes one level of chunk i and returns it; readers ignore the level they are given. `row_of(i, r)` points to the
+/// chunk's first column in its row r, where writers find the levels and `put(slot, level)` of readers leaves them.
 template <bool kTrellis, size_t kChunks, typename RowOf, typename Put, typename Code>
-void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& chunks, const LevelStart& start,
+void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& chunks, const ContextInit& init,
                   RowOf&& row_of, Put&& put, Code&& code) {
   const auto at_once = std::make_index_sequence<kChunks>();
   const auto neighbourhoods_of = [&]<size_t... i>(std::index_sequence<i...>) {
-    return std::array{Neighbourhood(shape, chunks[i], start)...};
+    return std::array{Neighbourhood(shape, chunks[i], init)...};
   };
   std::array neighbourhoods = neighbourhoods_of(at_once);
   [[maybe_unused]] std::array<TrellisState, kChunks> trellis;
@@ -177,8 +177,8 @@ void visit_chunks(const MatrixShape& shape, const std::array<Chunk, kChunks>& ch
       if constexpr (kTrellis) expected.quantizer = trellis[i].quantizer();
       const int32_t level = code(i, expected, row[c]);
       put(row[c], level);
-      if constexpr (kTrellis) trellis[i].pass(level);
-      neighbourhood.template note<kernel.value, classes.value>(c, level);
+      if constexpr (kTrellis) trellis[i].advance(level);
+      neighbourhood.template update<kernel.value, classes.value>(c, level);
     };
     const auto visit_together = [&]<size_t... i>(std::index_sequence<i...>) {
       for (int64_t r = 0; r < rows; ++r) {

@@ -1,8 +1,8 @@
 // How a level becomes bins. Declared once; the coder, the decoder and the pricing are the `bins` this is handed.
 //
 //   magnitude = high * 2^low_bits + low, low_bits chosen by the expected magnitude (0 for small levels)
-//   high: "is it above n?" for n = 0, 1, ... kUnary - 1, then Exp-Golomb
-//   sign, where high or low_bits allow one to be meant: before the rest of high, whose contexts it helps to choose
+//   high: gt0_flag, then gtN_flag "high > n" for n = 1, 2, ... kUnary - 1, then Exp-Golomb
+//   sign_flag, where the level can have a sign: behind gt0_flag, because it helps to choose the contexts of gtN_flag
 //   low: one bin, then raw bits
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace tercel::codec {
 
-/// Of the high part: 0 .. kUnary - 1 are told apart by unary bins; past it the rest is Exp-Golomb of order 0.
+/// Of the high part: 0 .. kUnary - 1 are coded in unary; past it the rest is Exp-Golomb of order 0.
 inline constexpr uint32_t kUnary = 12;
 /// Prefix lengths up to it reach kMaxLevel = 2^30 and hardly further.
 inline constexpr int kMaxPrefix = 29;
@@ -19,19 +19,19 @@ inline constexpr int kMaxPrefix = 29;
 /// `bins.bit(context, value)` codes one bin: writers use the value, readers ignore and return it; `bins.raw(count,
 /// value)` does the same with the low `count` bits of value, without a context. Contexts answers
 ///   low_bits()        bits of the magnitude that are not coded in unary
-///   positive()        of "high is above 0"
-///   has_sign_guess()  whether the sign has contexts; else it is raw
-///   guess(), sign()   whether a negative level is more likely; the context of "that was wrong"
-///   sign_known(bool)  whether the guess was right: from here on contexts of `above`
-///   above(n)          of "high is above n", n >= 1
+///   gt0_flag()        of "high > 0"
+///   has_sign_prediction()  whether the sign has contexts; else it is raw
+///   predicts_negative(), sign_flag()  the predicted sign; the context of "mispredicted"
+///   sign_decoded(bool)  whether it was as predicted: it helps to choose the contexts of gtN_flag
+///   gtN_flag(n)       of "high > n", n >= 1
 ///   prefix(i)         of the Exp-Golomb prefix
-///   low(bool)         of the highest low bit, for high = 0 or above
+///   low(bool)         of the highest low bit, for high = 0 or high > 0
 template <typename Bins, typename Contexts>
 [[gnu::always_inline]] inline int32_t visit_level(Bins& bins, Contexts&& contexts, int32_t level) {
   const uint32_t magnitude = level < 0 ? 0u - static_cast<uint32_t>(level) : static_cast<uint32_t>(level);
   const int low_bits = contexts.low_bits();
   uint32_t high = magnitude >> low_bits;
-  if (!bins.bit(contexts.positive(), high > 0)) {
+  if (!bins.bit(contexts.gt0_flag(), high > 0)) {
     if (low_bits == 0) return 0;
     // Below 2^low_bits: the sign follows where the level is not 0.
     uint32_t low = bins.bit(contexts.low(false), magnitude >> (low_bits - 1) & 1);
@@ -40,16 +40,16 @@ template <typename Bins, typename Contexts>
     return bins.raw(1, level < 0) != 0 ? -static_cast<int32_t>(low) : static_cast<int32_t>(low);
   }
   bool negative;
-  if (contexts.has_sign_guess()) {
-    const bool guess = contexts.guess();
-    const bool wrong = bins.bit(contexts.sign(), (level < 0) != guess);
-    contexts.sign_known(!wrong);
-    negative = guess != wrong;
+  if (contexts.has_sign_prediction()) {
+    const bool predicted = contexts.predicts_negative();
+    const bool wrong = bins.bit(contexts.sign_flag(), (level < 0) != predicted);
+    contexts.sign_decoded(!wrong);
+    negative = predicted != wrong;
   } else {
     negative = bins.raw(1, level < 0) != 0;
   }
   uint32_t n = 1;
-  while (n < kUnary && bins.bit(contexts.above(n), high > n)) ++n;
+  while (n < kUnary && bins.bit(contexts.gtN_flag(n), high > n)) ++n;
   if (n == kUnary) {
     // high - (kUnary - 1) in Exp-Golomb: its length in unary, then its bits below the leading one.
     const uint32_t rest = high - (kUnary - 1);

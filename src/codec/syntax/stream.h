@@ -12,12 +12,12 @@ namespace tercel::codec {
 /// What the chunks are coded with. Numbers are never used again for something else: a later version takes new ones.
 enum class Format : uint8_t { max, balanced, fast, raw };
 
-/// What stands first.
+/// The first fields.
 struct StreamHead {
   Format format = Format::max;
-  bool pruned = false;        ///< rows and kernels of zeros are not coded (codec/live.h)
+  bool pruned = false;        ///< all-zero rows and kernels are skipped (codec/significance.h)
   int64_t chunk_weights = 0;  ///< 0: one chunk
-  int64_t live_bytes = 0;     ///< if pruned: of the code that says which, which comes next
+  int64_t map_bytes = 0;      ///< if pruned: of the significance map, which comes next
 };
 
 template <typename Visitor>
@@ -28,7 +28,7 @@ void visit_head(Visitor& visit, StreamHead& head) {
   head.format = static_cast<Format>(format & (kPruned - 1));
   head.pruned = (format & kPruned) != 0;
   visit.number("chunk size", head.chunk_weights, int64_t{1} << 40);
-  if (head.pruned) visit.number("length of what is live", head.live_bytes, int64_t{1} << 40);
+  if (head.pruned) visit.number("length of the significance map", head.map_bytes, int64_t{1} << 40);
 }
 
 /// Of `raw`, behind the head: bytes per level, 1, 2 or 4; levels in two's complement, least significant byte first.
@@ -37,14 +37,14 @@ void visit_raw(Visitor& visit, uint8_t& width) {
   visit.byte("level width", width, 4);
 }
 
-/// Of the `max` profile, behind the head.
+/// Of the profiles `max` and `balanced`, behind the head.
 template <typename Visitor>
-void visit_start(Visitor& visit, LevelStart& start, bool has_kernel) {
-  int64_t mean = start.mean;
-  visit.number("mean magnitude", mean, LevelStart::kMostMean);
-  start.mean = static_cast<uint32_t>(std::max<int64_t>(mean, 1));
+void visit_context_init(Visitor& visit, ContextInit& init, bool has_kernel) {
+  int64_t mean = init.mean;
+  visit.number("mean magnitude", mean, ContextInit::kMostMean);
+  init.mean = static_cast<uint32_t>(std::max<int64_t>(mean, 1));
   if (!has_kernel) return;
-  for (int8_t& weight : start.weights) {
+  for (int8_t& weight : init.weights) {
     auto bits = static_cast<uint8_t>(weight);
     visit.byte("kernel weight", bits, 255);
     weight = static_cast<int8_t>(bits);

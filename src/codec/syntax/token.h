@@ -3,7 +3,7 @@
 //
 //   magnitude = high * 2^low_bits + low, low_bits chosen by the expected magnitude
 //   token: high, or 15 for 15 and more, whose rest is Exp-Golomb
-//   low: raw bits; sign: raw, or in a context where there is a guess
+//   low: raw bits; sign: raw, or in a context where there is a prediction
 #pragma once
 
 #include <bit>
@@ -15,8 +15,8 @@ namespace tercel::codec {
 
 inline constexpr uint32_t kTokenEscape = 15;
 
-/// Contexts answers low_bits(), token(), prefix(i), has_sign_guess(), guess() and sign(high): the context of "the guess
-/// was wrong" for a level whose high part is known.
+/// Contexts answers low_bits(), token(), prefix(i), has_sign_prediction(), predicts_negative() and sign_flag(high):
+/// the context of "mispredicted" for a level whose high part is known.
 template <typename Bins, typename Contexts>
 [[gnu::always_inline]] inline int32_t visit_token(Bins& bins, Contexts&& contexts, int32_t level) {
   const uint32_t magnitude = level < 0 ? 0u - static_cast<uint32_t>(level) : static_cast<uint32_t>(level);
@@ -32,10 +32,10 @@ template <typename Bins, typename Contexts>
   const uint32_t high = n;
   if (low_bits > 0) n = n << low_bits | bins.raw(low_bits, magnitude & ((1u << low_bits) - 1));
   bool negative;
-  if (contexts.has_sign_guess()) {
+  if (contexts.has_sign_prediction()) {
     if (n == 0) return 0;
-    const bool guess = contexts.guess();
-    negative = guess != bins.bit(contexts.sign(high), (level < 0) != guess);
+    const bool predicted = contexts.predicts_negative();
+    negative = predicted != bins.bit(contexts.sign_flag(high), (level < 0) != predicted);
   } else {
     negative = bins.raw(n != 0, level < 0) != 0;
   }

@@ -1,4 +1,4 @@
-// Fitting what expectations start from.
+// Fitting the initialization of contexts and predictions.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,7 +17,7 @@ using Normal = std::array<std::array<double, kNeighbours + 1>, kNeighbours>;
 
 void add_row(std::span<const int32_t> row, int64_t kernel, int64_t width, Normal& normal) {
   const auto at = [&](int64_t c) {
-    return static_cast<double>(std::clamp(row[static_cast<size_t>(c)], -kRemembered, kRemembered));
+    return static_cast<double>(std::clamp(row[static_cast<size_t>(c)], -kContextClip, kContextClip));
   };
   for (int64_t c = 0; c < static_cast<int64_t>(row.size()); ++c) {
     const int64_t inside = c % kernel;
@@ -48,11 +48,11 @@ std::array<double, kNeighbours> solve(Normal a) {
 
 }  // namespace
 
-LevelStart fit_start(std::span<const int32_t> levels, const MatrixShape& shape) {
+ContextInit fit_context_init(std::span<const int32_t> levels, const MatrixShape& shape) {
   if (check_shape(shape) != static_cast<int64_t>(levels.size()))
     fail_input("{} levels for a {}x{} matrix", levels.size(), shape.rows, shape.columns);
-  LevelStart start;
-  if (levels.empty()) return start;
+  ContextInit init;
+  if (levels.empty()) return init;
   const int64_t kernel = shape.kernel_height * shape.kernel_width;
   double sum = 0;
   Normal normal{};
@@ -60,17 +60,17 @@ LevelStart fit_start(std::span<const int32_t> levels, const MatrixShape& shape) 
     const auto row = levels.subspan(static_cast<size_t>(r * shape.columns), static_cast<size_t>(shape.columns));
     for (size_t c = 0; c < row.size(); ++c) {
       const double scale = shape.column_class.empty() ? 1 : kClassInverse[shape.column_class[c]] / 65536.0;
-      sum += std::min(std::abs(static_cast<double>(row[c])), double{kRemembered}) * scale;
+      sum += std::min(std::abs(static_cast<double>(row[c])), double{kContextClip}) * scale;
     }
     if (kernel > 1) add_row(row, kernel, shape.kernel_width, normal);
   }
-  const double mean = std::round(sum / static_cast<double>(levels.size()) * LevelStart::kUnit);
-  start.mean = static_cast<uint32_t>(std::clamp(mean, 1.0, double{LevelStart::kMostMean}));
-  if (kernel == 1) return start;
+  const double mean = std::round(sum / static_cast<double>(levels.size()) * ContextInit::kUnit);
+  init.mean = static_cast<uint32_t>(std::clamp(mean, 1.0, double{ContextInit::kMostMean}));
+  if (kernel == 1) return init;
   const auto weights = solve(normal);
   for (size_t i = 0; i < kNeighbours; ++i)
-    start.weights[i] = static_cast<int8_t>(std::clamp(std::round(weights[i] * LevelStart::kWeightOne), -127.0, 127.0));
-  return start;
+    init.weights[i] = static_cast<int8_t>(std::clamp(std::round(weights[i] * ContextInit::kWeightOne), -127.0, 127.0));
+  return init;
 }
 
 }  // namespace tercel::codec
