@@ -6,10 +6,10 @@
 namespace tercel::pack {
 namespace {
 
-constexpr size_t kSmallest = 64;                  // bytes; a record and what names it take some twenty
+constexpr size_t kSmallest = 64;                  // bytes; a record and its name in the graph take some twenty
 constexpr int64_t kRecordBytes = 24;              // about
-constexpr size_t kMostInGraph = size_t{1} << 24;  // graphs have an end (kMaxGraphBytes), and are read whole
-constexpr int kQuick = 3;                         // Zstandard's level to compare by; the graph's own does no worse
+constexpr size_t kMostInGraph = size_t{1} << 24;  // graphs are limited (kMaxGraphBytes), and are read whole
+constexpr int kQuick = 3;  // Zstandard's level for the comparison; the graph's own level is at least as good
 
 std::vector<int32_t> levels_of(const Tensor& constant) {
   std::vector<int32_t> levels(static_cast<size_t>(constant.elements()));
@@ -55,10 +55,10 @@ Exact code_exactly(const Tensor& constant, const codec::EncodeOptions& options) 
     }
   }
   best.bytes = static_cast<int64_t>(best.stream.size()) + kRecordBytes;
-  // What repeats is Zstandard's. Zeros by the million always are: readers would not believe so short a stream.
+  // Zstandard is smaller where elements repeat. Millions of zeros always go there: readers refuse so short a stream.
   const bool too_short = constant.elements() / codec::kMostLevelsPerByte >= static_cast<int64_t>(best.stream.size());
-  const int64_t squeezed = too_short || size <= kMostInGraph ? squeezed_bytes(elements, kQuick) : best.bytes;
-  if (too_short || squeezed < best.bytes) return {true, RecordKind::planes, {}, squeezed};
+  const int64_t zstd_bytes = too_short || size <= kMostInGraph ? zstd_compressed_bytes(elements, kQuick) : best.bytes;
+  if (too_short || zstd_bytes < best.bytes) return {true, RecordKind::planes, {}, zstd_bytes};
   return best;
 }
 

@@ -1,4 +1,4 @@
-// Constants with every bit as it was, in the fewest bytes of the ways there are.
+// Lossless coding of constants: the smallest of several codings.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace tercel::pack {
 
 struct Exact {
-  bool in_graph = false;  ///< smallest where it stands, under the graph's Zstandard
+  bool in_graph = false;  ///< smallest in the graph, which Zstandard compresses
   RecordKind kind = RecordKind::planes;
   std::string stream;  ///< empty in the graph
   int64_t bytes = 0;   ///< that the file grows by, about

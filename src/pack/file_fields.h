@@ -11,10 +11,10 @@
 
 namespace tercel::pack {
 
-/// Tells a text-mode copy and a seven-bit road from a whole file, as PNG's signature does.
+/// Detects copies in text mode or over seven-bit channels, as PNG's signature does.
 inline constexpr unsigned char kMagic[8] = {0x89, 'T', 'R', 'C', 'L', '\r', '\n', 0x1A};
-/// 1 had no bases, 2 no streams without their rows and kernels of zeros. 4 is for files with a matrix of a trellis, 5
-/// for those with levels of other types than f32, integers, or planes of other types; they are written for no others.
+/// Version 1 had no bases, 2 no pruned streams. 4 is written only for files with trellis-coded matrices, 5 only for
+/// files with integers, or with levels or planes of other types than f32.
 inline constexpr uint8_t kVersion = 3, kTrellisVersion = 4, kTypesVersion = 5;
 
 inline constexpr int64_t kMaxGraphBytes = int64_t{256} << 20;
@@ -71,7 +71,7 @@ enum class RecordKind : uint8_t {
   integers,  ///< elements of 8 bits as levels: codec::encode
 };
 
-/// One constant. What its element type and extents are stands in the graph. Streams follow each other in the payload in
+/// One constant. The graph holds its element type and extents. Streams follow each other in the payload in
 /// the order of their sizes here.
 struct Record {
   RecordKind kind = RecordKind::matrix;
@@ -81,7 +81,7 @@ struct Record {
   uint32_t step = 0;                                    ///< bits of an f32
   int64_t row_class_bytes = 0, column_class_bytes = 0;  ///< 0: all classes are 0
   int64_t basis = 0;                                    ///< 0: none; else 1 + its index
-  std::vector<codec::Coefficient> coefficients;         ///< with a basis: one a place of the kernel
+  std::vector<codec::Coefficient> coefficients;         ///< with a basis: one per position in the kernel
   uint8_t trellis = 0;
   // vector
   uint8_t step_code = 0;

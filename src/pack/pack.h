@@ -46,8 +46,9 @@ struct Sizes {
 bool is_packed(std::span<const std::byte> bytes);
 
 /// The graph with all constants as they were coded. Throws Error that names the tensor whose stream is damaged: all
-/// checksums are compared here. Where `owner` keeps the bytes alive, matrices are decoded when somebody looks at them,
-/// and again after Tensor::release(); without, here. Decoding takes as many threads as base/threads.h says.
+/// checksums are compared here. Where `owner` keeps the bytes alive, matrices are decoded lazily, when their
+/// elements are read, and again after Tensor::release(); without, here. Decoding takes as many threads as
+/// base/threads.h says.
 onnx::ReadResult read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner = nullptr);
 Sizes sizes(std::span<const std::byte> bytes);
 

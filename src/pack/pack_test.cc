@@ -44,7 +44,7 @@ Tensor as_tensor(const codec::QuantizedMatrix& matrix, Dims dims) {
 
 Tensor as_transposed_tensor(const codec::QuantizedMatrix& matrix) {
   const std::vector<float> rows = dequantize(matrix);
-  std::vector<float> rotated(rows.size());
+  std::vector<float> turned(rows.size());
   for (int64_t r = 0; r < matrix.rows; ++r)
     for (int64_t c = 0; c < matrix.columns; ++c)
       turned[static_cast<size_t>(c * matrix.rows + r)] = rows[static_cast<size_t>(r * matrix.columns + c)];

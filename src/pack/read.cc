@@ -68,8 +68,8 @@ Parts take_apart(Bytes file) {
                head.payload_bytes);
   parts.packed_graph_bytes = head.graph_bytes;
   parts.packed_directory_bytes = head.directory_bytes;
-  parts.graph = unsqueeze(graph, head.graph_size);
-  const std::string records = unsqueeze(directory, head.directory_size);
+  parts.graph = zstd_decompress(graph, head.graph_size);
+  const std::string records = zstd_decompress(directory, head.directory_size);
   codec::FieldReader reader(std::as_bytes(std::span(records)));
   visit_directory_head(reader, parts.directory, version);
   for (int64_t i = 0; i < parts.directory.bases; ++i) {
@@ -89,7 +89,7 @@ Parts take_apart(Bytes file) {
     }
     parts.entries.push_back(entry);
   }
-  if (!reader.rest().empty() || !rest.empty()) fail_input("bytes that no record speaks of");
+  if (!reader.rest().empty() || !rest.empty()) fail_input("bytes behind the last record");
   return parts;
 }
 
@@ -109,7 +109,7 @@ std::vector<uint8_t> read_classes(Bytes bytes, int64_t count) {
   return classes;
 }
 
-/// rows x columns -> columns x rows, in tiles that stay in the cache.
+/// rows x columns -> columns x rows, in tiles that stay in L1.
 void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
   constexpr int64_t kTile = 32;
   parallel_for((rows + kTile - 1) / kTile, 4, [&](int64_t begin, int64_t end) {
@@ -124,8 +124,8 @@ void make_weights(const codec::QuantizedMatrix& head, std::span<float> coefficie
   if (head.basis == nullptr) return;
   const auto size = static_cast<size_t>(head.basis->size);
   parallel_for(static_cast<int64_t>(coefficients.size() / size), 4096, [&](int64_t begin, int64_t end) {
-    codec::inverse_transform(*head.basis,
-                      coefficients.subspan(static_cast<size_t>(begin) * size, static_cast<size_t>(end - begin) * size));
+    codec::inverse_transform(
+        *head.basis, coefficients.subspan(static_cast<size_t>(begin) * size, static_cast<size_t>(end - begin) * size));
   });
 }
 

@@ -35,7 +35,7 @@ struct Writer {
     return classes.empty() ? 0 : append(codec::encode_bytes(std::as_bytes(std::span(classes))));
   }
 
-  /// Each: false where the constant had better stay in the graph.
+  /// Each: false where the constant is smaller in the graph.
   bool add(const Tensor& constant, const CodedMatrix& coded) {
     const codec::QuantizedMatrix& matrix = *coded.matrix;
     TERCEL_CHECK(matrix.rows * matrix.columns == constant.elements() && is_float(constant.dtype()));
@@ -90,20 +90,20 @@ struct Writer {
 std::string write(const Graph& graph, const std::map<std::string, Coding>& codings,
                   const codec::EncodeOptions& options) {
   Writer writer{options, {}, {}, {}, {}};
-  std::map<std::string, size_t> places;
+  std::map<std::string, size_t> record_of;
   size_t found = 0;
   for (const auto& value : graph.values()) {
     const auto coding = codings.find(value->name);
     if (!value->is_constant() || coding == codings.end()) continue;
-    const size_t place = writer.records.size();
+    const size_t index = writer.records.size();
     ++found;
     if (std::visit([&](const auto& coded) { return writer.add(value->constant, coded); }, coding->second))
-      places[value->name] = place;
+      record_of[value->name] = index;
   }
   TERCEL_CHECK(found == codings.size(), "codings name constants that are not there");
   const std::string graph_message = onnx::write_model(graph, [&](const Value& value) {
-    const auto at = places.find(value.name);
-    return at == places.end() ? std::string() : std::to_string(at->second);
+    const auto at = record_of.find(value.name);
+    return at == record_of.end() ? std::string() : std::to_string(at->second);
   });
   std::string vectors;
   if (!writer.vector_levels.empty())
@@ -122,7 +122,7 @@ std::string write(const Graph& graph, const std::map<std::string, Coding>& codin
   for (codec::KernelBasis& basis : writer.bases) visit_basis(fields, basis);
   for (Record& record : writer.records) visit_record(fields, record, version);
 
-  const std::string packed_graph = squeeze(graph_message), packed_directory = squeeze(directory);
+  const std::string packed_graph = zstd_compress(graph_message), packed_directory = zstd_compress(directory);
   if (static_cast<int64_t>(graph_message.size()) > kMaxGraphBytes)
     fail(ErrorCode::limit, "a graph of {} bytes without its weights is more than a file holds", graph_message.size());
   FileHead head{static_cast<int64_t>(packed_graph.size()), static_cast<int64_t>(graph_message.size()),

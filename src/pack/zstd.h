@@ -1,4 +1,4 @@
-// Zstandard for what is not weights: graphs, names, directories.
+// Zstandard for everything but weights: graphs, names, directories.
 #pragma once
 
 #include <span>
@@ -6,12 +6,12 @@
 
 namespace tercel::pack {
 
-std::string squeeze(std::string_view bytes);
+std::string zstd_compress(std::string_view bytes);
 
 /// The size of a frame made at a level of Zstandard's.
-int64_t squeezed_bytes(std::span<const std::byte> bytes, int level);
+int64_t zstd_compressed_bytes(std::span<const std::byte> bytes, int level);
 
 /// Throws Error where `bytes` is not one frame of exactly `size` bytes.
-std::string unsqueeze(std::span<const std::byte> bytes, int64_t size);
+std::string zstd_decompress(std::span<const std::byte> bytes, int64_t size);
 
 }  // namespace tercel::pack
