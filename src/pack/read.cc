@@ -140,6 +140,13 @@ struct Matrix {
     codec::check(stream, coding_shape(head, classes));
   }
 
+  /// No weight is larger, as far as the head tells: levels are those of the stream, which is decoded later.
+  float bound() const {
+    constexpr float kClasses = 3 * codec::kColumnClasses;  // of a row, a column and a coefficient
+    const float coefficient = head.step * std::exp2(kClasses / 2 + 1) * static_cast<float>(codec::kMaxLevel);
+    return head.basis == nullptr ? coefficient : coefficient * static_cast<float>(codec::KernelBasis::kMostSize);
+  }
+
   void decode(DType dtype, std::byte* out) const {
     if (dtype == DType::f32) return decode(reinterpret_cast<float*>(out));
     std::vector<float> values(static_cast<size_t>(head.rows * head.columns));
@@ -239,11 +246,12 @@ class Decoder {
       return tensor;
     }
     matrix.check();
+    const float bound = matrix.bound();
     const auto make = [matrix = std::move(matrix), name = std::string(name), dtype, owner = owner_](std::byte* out) {
       at_place([&] { return fmt::format("tensor '{}'", name); }, [&] { matrix.decode(dtype, out); });
     };
     const auto bytes = static_cast<size_t>(elements) * size_of(dtype);
-    return {dtype, dims, std::make_shared<ElementSource>(bytes, make)};
+    return {dtype, dims, std::make_shared<ElementSource>(bytes, make, bound)};
   }
 
   std::shared_ptr<const codec::KernelBasis> basis_of(const Record& record) const {

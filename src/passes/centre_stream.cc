@@ -16,9 +16,15 @@ namespace {
 
 constexpr size_t kWeights = 1, kBias = 2, kResidual = 3;
 
+/// Of a constant whose means are taken off.
+double bound_centred(const Tensor& tensor) { return 2 * static_cast<double>(tensor.bound()); }
+
+/// Can it be centred without elements that are infinite or NaN?
+bool centres(const Value* value) { return is_f32_constant(value) && fits_f32(bound_centred(value->constant)); }
+
 /// A constant without its mean along `axis`.
 Tensor centred(const Tensor& tensor, size_t axis) {
-  return edited_later(tensor, [dims = tensor.dims(), axis](float* elements) {
+  return edited_later(tensor, bound_centred(tensor), [dims = tensor.dims(), axis](float* elements) {
     int64_t inner = 1;
     for (size_t i = axis + 1; i < dims.size(); ++i) inner *= dims[i];
     const int64_t extent = dims[axis];
@@ -34,7 +40,8 @@ Tensor centred(const Tensor& tensor, size_t axis) {
 }
 
 Tensor with_centred_outputs(const Node& linear) {
-  return LinearWeights(linear).edited_later([](const LinearWeights& weights) {
+  const double bound = bound_centred(linear.input(kWeights)->constant);
+  return LinearWeights(linear).edited_later(bound, [](const LinearWeights& weights) {
     return [mean = weights.output_mean()](int64_t i, int64_t, double w) { return w - mean[static_cast<size_t>(i)]; };
   });
 }
@@ -96,7 +103,7 @@ class Stream {
     if (axis < 0 || axis >= static_cast<int64_t>(dims.size()) || dims[static_cast<size_t>(axis)] != channels_)
       return refuse(fmt::format("{} spreads one number over the channels", node.describe()));
     if (!value->is_constant()) return reach(value, axis);
-    if (!is_f32_constant(value)) return refuse(fmt::format("a constant of {} is not f32", node.describe()));
+    if (!centres(value)) return refuse(fmt::format("a constant of {} is not f32, or not finite", node.describe()));
     constants_.push_back({&node, operand, axis});
   }
 
@@ -105,8 +112,8 @@ class Stream {
   /// A product or convolution that writes the stream along `axis`: can it be edited?
   bool editable(const Node& node, int64_t axis) const {
     const Value* bias = node.input(kBias);
-    const bool fits = plain(node) && is_f32_constant(node.input(kWeights)) &&
-                      (bias == nullptr || (is_f32_constant(bias) && bias->type.dims == Dims{channels_}));
+    const bool fits = plain(node) && centres(node.input(kWeights)) &&
+                      (bias == nullptr || (centres(bias) && bias->type.dims == Dims{channels_}));
     if (node.is("FusedConv")) return fits && axis == 1 && node.attrs.get_int("group") == 1;
     return fits && axis == static_cast<int64_t>(node.output()->type.dims.size()) - 1 && LinearWeights::readable(node);
   }

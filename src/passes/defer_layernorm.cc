@@ -22,7 +22,8 @@ bool has_unit_scale(const Node& norm) {
 
 /// P W: what the product makes of a row does not change with the row's mean.
 Tensor blind_to_the_mean(const Node& linear) {
-  return LinearWeights(linear).edited_later([](const LinearWeights& weights) {
+  const LinearWeights before(linear);
+  return before.edited_later(2 * before.bound(), [](const LinearWeights& weights) {
     const auto k = static_cast<size_t>(weights.inputs());
     return [mean = weights.weighted_sum(std::vector<double>(k, 1 / static_cast<double>(k)))](
                int64_t, int64_t j, double w) { return w - mean[static_cast<size_t>(j)]; };
@@ -34,8 +35,11 @@ std::string refuse(const Graph& graph, const Node& norm, LinearReaders& readers)
   if (!is_row_norm(norm)) return "it is not over the last axis alone, in f32";
   if (!has_unit_scale(norm)) return "its scale and bias are not folded";
   readers = find_linear_readers(graph, norm.output(), {"FusedMatMul"});
-  for (const Node* linear : readers.linears)
+  for (const Node* linear : readers.linears) {
+    if (!fits_f32(2 * LinearWeights(*linear).bound()))
+      return fmt::format("weights of {} are not finite", linear->describe());
     if (linear->input(kRowScale) != nullptr) return fmt::format("{} scales its rows already", linear->describe());
+  }
   return readers.refusal;
 }
 

@@ -15,7 +15,7 @@ Tensor ramp(Dims dims) {
 
 TEST(EditedLater, IsComputedWhenSomebodyLooks) {
   int calls = 0;
-  const Tensor edited = edited_later(ramp({4}), [&](float* elements) {
+  const Tensor edited = edited_later(ramp({4}), 20, [&](float* elements) {
     ++calls;
     for (int i = 0; i < 4; ++i) elements[i] += 10;
   });
@@ -31,9 +31,9 @@ TEST(EditedLater, IsComputedWhenSomebodyLooks) {
 }
 
 TEST(EditedLater, AChainWorksInOnePlace) {
-  const Tensor first = edited_later(ramp({3}), [](float* elements) { elements[0] = 7; });
+  const Tensor first = edited_later(ramp({3}), 20, [](float* elements) { elements[0] = 7; });
   const float* seen = nullptr;
-  const Tensor second = edited_later(first, [&](float* elements) {
+  const Tensor second = edited_later(first, 20, [&](float* elements) {
     seen = elements;
     elements[1] = elements[0] + 1;
   });
@@ -44,12 +44,12 @@ TEST(EditedLater, AChainWorksInOnePlace) {
 
 TEST(EditedLater, WhatOthersHoldIsCopiedAndStays) {
   int calls = 0;
-  const Tensor first = edited_later(ramp({3}), [&](float* elements) {
+  const Tensor first = edited_later(ramp({3}), 20, [&](float* elements) {
     ++calls;
     elements[0] = 7;
   });
   EXPECT_EQ(first.at<float>(0), 7);
-  const Tensor second = edited_later(first, [](float* elements) { elements[0] *= 2; });
+  const Tensor second = edited_later(first, 20, [](float* elements) { elements[0] *= 2; });
   EXPECT_THAT(second.to_doubles(), testing::ElementsAre(14, 1, 2));
   EXPECT_EQ(calls, 1);
   EXPECT_THAT(first.to_doubles(), testing::ElementsAre(7, 1, 2));
@@ -70,7 +70,7 @@ TEST(LinearWeights, AreEditedWhicheverWayTheyLie) {
     EXPECT_THAT(weights.weighted_sum({1, 10}),
                 transposed ? testing::ElementsAre(10, 32, 54) : testing::ElementsAre(30, 41, 52));
     EXPECT_THAT(weights.output_mean(), transposed ? testing::ElementsAre(2, 3) : testing::ElementsAre(1, 4));
-    const Tensor edited = weights.edited_later([](const LinearWeights&) {
+    const Tensor edited = weights.edited_later(1000, [](const LinearWeights&) {
       return [](int64_t i, int64_t j, double value) {
         return 100.0 * static_cast<double>(i) + 10.0 * static_cast<double>(j) + value;
       };

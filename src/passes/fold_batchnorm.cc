@@ -36,18 +36,25 @@ struct ChannelOrder {
   int64_t per = 1, span = 1, group_size = 0;
 };
 
+double bound_scaled(const Tensor& weights, const std::vector<double>& scale) {
+  double most = 0;
+  for (double s : scale) most = std::max(most, std::abs(s));
+  return most * static_cast<double>(weights.bound());
+}
+
 /// Every element times the scale of its output channel.
 Tensor scaled(const Tensor& weights, const std::vector<double>& scale, const ChannelOrder& order) {
-  return edited_later(weights, [scale, order, count = weights.elements()](float* elements) {
-    parallel_for(count / order.per, 1 + (1 << 16) / order.per, [&](int64_t begin, int64_t end) {
-      for (int64_t run = begin; run < end; ++run) {
-        const int64_t first = run * order.per, group = first / order.group_size;
-        const double factor = scale[static_cast<size_t>(group * order.span + run % order.span)];
-        for (int64_t i = first; i < first + order.per; ++i)
-          elements[i] = static_cast<float>(static_cast<double>(elements[i]) * factor);
-      }
-    });
-  });
+  return edited_later(weights, bound_scaled(weights, scale),
+                      [scale, order, count = weights.elements()](float* elements) {
+                        parallel_for(count / order.per, 1 + (1 << 16) / order.per, [&](int64_t begin, int64_t end) {
+                          for (int64_t run = begin; run < end; ++run) {
+                            const int64_t first = run * order.per, group = first / order.group_size;
+                            const double factor = scale[static_cast<size_t>(group * order.span + run % order.span)];
+                            for (int64_t i = first; i < first + order.per; ++i)
+                              elements[i] = static_cast<float>(static_cast<double>(elements[i]) * factor);
+                          }
+                        });
+                      });
 }
 
 bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
@@ -88,6 +95,8 @@ bool fold_into(Graph& graph, Node& norm, Node& linear, PassContext& context) {
   if (span * groups != channels) return refuse("it has another number of channels");
   if (bias != nullptr && !is_column_vector(bias, channels)) return refuse("the bias before it is not per channel");
 
+  if (!fits_f32(bound_scaled(weights->constant, affine->scale)))
+    return refuse("the weights before it are not finite, or would not be with its scale");
   if (weights->constant.elements() == 0) return refuse("its weights are empty");
   Tensor new_weights = scaled(weights->constant, affine->scale, {per, span, weights->constant.elements() / groups});
   std::vector<float> new_bias(static_cast<size_t>(channels));

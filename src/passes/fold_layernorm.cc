@@ -18,6 +18,19 @@ bool all_equal(const std::vector<double>& values, double wanted) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v == wanted; });
 }
 
+double largest(const std::vector<double>& values) {
+  double most = 0;
+  for (double v : values) most = std::max(most, std::abs(v));
+  return most;
+}
+
+/// Of beta W, in magnitude.
+double bound_of_shift(const LinearWeights& weights, const std::vector<double>& beta) {
+  double sum = 0;
+  for (double b : beta) sum += std::abs(b);
+  return sum == 0 ? 0 : sum * weights.bound();
+}
+
 bool all_finite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
@@ -31,10 +44,11 @@ class Folded {
       : weights_(std::move(weights)), gamma_(std::move(gamma)), beta_(std::move(beta)), shifts_(shifts) {}
 
   int64_t outputs() const { return weights_.outputs(); }
+  double bound_of_shift() const { return tercel::bound_of_shift(weights_, beta_); }
 
   /// Row i of W times gamma[i]. `self` shares this object with the tensor.
   Tensor scaled(const std::shared_ptr<Folded>& self) const {
-    return weights_.edited_later([self](const LinearWeights& weights) {
+    return weights_.edited_later(largest(gamma_) * weights_.bound(), [self](const LinearWeights& weights) {
       if (self->shifts_) self->keep(weights);
       return [self](int64_t i, int64_t, double w) { return self->gamma_[static_cast<size_t>(i)] * w; };
     });
@@ -84,13 +98,16 @@ bool fold(Graph& graph, Node& norm, PassContext& context) {
   for (const Node* linear : readers.linears) {
     const LinearWeights weights(*linear);
     if (weights.inputs() != size) return refuse(fmt::format("{} reads rows of another size", linear->describe()));
+    if (!fits_f32(std::max(1.0, largest(gamma)) * weights.bound()) || !fits_f32(bound_of_shift(weights, beta)))
+      return refuse(fmt::format("weights of {} are not finite, or would not be with it", linear->describe()));
     if (shifts && !takes_bias(*linear, weights.outputs()))
       return refuse(fmt::format("the bias of {} is not one constant number per column", linear->describe()));
   }
   for (Node* linear : readers.linears) {
     const auto folded = std::make_shared<Folded>(LinearWeights(*linear), gamma, beta, shifts);
     graph.set_input(linear, 1, graph.add_constant(linear->input(1)->name + "_ln", folded->scaled(folded)));
-    if (shifts) add_bias(graph, *linear, folded->outputs(), [folded] { return folded->shift(); });
+    if (shifts)
+      add_bias(graph, *linear, folded->outputs(), folded->bound_of_shift(), [folded] { return folded->shift(); });
   }
   const std::vector<double> ones(static_cast<size_t>(size), 1.0);
   graph.set_input(&norm, 1, graph.add_constant("ones", rounded(ones, {size})));

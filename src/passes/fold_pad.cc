@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "passes/linear_weights.h"
 #include "passes/match.h"
 
 namespace tercel {
@@ -22,6 +23,10 @@ std::optional<std::vector<int64_t>> zero_pads(const Node& pad, size_t rank) {
 bool fold(Graph& graph, Node& node) {
   const bool counts_padding = node.is("AveragePool") && node.attrs.get_bool("count_include_pad");
   if (!node.is("Conv") && !counts_padding) return false;
+  // A kernel leaves its own padding out of the sum, where infinity times the zeros of a Pad is NaN.
+  if (node.is("Conv") && is_f32_constant(node.input(1)) &&
+      !fits_f32(static_cast<double>(node.input(1)->constant.bound())))
+    return false;
   const Node* pad = made_by(node.input(0), "Pad");
   if (pad == nullptr || !pad->input(0)->type.ranked) return false;
   // SAME padding would be worked out anew from the unpadded extent.

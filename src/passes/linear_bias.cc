@@ -1,5 +1,7 @@
 #include "passes/linear_bias.h"
 
+#include <cmath>
+
 #include "passes/linear_weights.h"
 #include "passes/match.h"
 #include "passes/norm_readers.h"
@@ -19,10 +21,17 @@ Bias bias_behind(const Graph& graph, const Node& matmul, int64_t n) {
   return is_column_vector(add->input(operand), n) ? Bias{add, operand} : Bias{};
 }
 
-/// factor * bias + scale * shift().
-Tensor sum(const Tensor& bias, double factor, const std::function<std::vector<double>()>& shift, double scale = 1) {
-  return edited_later(bias, [=](float* elements) {
-    const std::vector<double> shifts = shift();
+/// What is added, computed when somebody looks; nothing in it is larger than `bound`.
+struct Shift {
+  std::function<std::vector<double>()> values;
+  double bound = 0;
+};
+
+/// factor * bias + scale * shift.
+Tensor sum(const Tensor& bias, double factor, const Shift& shift, double scale = 1) {
+  const double bound = std::abs(factor) * static_cast<double>(bias.bound()) + std::abs(scale) * shift.bound;
+  return edited_later(bias, bound, [factor, scale, values = shift.values](float* elements) {
+    const std::vector<double> shifts = values();
     for (size_t j = 0; j < shifts.size(); ++j)
       elements[j] = static_cast<float>(factor * static_cast<double>(elements[j]) + scale * shifts[j]);
   });
@@ -42,7 +51,8 @@ bool takes_bias(const Node& linear, int64_t n) {
   return linear.output() != nullptr && is_column_vector(linear.input(2), n);
 }
 
-void add_bias(Graph& graph, Node& linear, int64_t n, std::function<std::vector<double>()> shift) {
+void add_bias(Graph& graph, Node& linear, int64_t n, double bound, std::function<std::vector<double>()> values) {
+  const Shift shift{std::move(values), bound};
   if (linear.is("Gemm")) {
     Value* old = linear.input(2);
     const auto alpha = static_cast<double>(linear.attrs.get_float("alpha"));

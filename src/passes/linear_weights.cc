@@ -57,12 +57,13 @@ std::vector<double> sum_along_rows(const Floats& m, int64_t rows, const std::vec
 
 }  // namespace
 
-Tensor edited_later(const Tensor& before, std::function<void(float* elements)> edit) {
-  return {DType::f32, before.dims(),
-          std::make_shared<ElementSource>(before.bytes(), [before, edit = std::move(edit)](std::byte* to) {
-            before.move_elements(to);
-            edit(reinterpret_cast<float*>(to));
-          })};
+Tensor edited_later(const Tensor& before, double bound, std::function<void(float* elements)> edit) {
+  const auto make = [before, edit = std::move(edit)](std::byte* to) {
+    before.move_elements(to);
+    edit(reinterpret_cast<float*>(to));
+  };
+  const float largest = fits_f32(bound) ? static_cast<float>(bound) : std::numeric_limits<float>::infinity();
+  return {DType::f32, before.dims(), std::make_shared<ElementSource>(before.bytes(), make, largest)};
 }
 
 bool LinearWeights::readable(const Node& linear) {

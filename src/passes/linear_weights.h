@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "base/bits.h"
@@ -26,8 +27,12 @@ class Floats {
 /// An f32 tensor with the elements of `before` after edit(elements), which happens in place when somebody looks at
 /// them; the memory of `before` is then let go (Tensor::release). So a network whose weights several passes rewrite
 /// never holds them twice: a kernel asks for one tensor, packs it and lets it go. `edit` may be called again and from
-/// another thread.
-Tensor edited_later(const Tensor& before, std::function<void(float* elements)> edit);
+/// another thread. No element is larger in magnitude than `bound` then, which may be infinite: Tensor::bound().
+Tensor edited_later(const Tensor& before, double bound, std::function<void(float* elements)> edit);
+
+/// Are elements up to this magnitude finite in f32? Edits of weights must keep them so: infinity times 0 is NaN, where
+/// the network as it was may have an answer.
+inline bool fits_f32(double bound) { return bound <= static_cast<double>(std::numeric_limits<float>::max()); }
 
 /// The matrix of MatMul, Gemm or FusedMatMul, k x n: y = x W.
 class LinearWeights {
@@ -39,6 +44,8 @@ class LinearWeights {
 
   int64_t inputs() const { return k_; }
   int64_t outputs() const { return n_; }
+  /// Of the elements: Tensor::bound().
+  double bound() const { return static_cast<double>(tensor_.bound()); }
 
   /// result[j] = sum over inputs i of factor[i] W[i, j], in the order of memory.
   std::vector<double> weighted_sum(const std::vector<double>& factor) const;
@@ -48,12 +55,13 @@ class LinearWeights {
   /// edited_later with f(i, j, W[i, j]) in place of every element; prepare(weights) gives f, which is called from
   /// several threads.
   template <typename Prepare>
-  Tensor edited_later(Prepare prepare) const {
-    return tercel::edited_later(tensor_, [dims = tensor_.dims(), transposed = transposed_, prepare](float* elements) {
-      const LinearWeights weights(Tensor(DType::f32, dims, reinterpret_cast<const std::byte*>(elements), nullptr),
-                                  transposed);
-      weights.edit(elements, prepare(weights));
-    });
+  Tensor edited_later(double bound, Prepare prepare) const {
+    return tercel::edited_later(
+        tensor_, bound, [dims = tensor_.dims(), transposed = transposed_, prepare](float* elements) {
+          const LinearWeights weights(Tensor(DType::f32, dims, reinterpret_cast<const std::byte*>(elements), nullptr),
+                                      transposed);
+          weights.edit(elements, prepare(weights));
+        });
   }
 
   /// f(place in memory, i, j, W[i, j]) for every element, in the order of memory.

@@ -93,6 +93,49 @@ TEST(Passes, NormsWhoseScaleIsNotFiniteStay) {
   EXPECT_EQ(graph.nodes()[0]->input(1)->constant.at<float>(0), std::numeric_limits<float>::infinity());
 }
 
+// The same of weights: theirs, and those that would be infinite once scaled.
+TEST(Passes, NormsStayWhereWeightsAreNotFiniteOrWouldNotBe) {
+  const auto layernorm = [](const char* scale, const char* weights) {
+    return std::string("input %x : f32[3x2]\nconst %g : f32[2] = [") + scale + "]\nconst %w : f32[2x2] = [" + weights +
+           "]\n%n : f32[3x2] = LayerNormalization(%x, %g)\n%y : f32[3x2] = MatMul(%n, %w)\noutput %y\n";
+  };
+  const std::pair<const char*, const char*> odd[] = {
+      {"0, 1", "inf, 1, 1, 1"}, {"2, 1", "nan, 1, 1, 1"}, {"1, 1e20", "1, 1, 1e20, 0"}};
+  for (const auto& [scale, weights] : odd) {
+    SCOPED_TRACE(weights);
+    const std::string text = layernorm(scale, weights);
+    Graph graph = graph_of(text);
+    const Tensor before = graph.find_value("w")->constant;
+    rewrite(graph, portable_recipe());
+    EXPECT_EQ(graph.nodes()[0]->input(1)->constant.to_doubles()[1],
+              graph_of(text).find_value("g")->constant.at<float>(1));
+    EXPECT_EQ(graph.nodes()[1]->input(1)->constant, before);
+  }
+  // With a scale of 1 nothing is folded, but a deferred norm would take means off the weights.
+  const std::string plain = layernorm("1, 1", "inf, 1, 1, 1");
+  EXPECT_THAT(engine(plain), testing::Contains("LayerNormalization"));
+  const auto batchnorm = [](const char* scale, const char* weights) {
+    return std::string("input %x : f32[1x2x3x3]\nconst %w : f32[2x2x1x1] = [") + weights +
+           "]\n%c : f32[1x2x3x3] = Conv(%x, %w)\nconst %g : f32[2] = [" + scale +
+           "]\nconst %one : f32[2] = [1, 1]\n%y : f32[1x2x3x3] = BatchNormalization(%c, %g, %one, %one, %one)\n"
+           "output %y\n";
+  };
+  EXPECT_THAT(portable(batchnorm("1, 1e20", "1, 0, 1, 1e20")), ElementsAre("Conv", "BatchNormalization"));
+  EXPECT_THAT(portable(batchnorm("1, 0", "1, inf, 1, 1")), ElementsAre("Conv", "BatchNormalization"));
+  EXPECT_THAT(portable(batchnorm("1, 1e10", "1, 0, 1, 1e20")), ElementsAre("Conv"));
+}
+
+// Infinity times the zeros of a Pad is NaN, where a kernel leaves its own padding out.
+TEST(Passes, FoldPadLeavesInfiniteWeightsAlone) {
+  const auto padded = [](const std::string& weight) {
+    return "input %x : f32[1x1x3x3]\nconst %p : i64[8] = [0, 0, 1, 1, 0, 0, 1, 1]\n%q : f32[1x1x5x5] = Pad(%x, %p)\n"
+           "const %w : f32[1x1x1x1] = [" +
+           weight + "]\n%y : f32[1x1x5x5] = Conv(%q, %w)\noutput %y\n";
+  };
+  EXPECT_THAT(portable(padded("inf")), ElementsAre("Pad", "Conv"));
+  EXPECT_THAT(portable(padded("2")), ElementsAre("Conv"));
+}
+
 TEST(Passes, FoldBatchnormIntoTransposedConvolutionAndGemm) {
   EXPECT_THAT(portable(R"(input %x : f32[1x4x3x3]
 input %w_t : f32[4x3x2x2]

@@ -1,10 +1,14 @@
 #include "tensor/tensor.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/threads.h"
 #include "tensor/element_source.h"
 
 namespace tercel {
@@ -33,7 +37,11 @@ bool ElementSource::write(std::byte* to) {
 }
 
 Tensor::Tensor(const Tensor& other)
-    : dtype_(other.dtype_), dims_(other.dims_), mapped_(other.mapped_), source_(other.source_) {
+    : dtype_(other.dtype_),
+      dims_(other.dims_),
+      mapped_(other.mapped_),
+      bound_(other.bound_.load()),
+      source_(other.source_) {
   std::unique_lock<std::mutex> lock;
   if (source_ != nullptr) lock = std::unique_lock(source_->holding_);
   data_ = other.data_.load();
@@ -46,6 +54,7 @@ Tensor::Tensor(Tensor&& other) noexcept
       data_(other.data_.exchange(nullptr)),
       owner_(std::move(other.owner_)),
       mapped_(other.mapped_),
+      bound_(other.bound_.exchange(kNotLookedFor)),
       source_(std::move(other.source_)) {}
 
 Tensor& Tensor::operator=(Tensor other) noexcept {
@@ -55,6 +64,7 @@ Tensor& Tensor::operator=(Tensor other) noexcept {
   owner_ = std::move(other.owner_);
   mapped_ = other.mapped_;
   source_ = std::move(other.source_);
+  bound_ = other.bound_.load();
   return *this;
 }
 
@@ -97,7 +107,27 @@ void Tensor::release() const {
 
 std::byte* Tensor::mutable_data() {
   TERCEL_CHECK(source_ == nullptr && owner_.use_count() == 1, "elements are shared");
+  bound_ = kNotLookedFor;
   return const_cast<std::byte*>(data_.load());
+}
+
+float Tensor::bound() const {
+  TERCEL_CHECK(dtype_ == DType::f32);
+  if (source_ != nullptr) return source_->bound_;
+  if (const float known = bound_; known != kNotLookedFor) return known;
+  // Without their signs, f32 are ordered as their bits are, with infinity and NaN above all else.
+  constexpr uint32_t kInfinity = 0x7F800000u;
+  std::atomic<uint32_t> largest = 0;
+  const std::byte* from = data();
+  parallel_for(elements(), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
+    uint32_t most = 0;
+    for (int64_t i = begin; i < end; ++i)
+      most = std::max(most, load_unaligned<uint32_t>(from + i * static_cast<int64_t>(sizeof(float))) & 0x7FFFFFFFu);
+    for (uint32_t seen = largest; seen < most && !largest.compare_exchange_weak(seen, most);) {
+    }
+  });
+  bound_ = std::bit_cast<float>(std::min(largest.load(), kInfinity));
+  return bound_;
 }
 
 std::vector<int64_t> Tensor::to_ints() const {

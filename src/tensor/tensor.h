@@ -70,6 +70,10 @@ class Tensor {
   std::vector<int64_t> to_ints() const;
   std::vector<double> to_doubles() const;
 
+  /// No element of an f32 tensor is larger in magnitude; infinity where some are infinite or NaN. A source says it
+  /// without making its elements (and may not know: infinity); of others it is looked for once.
+  float bound() const;
+
   /// This tensor if its elements are aligned for their type, else an aligned copy.
   Tensor aligned() const;
 
@@ -104,6 +108,8 @@ class Tensor {
   bool operator==(const Tensor& other) const;  ///< same type, shape and bytes
 
  private:
+  static constexpr float kNotLookedFor = -1;
+
   const std::byte* make() const;
 
   DType dtype_ = DType::none;
@@ -112,6 +118,7 @@ class Tensor {
   mutable std::atomic<const std::byte*> data_ = nullptr;
   mutable std::shared_ptr<const void> owner_;
   bool mapped_ = false;
+  mutable std::atomic<float> bound_ = kNotLookedFor;
   std::shared_ptr<ElementSource> source_;
 };
 

@@ -34,6 +34,37 @@ TEST(Half, RoundsToNearestEvenAndOverflowsToInfinity) {
   EXPECT_EQ(static_cast<float>(Half(0x1.8p-24f)), 0x1p-23f);
 }
 
+TEST(Tensor, BoundIsTheLargestMagnitudeAndInfinityWhereOneIsNotFinite) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(Tensor::of<float>({3}, {1, -5, 2}).bound(), 5);
+  EXPECT_EQ(Tensor::of<float>({0}, {}).bound(), 0);
+  EXPECT_EQ(Tensor::of<float>({2}, {1, -infinity}).bound(), infinity);
+  EXPECT_EQ(Tensor::of<float>({2}, {-std::numeric_limits<float>::quiet_NaN(), 1}).bound(), infinity);
+  std::vector<float> many(3 << 20, -1);  // of several threads
+  many.back() = 7;
+  EXPECT_EQ(Tensor::of<float>({3 << 20}, many).bound(), 7);
+}
+
+TEST(Tensor, BoundIsOfTheElementsAsTheyAre) {
+  Tensor tensor = Tensor::of<float>({2}, {1, 2});
+  EXPECT_EQ(tensor.bound(), 2);
+  const Tensor copy = tensor;
+  EXPECT_EQ(copy.bound(), 2);
+  Tensor other = Tensor::of<float>({2}, {1, 2});
+  EXPECT_EQ(other.bound(), 2);
+  reinterpret_cast<float*>(other.mutable_data())[0] = 9;
+  EXPECT_EQ(other.bound(), 9);
+}
+
+TEST(Tensor, BoundOfASourceIsWhatItSays) {
+  int calls = 0;
+  const auto make = [&](std::byte*) { ++calls; };
+  EXPECT_EQ(Tensor(DType::f32, {2}, std::make_shared<ElementSource>(8, make, 3.0f)).bound(), 3);
+  EXPECT_EQ(Tensor(DType::f32, {2}, std::make_shared<ElementSource>(8, make)).bound(),
+            std::numeric_limits<float>::infinity());
+  EXPECT_EQ(calls, 0);
+}
+
 TEST(Narrow, FiniteNumbersStayFinite) {
   const std::vector<float> values{65519,          65520,    -1e6f,
                                   1.00048828125f, 0x1p-25f, std::numeric_limits<float>::infinity()};

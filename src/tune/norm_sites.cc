@@ -23,9 +23,12 @@ std::string refuse(const Graph& graph, const Node& norm) {
     return "its scale and bias are not folded";
   const LinearReaders readers = readers_of(graph, norm);
   if (readers.refusal.empty() && readers.padded) return "zeros are added to its result, which a shift would fill";
-  for (const Node* linear : readers.linears)
-    if (!takes_bias(*linear, LinearWeights(*linear).outputs()))
+  for (const Node* linear : readers.linears) {
+    const LinearWeights weights(*linear);
+    if (!fits_f32(weights.bound())) return fmt::format("weights of {} are not finite", linear->describe());
+    if (!takes_bias(*linear, weights.outputs()))
       return fmt::format("the bias of {} is not one constant number per column", linear->describe());
+  }
   return readers.refusal;
 }
 
@@ -82,7 +85,7 @@ void fix_norm(Graph& graph, const NormSite& site, const NormMap& map) {
     weights.for_each(
         [&](int64_t place, int64_t i, int64_t j, double) { elements[place] = static_cast<float>(after(i, j)); });
     graph.set_input(linear, 1, graph.add_constant(linear->input(1)->name + "_fixed", std::move(edited)));
-    add_bias(graph, *linear, weights.outputs(),
+    add_bias(graph, *linear, weights.outputs(), shift.size() == 0 ? 0 : shift.lpNorm<Eigen::Infinity>(),
              [shift] { return std::vector<double>(shift.data(), shift.data() + shift.size()); });
   }
   Value* x = norm.input(0);
