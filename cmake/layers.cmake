@@ -81,6 +81,12 @@ function(tercel_library)
   target_include_directories(tercel PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(tercel PUBLIC cxx_std_20)
+  # Before 1.0 the minor number stands for changes that break.
+  set_target_properties(tercel PROPERTIES VERSION ${PROJECT_VERSION}
+                                          SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  if(NOT TERCEL_INSTALL)
+    return()
+  endif()
 
   include(CMakePackageConfigHelpers)
   set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tercel)
@@ -92,4 +98,16 @@ function(tercel_library)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/tercel-config-version.cmake COMPATIBILITY SameMinorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/tercel-config.cmake ${PROJECT_BINARY_DIR}/tercel-config-version.cmake
           DESTINATION ${package_dir})
+
+  # For builds without CMake: c++ $(pkg-config --cflags --libs tercel); --static where the library is a static one.
+  set(tercel_private_requires "fmt libhwy libzstd libjpeg libpng")
+  if(WEBP_FOUND)
+    string(APPEND tercel_private_requires " libwebp")
+  endif()
+  set(tercel_private_libs "-pthread")
+  if(Pagmo_FOUND)
+    string(APPEND tercel_private_libs " -lpagmo -lboost_serialization -ltbb")
+  endif()
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/tercel.pc.in ${PROJECT_BINARY_DIR}/tercel.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/tercel.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()

@@ -26,7 +26,7 @@ DOORS = {
     "graph": ["graph.h", "op.h", "infer.h", "verify.h", "text.h", "cost.h"],
     "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
     "image": ["preprocessing.h"],
-    "codec": ["codec.h", "quantised_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
+    "codec": ["codec.h", "quantized_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
     "pack": ["pack.h"],
     "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h"],
     "kernels": ["kernel.h", "menu.h", "reorder.h", "packed_weights.h", "ref/ref.h", "ref/axes.h", "ref/broadcast.h",
@@ -35,7 +35,7 @@ DOORS = {
     "engines": ["engine.h", "workspace.h"],
     "session": ["model_impl.h", "optimizer.h", "picture_model.h"],
     "quant": ["choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h", "linear_site.h", "observe.h",
-              "pictures.h", "quantise.h", "walk.h", "widen.h"],
+              "pictures.h", "quantize.h", "walk.h", "widen.h"],
     "search": ["evolve.h"],
 }
 # Rooms behind a door that only some may enter: plan, menu and kernels are the CPU engine's interior.

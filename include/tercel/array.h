@@ -10,19 +10,21 @@
 #include <utility>
 #include <vector>
 
+#include "tercel/export.h"
+
 namespace tercel {
 
 /// Element types.
 enum class DType : uint8_t { none, f32, f64, f16, bf16, i8, u8, i16, u16, i32, u32, i64, u64, boolean };
 
 /// Bytes per element.
-size_t size_of(DType dtype);
+TERCEL_API size_t size_of(DType dtype);
 
 /// The word used in text, errors and JSON: "f32", "i64", "bool".
-std::string_view to_string(DType dtype);
+TERCEL_API std::string_view to_string(DType dtype);
 
 /// Dense, row-major elements that the array owns.
-class Array {
+class TERCEL_API Array {
  public:
   Array() = default;
   /// Zeros. Throws Error for negative extents and for sizes no machine holds.
@@ -56,7 +58,7 @@ class Array {
 };
 
 /// Elements that somebody else owns: dense, row-major, at any address. The memory must outlive the view.
-struct ArrayView {
+struct TERCEL_API ArrayView {
   DType dtype = DType::none;
   std::vector<int64_t> dims;
   const std::byte* data = nullptr;
@@ -71,7 +73,7 @@ struct ArrayView {
 };
 
 /// The same, to be written.
-struct MutableArrayView {
+struct TERCEL_API MutableArrayView {
   DType dtype = DType::none;
   std::vector<int64_t> dims;
   std::byte* data = nullptr;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tercel/export.h"
 #include "tercel/image.h"
 #include "tercel/model.h"
 #include "tercel/progress.h"
@@ -18,8 +19,8 @@ namespace tercel {
 enum class CodingProfile { max, balanced, fast };
 
 /// "max", "balanced", "fast". Throws Error that lists them.
-CodingProfile parse_profile(std::string_view word);
-std::string_view to_string(CodingProfile profile);
+TERCEL_API CodingProfile parse_profile(std::string_view word);
+TERCEL_API std::string_view to_string(CodingProfile profile);
 
 struct CompressOptions {
   CodingProfile profile = CodingProfile::max;
@@ -100,7 +101,7 @@ struct CompressReport {
 };
 
 /// A compressed network: its file, and the network that the file gives back.
-class Compressed {
+class TERCEL_API Compressed {
  public:
   Compressed(std::string file, Model model, CompressReport report)
       : file_(std::make_shared<const std::string>(std::move(file))),
@@ -124,12 +125,12 @@ class Compressed {
 /// was read, each constant with its type and bits. No file is larger than what was given. Throws Error for options out
 /// of range, pictures that cannot be read, ratios that leave no weight, files too small to be made smaller, and a
 /// max_drop that cannot be promised.
-Compressed compress(const Model& model, const CompressOptions& options = {});
+TERCEL_API Compressed compress(const Model& model, const CompressOptions& options = {});
 
 /// Ratio against answers: one point for each of `ratios` (files about as small as asked for), in their order. A point
 /// that cannot be reached says so, and the others stay. Once told to stop, the points that are finished; without any,
 /// Error(stopped).
-std::vector<CompressPoint> compression_front(const Model& model, const std::vector<double>& ratios,
-                                             const CompressOptions& options);
+TERCEL_API std::vector<CompressPoint> compression_front(const Model& model, const std::vector<double>& ratios,
+                                                        const CompressOptions& options);
 
 }  // namespace tercel

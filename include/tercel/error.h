@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "tercel/export.h"
+
 namespace tercel {
 
 enum class ErrorCode {
@@ -16,11 +18,11 @@ enum class ErrorCode {
   stopped,      ///< the caller's progress function asked to stop
 };
 
-std::string_view to_string(ErrorCode code);
+TERCEL_API std::string_view to_string(ErrorCode code);
 
 /// An error with a trail that says where it happened, outermost place first:
 /// `model.onnx: node 'conv3' (Conv): attribute 'dilations': ...`
-class Error : public std::runtime_error {
+class TERCEL_API Error : public std::runtime_error {
  public:
   Error(ErrorCode code, std::string message);
 

@@ -11,10 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "tercel/export.h"
+
 namespace tercel {
 
 /// An 8-bit RGB picture, rows top to bottom, pixels r g b, no padding between rows.
-class Image {
+class TERCEL_API Image {
  public:
   Image() = default;
   /// Black. Throws Error for a size that is not positive or above kMaxPixels.
@@ -48,14 +50,14 @@ enum class Interpolation { nearest, bilinear, bicubic };
 /// Antialiased resize, within one level of Pillow's Image.resize for the same filter (support grows with the reduction;
 /// bicubic has a = -0.5; horizontal pass first, rounded to 8 bits between the passes). Throws Error for a size that is
 /// not positive or above Image::kMaxPixels, and for an empty picture.
-Image resize(const Image& image, int width, int height, Interpolation interpolation);
+TERCEL_API Image resize(const Image& image, int width, int height, Interpolation interpolation);
 
 /// The part that starts at (x, y); what lies outside the picture is black. Throws Error for a size that is not positive
 /// or above Image::kMaxPixels.
-Image crop(const Image& image, int x, int y, int width, int height);
+TERCEL_API Image crop(const Image& image, int x, int y, int width, int height);
 
 /// How a picture becomes the input of a network. Keys in ONNX metadata_props: see docs/preprocessing.md.
-struct Preprocessing {
+struct TERCEL_API Preprocessing {
   enum class Fit {
     shorter_side,  ///< shorter side to `resize`, then the centre `width` x `height` (torchvision, timm)
     stretch,       ///< straight to width x height, aspect ratio given up
@@ -97,12 +99,12 @@ struct Preprocessing {
 /// Resize and CenterCrop; only what lies inside the crop is computed. Throws Error for settings out of range
 /// (sides 1..8192, finite numbers, scale and stddev not 0), an empty picture, and one so long and thin that its longer
 /// side would exceed 2^26.
-std::vector<float> preprocess(const Image& image, const Preprocessing& how);
+TERCEL_API std::vector<float> preprocess(const Image& image, const Preprocessing& how);
 /// The same into memory of that size. Throws Error for another size.
-void preprocess(const Image& image, const Preprocessing& how, std::span<float> input);
+TERCEL_API void preprocess(const Image& image, const Preprocessing& how, std::span<float> input);
 
 /// Class names, one a line; the line's number is the class, so empty lines count. Throws Error for a file that is not
 /// UTF-8 text.
-std::vector<std::string> read_labels(const std::filesystem::path& path);
+TERCEL_API std::vector<std::string> read_labels(const std::filesystem::path& path);
 
 }  // namespace tercel

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tercel/array.h"
+#include "tercel/export.h"
 #include "tercel/image.h"
 
 namespace tercel {
@@ -42,9 +43,9 @@ struct PassReport {
 using InputShapes = std::map<std::string, std::vector<int64_t>>;
 
 /// Cheap to copy: copies share one network, which never changes.
-class Model {
+class TERCEL_API Model {
  public:
-  struct Impl;
+  struct TERCEL_LOCAL Impl;
 
   Model() = default;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -95,12 +96,12 @@ class Model {
 
 /// Reads an ONNX file, or a `.tercel` file (told apart by their first bytes). Throws Error with a trail file: node:
 /// attribute.
-Model load(const std::filesystem::path& path);
+TERCEL_API Model load(const std::filesystem::path& path);
 
 /// The same from memory, which is not copied: `owner` keeps it alive as long as the model lives. `name` stands for the
 /// file in errors and in Model::name(). Elements that an ONNX model keeps in other files are refused: there is no
 /// folder to look in.
-Model load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name = "model");
+TERCEL_API Model load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name = "model");
 
 struct OptimizeOptions {
   std::filesystem::path dump_dir;    ///< gets the graph as text after every pass that changed something
@@ -108,6 +109,6 @@ struct OptimizeOptions {
 };
 
 /// Folds and fuses; the answers stay the same, and the result is still standard ONNX.
-Model optimize(const Model& model, const OptimizeOptions& options = {});
+TERCEL_API Model optimize(const Model& model, const OptimizeOptions& options = {});
 
 }  // namespace tercel

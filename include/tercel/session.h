@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tercel/array.h"
+#include "tercel/export.h"
 #include "tercel/image.h"
 #include "tercel/model.h"
 
@@ -59,11 +60,11 @@ struct EngineInfo {
 };
 
 /// Every engine of this library, the default first.
-std::vector<EngineInfo> engines();
+TERCEL_API std::vector<EngineInfo> engines();
 
 /// Several threads may call run() and classify() of one session at once: they share its weights, and each run has
 /// memory of its own. Sessions of one model (and of its copies) share packed weights, too.
-class Session {
+class TERCEL_API Session {
  public:
   explicit Session(const Model& model, const SessionOptions& options = {});
   ~Session();
@@ -99,7 +100,7 @@ class Session {
   PlanReport profile(const std::vector<Array>& inputs, int runs);
 
  private:
-  struct Impl;
+  struct TERCEL_LOCAL Impl;
   explicit Session(std::unique_ptr<Impl> impl);
   friend Session session_on(const class Engine& engine, const Model& model, const SessionOptions& options);
   std::unique_ptr<Impl> impl_;

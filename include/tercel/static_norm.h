@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tercel/export.h"
 #include "tercel/model.h"
 #include "tercel/progress.h"
 
@@ -22,9 +23,9 @@ enum class NormEstimator {
   position_ridge,  ///< the same on tokens scaled by position
 };
 
-std::string_view to_string(NormEstimator estimator);
+TERCEL_API std::string_view to_string(NormEstimator estimator);
 /// Throws Error that lists the names.
-NormEstimator parse_norm_estimator(std::string_view name);
+TERCEL_API NormEstimator parse_norm_estimator(std::string_view name);
 
 struct StaticNormOptions {
   NormEstimator estimator = NormEstimator::affine;
@@ -67,7 +68,7 @@ struct StaticNormReport {
   StaticNormTrial chosen;
 };
 
-struct StaticNormResult {
+struct TERCEL_API StaticNormResult {
   Model model;  ///< standard ONNX, as optimize() gives it
   StaticNormReport report;
 };
@@ -78,7 +79,7 @@ struct StaticNormResult {
 /// that later ones make good for earlier ones (the targets are those of sequential reconstruction: He, Zhang and Sun
 /// 2017, "Channel pruning"). Throws Error: no such folder, too few pictures, one that cannot be read, no norm that
 /// could be fixed.
-StaticNormResult fix_norms(const Model& model, const std::filesystem::path& folder,
-                           const StaticNormOptions& options = {});
+TERCEL_API StaticNormResult fix_norms(const Model& model, const std::filesystem::path& folder,
+                                      const StaticNormOptions& options = {});
 
 }  // namespace tercel

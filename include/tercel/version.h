@@ -5,7 +5,17 @@
 #include <utility>
 #include <vector>
 
+#include "tercel/export.h"
+
+/// Of these headers. Before 1.0 the minor number stands for changes that break.
+#define TERCEL_VERSION_MAJOR 0
+#define TERCEL_VERSION_MINOR 1
+#define TERCEL_VERSION_PATCH 0
+
 namespace tercel {
+
+/// Of the library that is linked: "0.1.0".
+TERCEL_API std::string version();
 
 struct BuildInfo {
   std::string version;      ///< "0.1.0"
@@ -17,6 +27,6 @@ struct BuildInfo {
   std::vector<std::pair<std::string, std::string>> libraries;  ///< name, version; "none" for what the build is without
 };
 
-BuildInfo build_info();
+TERCEL_API BuildInfo build_info();
 
 }  // namespace tercel

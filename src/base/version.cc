@@ -8,9 +8,14 @@
 
 namespace tercel {
 
+std::string version() {
+  return std::to_string(TERCEL_VERSION_MAJOR) + "." + std::to_string(TERCEL_VERSION_MINOR) + "." +
+         std::to_string(TERCEL_VERSION_PATCH);
+}
+
 BuildInfo build_info() {
   BuildInfo info;
-  info.version = TERCEL_VERSION;
+  info.version = version();
   info.commit = TERCEL_COMMIT;
   info.compiler = TERCEL_COMPILER;
   try {

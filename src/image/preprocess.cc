@@ -29,9 +29,9 @@ Image fitted(const Image& image, const Preprocessing& how) {
   const int64_t new_w = w <= h ? how.resize : longer, new_h = w <= h ? longer : how.resize;
   const int64_t x = centre(new_w, how.width), y = centre(new_h, how.height);
   const int64_t inside_x = std::max<int64_t>(x, 0), inside_y = std::max<int64_t>(y, 0);
-  const Box inside{static_cast<int>(inside_x), static_cast<int>(inside_y),
-                   static_cast<int>(std::min<int64_t>(how.width, new_w)),
-                   static_cast<int>(std::min<int64_t>(how.height, new_h))};
+  const PixelBox inside{static_cast<int>(inside_x), static_cast<int>(inside_y),
+                        static_cast<int>(std::min<int64_t>(how.width, new_w)),
+                        static_cast<int>(std::min<int64_t>(how.height, new_h))};
   Image part = resize_part(image, static_cast<int>(new_w), static_cast<int>(new_h), how.interpolation, inside);
   if (part.width() == how.width && part.height() == how.height) return part;
   return crop(part, static_cast<int>(x - inside_x), static_cast<int>(y - inside_y), how.width, how.height);

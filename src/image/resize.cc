@@ -75,7 +75,7 @@ constexpr int32_t kHalf = 1 << (Taps::kBits - 1);
 uint8_t to_level(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> Taps::kBits, 0, 255)); }
 
 /// Columns part.x ..., of source rows top .. top + rows.
-Image resize_columns(const Image& src, const Filter& filter, int width, const Box& part, int top, int rows) {
+Image resize_columns(const Image& src, const Filter& filter, int width, const PixelBox& part, int top, int rows) {
   const Taps taps(filter, src.width(), width, part.x, part.width);
   Image dst(part.width, rows);
   for (int y = 0; y < rows; ++y) {
@@ -115,7 +115,7 @@ Image resize_rows(const Image& src, const Taps& taps, int height, int top) {
   return dst;
 }
 
-Image resize_filtered(const Image& image, int width, int height, const Filter& filter, const Box& part) {
+Image resize_filtered(const Image& image, int width, int height, const Filter& filter, const PixelBox& part) {
   const Taps taps(filter, image.height(), height, part.y, part.height);
   const int top = taps.first.front();
   const int rows = taps.first.back() + taps.count.back() - top;
@@ -136,7 +136,7 @@ std::vector<int> nearest_pixels(int src, int dst, int begin, int length) {
   return pixels;
 }
 
-Image resize_nearest(const Image& image, int width, int height, const Box& part) {
+Image resize_nearest(const Image& image, int width, int height, const PixelBox& part) {
   const std::vector<int> columns = nearest_pixels(image.width(), width, part.x, part.width);
   const std::vector<int> rows = nearest_pixels(image.height(), height, part.y, part.height);
   Image dst(part.width, part.height);
@@ -153,7 +153,7 @@ Image resize_nearest(const Image& image, int width, int height, const Box& part)
 
 }  // namespace
 
-Image resize_part(const Image& image, int width, int height, Interpolation interpolation, const Box& part) {
+Image resize_part(const Image& image, int width, int height, Interpolation interpolation, const PixelBox& part) {
   if (image.width() == 0) fail_input("cannot resize a picture without pixels");
   TERCEL_CHECK(part.x >= 0 && part.y >= 0 && part.width > 0 && part.height > 0 && part.width <= width - part.x &&
                part.height <= height - part.y);

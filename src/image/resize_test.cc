@@ -157,7 +157,8 @@ TEST(Resize, PartIsThatPartOfTheWhole) {
     for (const auto& [w, h] : {std::pair{11, 8}, std::pair{60, 90}, std::pair{37, 23}}) {
       const Image source = ramps(37, 23);
       const Image whole = resize(source, w, h, interpolation);
-      for (const Box& part : {Box{0, 0, w, h}, Box{0, 0, 1, 1}, Box{w - 1, h - 1, 1, 1}, Box{3, 2, 5, 6}})
+      for (const PixelBox& part :
+           {PixelBox{0, 0, w, h}, PixelBox{0, 0, 1, 1}, PixelBox{w - 1, h - 1, 1, 1}, PixelBox{3, 2, 5, 6}})
         EXPECT_EQ(largest_difference(resize_part(source, w, h, interpolation, part),
                                      crop(whole, part.x, part.y, part.width, part.height)),
                   0);

@@ -27,7 +27,7 @@ Value* erf_argument(const Value* value) {
 int fuse_gelu(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) {
     if (!is_product(node)) return false;
-    Product product;
+    ProductOfFactors product;
     collect_product(graph, node, product);
     if (product.factors.size() != 2 || std::abs(product.scalar - 0.5) > kTolerance) return false;
     for (size_t i : {size_t{0}, size_t{1}}) {

@@ -32,7 +32,7 @@ Gate gate_of(const Value* value) {
 int fuse_hardswish(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) {
     if (!is_product(node) || node.output()->type.dtype != DType::f32) return false;
-    Product product;
+    ProductOfFactors product;
     collect_product(graph, node, product);
     if (product.factors.size() != 2) return false;
     for (size_t i : {size_t{0}, size_t{1}}) {

@@ -52,13 +52,13 @@ inline std::optional<ScalarAndRest> split_scalar(const Node* node) {
 }
 
 /// A product of several factors and one number, as a tree of Mul and of Div by a constant writes it.
-struct Product {
+struct ProductOfFactors {
   double scalar = 1;
   std::vector<Value*> factors;
 };
 
 /// The product that `root` computes. Inner products join in where nobody else reads them.
-inline void collect_product(const Graph& graph, const Node& root, Product& product, int depth = 4) {
+inline void collect_product(const Graph& graph, const Node& root, ProductOfFactors& product, int depth = 4) {
   const auto add = [&](Value* value) {
     if (const auto scalar = scalar_constant(value)) {
       product.scalar *= *scalar;

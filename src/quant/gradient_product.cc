@@ -11,7 +11,7 @@ namespace {
 /// Rows at a time that are too few to be worth packing b.
 constexpr int64_t kFewRows = 4;
 
-GemmJob job_of(const Product& p, Strided a) {
+GemmJob job_of(const StridedProduct& p, Strided a) {
   GemmJob job;
   job.m = p.m;
   job.n = p.n;
@@ -26,7 +26,7 @@ GemmJob job_of(const Product& p, Strided a) {
 }
 
 /// Sums of rows of b, which is read once, where it lies.
-void add_rows(const Product& p, Strided a) {
+void add_rows(const StridedProduct& p, Strided a) {
   parallel_for(p.n, std::max<int64_t>(16, 16384 / (p.k + 1)), [&](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < p.m; ++i) {
       float* to = p.dst + i * p.pitch;
@@ -42,7 +42,7 @@ void add_rows(const Product& p, Strided a) {
 
 }  // namespace
 
-void multiply(const Product& p, Isa isa, Workspace& workspace, Buffer* packed) {
+void multiply(const StridedProduct& p, Isa isa, Workspace& workspace, Buffer* packed) {
   if (p.m == 0 || p.n == 0) return;
   Strided a = p.a;
   if (a.column != 1) {  // products want rows of a in one piece

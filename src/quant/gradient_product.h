@@ -15,7 +15,7 @@ struct Strided {
 
 /// a is m x k, b is k x n, dst is m rows of n that are `pitch` apart. `packed`: where b is constant, keeps its packed
 /// form from call to call; must be of one b. Runs on as many threads as base/threads.h says.
-struct Product {
+struct StridedProduct {
   int64_t m = 0, n = 0, k = 0;
   Strided a, b;
   float* dst = nullptr;
@@ -23,6 +23,6 @@ struct Product {
   float scale = 1;
   bool add = true;  ///< false: dst = instead of dst +=
 };
-void multiply(const Product& product, Isa isa, Workspace& workspace, Buffer* packed = nullptr);
+void multiply(const StridedProduct& product, Isa isa, Workspace& workspace, Buffer* packed = nullptr);
 
 }  // namespace tercel

@@ -82,31 +82,31 @@ class Record {
 /// As pagmo wants a problem to be: default constructible and copyable.
 struct Problem {
   Record* record = nullptr;
-  const Box* box = nullptr;
+  const Bounds* bounds = nullptr;
   size_t objectives = 1;
 
   pagmo::vector_double fitness(const pagmo::vector_double& genes) const { return record->measure(genes); }
-  std::pair<pagmo::vector_double, pagmo::vector_double> get_bounds() const { return {box->low, box->high}; }
+  std::pair<pagmo::vector_double, pagmo::vector_double> get_bounds() const { return {bounds->low, bounds->high}; }
   pagmo::vector_double::size_type get_nobj() const { return objectives; }
   pagmo::thread_safety get_thread_safety() const { return pagmo::thread_safety::none; }
 };
 
-void check(const Box& box, const EvolveOptions& options) {
-  TERCEL_CHECK(!box.low.empty() && box.low.size() == box.high.size());
-  for (size_t i = 0; i < box.low.size(); ++i) TERCEL_CHECK(box.low[i] < box.high[i]);
-  for (const Genome& g : options.start) TERCEL_CHECK(g.size() == box.low.size());
+void check(const Bounds& bounds, const EvolveOptions& options) {
+  TERCEL_CHECK(!bounds.low.empty() && bounds.low.size() == bounds.high.size());
+  for (size_t i = 0; i < bounds.low.size(); ++i) TERCEL_CHECK(bounds.low[i] < bounds.high[i]);
+  for (const Genome& g : options.start) TERCEL_CHECK(g.size() == bounds.low.size());
   TERCEL_CHECK(options.evaluations > 0);
 }
 
-/// The start, then mutants of its members in turn, or, without a start, genomes from all over the box.
-pagmo::population first_population(const pagmo::problem& problem, const Box& box, const EvolveOptions& options,
+/// The start, then mutants of its members in turn, or, without a start, genomes from all over the bounds.
+pagmo::population first_population(const pagmo::problem& problem, const Bounds& bounds, const EvolveOptions& options,
                                    size_t size, unsigned seed) {
   pagmo::population population(problem, 0u, seed);
   Rng rng(options.seed);
   for (size_t k = 0; k < std::max(size, options.start.size()); ++k) {
-    Genome genes(box.low.size());
+    Genome genes(bounds.low.size());
     for (size_t i = 0; i < genes.size(); ++i) {
-      const double low = box.low[i], high = box.high[i];
+      const double low = bounds.low[i], high = bounds.high[i];
       if (options.start.empty()) genes[i] = rng.uniform(low, high);
       else genes[i] = options.start[k % options.start.size()][i];
       if (k >= options.start.size() && !options.start.empty()) genes[i] += options.spread * (high - low) * rng.normal();
@@ -119,14 +119,14 @@ pagmo::population first_population(const pagmo::problem& problem, const Box& box
 
 /// `search` runs on a population until it settles or Enough is thrown.
 template <typename Search>
-Evolved evolve(const Measure& measure, const Box& box, const EvolveOptions& options, size_t objectives,
+Evolved evolve(const Measure& measure, const Bounds& bounds, const EvolveOptions& options, size_t objectives,
                size_t population, Search&& search) {
-  check(box, options);
+  check(bounds, options);
   Record record(measure, options, objectives);
   const auto seed = static_cast<unsigned>(Rng(options.seed).next());
   try {
-    const pagmo::problem problem{Problem{&record, &box, objectives}};
-    search(first_population(problem, box, options, population, seed), seed);
+    const pagmo::problem problem{Problem{&record, &bounds, objectives}};
+    search(first_population(problem, bounds, options, population, seed), seed);
   } catch (const Enough&) {
   }
   return record.found();
@@ -134,11 +134,11 @@ Evolved evolve(const Measure& measure, const Box& box, const EvolveOptions& opti
 
 }  // namespace
 
-Evolved evolve_one(const Measure& measure, const Box& box, const EvolveOptions& options) {
+Evolved evolve_one(const Measure& measure, const Bounds& bounds, const EvolveOptions& options) {
   const auto size = static_cast<size_t>(
       options.population > 0 ? std::max(options.population, 5)
-                             : 4 + static_cast<int>(3 * std::log(static_cast<double>(box.low.size()) + 1)));
-  return evolve(measure, box, options, 1, std::max<size_t>(size, 5),
+                             : 4 + static_cast<int>(3 * std::log(static_cast<double>(bounds.low.size()) + 1)));
+  return evolve(measure, bounds, options, 1, std::max<size_t>(size, 5),
                 [&](const pagmo::population& population, unsigned seed) {
                   const auto generations = static_cast<unsigned>(options.evaluations);
                   const pagmo::cmaes algorithm(generations, -1, -1, -1, -1, options.spread, 1e-12, 1e-8, false,
@@ -147,13 +147,13 @@ Evolved evolve_one(const Measure& measure, const Box& box, const EvolveOptions& 
                 });
 }
 
-Evolved evolve_front(const Measure& measure, const Box& box, const EvolveOptions& options) {
+Evolved evolve_front(const Measure& measure, const Bounds& bounds, const EvolveOptions& options) {
   const size_t fours = (static_cast<size_t>(options.population > 0 ? options.population : 24) + 3) / 4;
   const size_t size = 4 * std::max<size_t>(fours, 2);  // NSGA-II pairs its parents twice
   TERCEL_CHECK(options.start.size() <= size);
-  return evolve(measure, box, options, 2, size, [&](const pagmo::population& population, unsigned seed) {
+  return evolve(measure, bounds, options, 2, size, [&](const pagmo::population& population, unsigned seed) {
     const auto generations = static_cast<unsigned>(options.evaluations) / static_cast<unsigned>(size) + 1;
-    const double mutation = std::min(1.0, 1.5 / static_cast<double>(box.low.size()));  // one or two genes a child
+    const double mutation = std::min(1.0, 1.5 / static_cast<double>(bounds.low.size()));  // one or two genes a child
     const pagmo::nsga2 algorithm(generations, 0.95, 10, mutation, 20, seed);
     algorithm.evolve(population);
   });
@@ -171,8 +171,8 @@ namespace {
 
 }  // namespace
 
-Evolved evolve_one(const Measure&, const Box&, const EvolveOptions&) { fail_without_pagmo(); }
-Evolved evolve_front(const Measure&, const Box&, const EvolveOptions&) { fail_without_pagmo(); }
+Evolved evolve_one(const Measure&, const Bounds&, const EvolveOptions&) { fail_without_pagmo(); }
+Evolved evolve_front(const Measure&, const Bounds&, const EvolveOptions&) { fail_without_pagmo(); }
 
 #endif
 

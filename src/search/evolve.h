@@ -14,7 +14,7 @@ using Genome = std::vector<double>;
 using Objectives = std::vector<double>;  ///< all to be made small
 
 /// What each gene may be: low < high.
-struct Box {
+struct Bounds {
   std::vector<double> low, high;
 };
 
@@ -30,7 +30,7 @@ struct EvolveOptions {
   int evaluations = 200;      ///< never more, and exactly as many unless the search settles or is stopped before
   int population = 0;         ///< 0: 4 + 3 ln(genes) for evolve_one, 24 for evolve_front
   std::vector<Genome> start;  ///< the first to be measured, in this order; the first is where evolve_one starts from
-  double spread = 0.1;        ///< of the first population around the start, in widths of the box
+  double spread = 0.1;        ///< of the first population around the start, in widths of the bounds
   uint64_t seed = 1;          ///< the same seed and measure give the same answer
   std::string_view stage = "search";
   Progress progress;  ///< answers false: the best so far is the answer
@@ -46,9 +46,9 @@ struct Evolved {
 bool can_evolve();
 
 /// The genome of the least value of one objective: CMA-ES (Hansen 2006). What is not finite counts as worst.
-Evolved evolve_one(const Measure& measure, const Box& box, const EvolveOptions& options);
+Evolved evolve_one(const Measure& measure, const Bounds& bounds, const EvolveOptions& options);
 
 /// What can be traded for what, between two objectives: NSGA-II (Deb et al. 2002).
-Evolved evolve_front(const Measure& measure, const Box& box, const EvolveOptions& options);
+Evolved evolve_front(const Measure& measure, const Bounds& bounds, const EvolveOptions& options);
 
 }  // namespace tercel

@@ -10,7 +10,7 @@
 namespace tercel {
 namespace {
 
-Box box_of(size_t genes, double low, double high) {
+Bounds bounds_of(size_t genes, double low, double high) {
   return {std::vector<double>(genes, low), std::vector<double>(genes, high)};
 }
 
@@ -40,7 +40,7 @@ class Evolve : public testing::Test {
 TEST(EvolveWithoutPagmo, SaysWhatIsMissing) {
   if (can_evolve()) GTEST_SKIP() << "built with pagmo";
   try {
-    evolve_one(valley, box_of(2, 0, 1), {});
+    evolve_one(valley, bounds_of(2, 0, 1), {});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::unsupported);
@@ -52,7 +52,7 @@ TEST_F(Evolve, FindsTheFloorOfARotatedValley) {
   EvolveOptions options;
   options.evaluations = 4000;
   options.spread = 0.3;
-  const Evolved found = evolve_one(valley, box_of(6, -2, 2), options);
+  const Evolved found = evolve_one(valley, bounds_of(6, -2, 2), options);
   ASSERT_EQ(found.best.size(), 1u);
   EXPECT_LT(found.best[0].objectives[0], 1e-8);
   for (double x : found.best[0].genes) EXPECT_NEAR(x, 0.5, 1e-3);
@@ -61,21 +61,21 @@ TEST_F(Evolve, FindsTheFloorOfARotatedValley) {
 TEST_F(Evolve, StaysInItsBox) {
   EvolveOptions options;
   options.evaluations = 400;
-  const Box box = box_of(3, 1, 2);  // the floor of the valley lies outside
+  const Bounds bounds = bounds_of(3, 1, 2);  // the floor of the valley lies outside
   bool inside = true;
   const Measure measure = [&](const Genome& g) {
     for (double x : g) inside = inside && x >= 1 && x <= 2;
     return valley(g);
   };
-  EXPECT_NEAR(evolve_one(measure, box, options).best.at(0).objectives[0], 0.75, 1e-2);
-  evolve_front([&](const Genome& g) { return measure(g), fonseca(g); }, box, options);
+  EXPECT_NEAR(evolve_one(measure, bounds, options).best.at(0).objectives[0], 0.75, 1e-2);
+  evolve_front([&](const Genome& g) { return measure(g), fonseca(g); }, bounds, options);
   EXPECT_TRUE(inside);
 }
 
 TEST_F(Evolve, FrontLiesOnTheKnownCurve) {
   EvolveOptions options;
   options.evaluations = 4000;
-  const Evolved found = evolve_front(fonseca, box_of(3, -2, 2), options);
+  const Evolved found = evolve_front(fonseca, bounds_of(3, -2, 2), options);
   EXPECT_EQ(found.evaluations, 4000);
   EXPECT_GT(found.best.size(), 20u);
   EXPECT_LT(found.best.front().objectives[0], 0.1);
@@ -93,7 +93,7 @@ TEST_F(Evolve, FrontLiesOnTheKnownCurve) {
 TEST_F(Evolve, SameSeedSameAnswer) {
   EvolveOptions options;
   options.evaluations = 300;
-  const Box box = box_of(4, -1, 1);
+  const Bounds bounds = bounds_of(4, -1, 1);
   const auto run = [&](uint64_t seed) {
     options.seed = seed;
     std::vector<Genome> seen;
@@ -103,8 +103,8 @@ TEST_F(Evolve, SameSeedSameAnswer) {
         return f(g);
       };
     };
-    evolve_one(noting(valley), box, options);
-    evolve_front(noting(fonseca), box, options);
+    evolve_one(noting(valley), bounds, options);
+    evolve_front(noting(fonseca), bounds, options);
     return seen;
   };
   const auto first = run(7);
@@ -116,11 +116,11 @@ TEST_F(Evolve, MeasuresTheStartFirstAndNeverAnswersWorse) {
   const Genome start{0.45, 0.55, 0.5};
   EvolveOptions options;
   options.start = {start};
-  const Box box = box_of(3, -2, 2);
+  const Bounds bounds = bounds_of(3, -2, 2);
   for (int evaluations : {1, 3, 8, 50}) {
     options.evaluations = evaluations;
     std::vector<Genome> seen;
-    const Evolved found = evolve_one([&](const Genome& g) { return seen.push_back(g), valley(g); }, box, options);
+    const Evolved found = evolve_one([&](const Genome& g) { return seen.push_back(g), valley(g); }, bounds, options);
     EXPECT_EQ(found.evaluations, evaluations);
     EXPECT_EQ(seen.size(), static_cast<size_t>(evaluations));
     EXPECT_EQ(seen.front(), start);
@@ -138,8 +138,8 @@ TEST_F(Evolve, StopsWhenToldWithTheBestSoFar) {
       EXPECT_NEAR(done, ++told / 200.0, 1e-9);
       return told < 30;
     };
-    const Box box = box_of(3, -1, 1);
-    const Evolved found = front ? evolve_front(fonseca, box, options) : evolve_one(valley, box, options);
+    const Bounds bounds = bounds_of(3, -1, 1);
+    const Evolved found = front ? evolve_front(fonseca, bounds, options) : evolve_one(valley, bounds, options);
     EXPECT_EQ(found.evaluations, 30);
     EXPECT_TRUE(found.stopped);
     EXPECT_FALSE(found.best.empty());
@@ -150,13 +150,13 @@ TEST_F(Evolve, WhatIsNoNumberIsWorst) {
   EvolveOptions options;
   options.evaluations = 500;
   const auto measure = [](const Genome& g) { return g[0] < 0 ? Objectives{std::nan("")} : valley(g); };
-  const Evolved found = evolve_one(measure, box_of(2, -2, 2), options);
+  const Evolved found = evolve_one(measure, bounds_of(2, -2, 2), options);
   EXPECT_LT(found.best.at(0).objectives[0], 1e-3);
 }
 
 TEST_F(Evolve, ErrorsOfTheMeasureComeThrough) {
   const auto measure = [](const Genome&) -> Objectives { throw Error(ErrorCode::bad_input, "no such picture"); };
-  EXPECT_THROW(evolve_one(measure, box_of(2, 0, 1), {}), Error);
+  EXPECT_THROW(evolve_one(measure, bounds_of(2, 0, 1), {}), Error);
 }
 
 }  // namespace

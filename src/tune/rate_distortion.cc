@@ -16,7 +16,7 @@ constexpr size_t kFewestPictures = 8;
 
 double on_grid(double octaves) { return std::exp2(std::round(octaves * kGrid) / kGrid); }
 
-Box box_of(size_t genes) { return {std::vector<double>(genes, -kOctaves), std::vector<double>(genes, kOctaves)}; }
+Bounds bounds_of(size_t genes) { return {std::vector<double>(genes, -kOctaves), std::vector<double>(genes, kOctaves)}; }
 
 /// One step of successive halving: this part of the evaluations on this part of the pictures.
 struct Stage {
@@ -139,7 +139,7 @@ Polished polish(RateDistortion& problem, double strength, const PolishOptions& o
     search.seed = options.seed;
     search.progress = [&](std::string_view, double) { return work.tell(); };
     const Evolved found =
-        evolve_one([&](const Genome& g) { return Objectives{work.merit(g, pictures)}; }, box_of(best.size()), search);
+        evolve_one([&](const Genome& g) { return Objectives{work.merit(g, pictures)}; }, bounds_of(best.size()), search);
     if (work.offer(found.best.at(0).genes)) best = found.best[0].genes;
     if (work.stopped()) break;
   }
@@ -171,9 +171,9 @@ Polished polish_greedily(RateDistortion& problem, double strength, const PolishO
 }
 
 Evolved evolve_rate_front(RateDistortion& problem, double strength, const PolishOptions& options) {
-  Box box = box_of(problem.genes() + 1);
-  box.low.back() = -1;
-  box.high.back() = 1;
+  Bounds bounds = bounds_of(problem.genes() + 1);
+  bounds.low.back() = -1;
+  bounds.high.back() = 1;
   EvolveOptions search;
   search.evaluations = options.evaluations;
   search.seed = options.seed;
@@ -188,7 +188,7 @@ Evolved evolve_rate_front(RateDistortion& problem, double strength, const Polish
         const RatePoint point = problem.measure(strength * on_grid(genome.back()), genome);
         return Objectives{static_cast<double>(point.bytes), point.kl};
       },
-      box, search);
+      bounds, search);
 }
 
 }  // namespace tercel

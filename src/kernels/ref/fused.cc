@@ -36,7 +36,7 @@ void fused_conv(const Attrs& attrs, std::span<const View> src, std::span<const V
 }
 
 void fused_matmul(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
-  const Product product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
+  const MatmulGeometry product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
   const ActivationOf activation(attrs);
   const auto factor = static_cast<double>(attrs.get_float("alpha_scale"));
   visit_float(src[0].dtype, [&](auto tag) {

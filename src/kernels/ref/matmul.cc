@@ -7,7 +7,7 @@ namespace tercel {
 namespace {
 
 void matmul(const Attrs&, std::span<const View> src, std::span<const View> dst) {
-  const Product product(src[0], src[1], dst[0].dims);
+  const MatmulGeometry product(src[0], src[1], dst[0].dims);
   visit_number(src[0].dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     T* out = dst[0].as<T>();
@@ -25,7 +25,7 @@ T scaled(T value, float factor) {
 }
 
 void gemm(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
-  const Product product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
+  const MatmulGeometry product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
   const View c = operand(src, 2);
   const float alpha = attrs.get_float("alpha");
   const float beta = attrs.get_float("beta");
@@ -49,7 +49,7 @@ void gemm(const Attrs& attrs, std::span<const View> src, std::span<const View> d
 }
 
 void matmul_integer(const Attrs&, std::span<const View> src, std::span<const View> dst) {
-  const Product product(src[0], src[1], dst[0].dims);
+  const MatmulGeometry product(src[0], src[1], dst[0].dims);
   int32_t* out = dst[0].as<int32_t>();
   visit_byte(src[0].dtype, [&](auto a_tag) {
     using A = typename decltype(a_tag)::type;

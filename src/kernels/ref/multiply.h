@@ -13,13 +13,13 @@ namespace tercel {
 
 /// NumPy's matmul with optional transposition of the last two axes: where each batch's matrices begin, and their
 /// strides.
-struct Product {
+struct MatmulGeometry {
   int64_t batches = 0, m = 1, k = 1, n = 1;
   int64_t a_row = 0, a_k = 1, b_k = 1, b_col = 0;  // strides in elements
   Dims batch;                                      // batch axes of the result
   std::vector<int64_t> a_base, b_base;             // first element, per batch
 
-  Product(const View& a, const View& b, const Dims& result, bool trans_a = false, bool trans_b = false) {
+  MatmulGeometry(const View& a, const View& b, const Dims& result, bool trans_a = false, bool trans_b = false) {
     const size_t a_rank = a.dims.size();
     const size_t b_rank = b.dims.size();
     if (count_elements(result) == 0) return;
@@ -66,7 +66,7 @@ inline constexpr int64_t kColumnPiece = 512;
 /// For every piece of a result row, in any order and from several threads: finish(first element of the result, first
 /// column, sums, count), where sums are over k of (a - a_zero(batch, row)) * (b - b_zero(batch, column)).
 template <typename Acc, typename A, typename B, typename AZero, typename BZero, typename Finish>
-void multiply(const Product& p, const A* a, AZero&& a_zero, const B* b, BZero&& b_zero, Finish&& finish) {
+void multiply(const MatmulGeometry& p, const A* a, AZero&& a_zero, const B* b, BZero&& b_zero, Finish&& finish) {
   const int64_t pieces = (p.n + kColumnPiece - 1) / kColumnPiece;
   parallel_for(p.batches * p.m * pieces, 1, [&](int64_t begin, int64_t end) {
     Acc sums[kColumnPiece];
@@ -96,7 +96,7 @@ void multiply(const Product& p, const A* a, AZero&& a_zero, const B* b, BZero&& 
 
 /// For floats and for integers that wrap: no zero points.
 template <typename Acc, typename T, typename Finish>
-void multiply(const Product& p, const T* a, const T* b, Finish&& finish) {
+void multiply(const MatmulGeometry& p, const T* a, const T* b, Finish&& finish) {
   const auto none = [](int64_t, int64_t) { return Acc{}; };
   multiply<Acc>(p, a, none, b, none, finish);
 }
@@ -106,14 +106,14 @@ void multiply(const Product& p, const T* a, const T* b, Finish&& finish) {
 template <typename T>
 class PerLine {
  public:
-  static PerLine rows(const View& view, const Product& p) { return PerLine(view, p, p.m, 1); }
-  static PerLine columns(const View& view, const Product& p) { return PerLine(view, p, p.n, 2); }
+  static PerLine rows(const View& view, const MatmulGeometry& p) { return PerLine(view, p, p.m, 1); }
+  static PerLine columns(const View& view, const MatmulGeometry& p) { return PerLine(view, p, p.n, 2); }
 
   T operator()(int64_t batch, int64_t line) const { return values_[static_cast<size_t>(batch * lines_ + line)]; }
 
  private:
   /// `flat_axis`, counted from the end, is the one that has extent 1.
-  PerLine(const View& view, const Product& p, int64_t lines, std::ptrdiff_t flat_axis) : lines_(lines) {
+  PerLine(const View& view, const MatmulGeometry& p, int64_t lines, std::ptrdiff_t flat_axis) : lines_(lines) {
     Dims grid = p.batch;
     grid.push_back(lines);
     values_.resize(static_cast<size_t>(count_elements(grid)), T{});

@@ -137,7 +137,7 @@ void qlinear_conv(const Attrs& attrs, std::span<const View> src, std::span<const
 }
 
 void qlinear_matmul(const Attrs&, std::span<const View> src, std::span<const View> dst) {
-  const Product product(src[0], src[3], dst[0].dims);
+  const MatmulGeometry product(src[0], src[3], dst[0].dims);
   visit_three_bytes(src[0].dtype, src[3].dtype, dst[0].dtype, [&](auto a_tag, auto b_tag, auto y_tag) {
     using A = typename decltype(a_tag)::type;
     using B = typename decltype(b_tag)::type;
