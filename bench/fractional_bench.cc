@@ -32,7 +32,7 @@
 #include <Eigen/Eigenvalues>
 #include <nlohmann/json.hpp>
 
-#include "quant/fractional_filter.h"
+#include "fractional_filter.h"
 #include "quant/linear_site.h"
 #include "quant/quantize.h"
 #include "search/evolve.h"

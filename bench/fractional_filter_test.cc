@@ -1,4 +1,4 @@
-#include "quant/fractional_filter.h"
+#include "fractional_filter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
