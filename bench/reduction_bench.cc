@@ -70,8 +70,8 @@ class Root {
       for (Eigen::Index j = 0; j < n; ++j) {
         const float pivot = std::sqrt(block.weight[static_cast<size_t>(j)]);
         u(j, j) = pivot;
-        for (Eigen::Index i = 0; i < j && !block.carry.empty(); ++i)
-          u(i, j) = pivot * block.carry[static_cast<size_t>(j * n + i)];
+        for (Eigen::Index i = 0; i < j && !block.feedback.empty(); ++i)
+          u(i, j) = pivot * block.feedback[static_cast<size_t>(j * n + i)];
       }
       blocks_.push_back({static_cast<Eigen::Index>(block.first), std::move(u)});
     }

@@ -22,16 +22,17 @@ constexpr double kTrialStep = 0.5;                   // of the weights' deviatio
 constexpr int64_t kTrialWeights = int64_t{1} << 18;  // of one layer
 constexpr double kBitsOfAnEntry = 8;
 constexpr double kLeastVolume = 0.01;  // of a basis: rounding made a flatter one singular, or nearly
-constexpr double kDamping = 0.01;      // of harm, a part of its mean: what is never read has an inverse too
+constexpr double kDamping =
+    0.01;  // of the sensitivity, relative to its mean: inputs that are always 0 need an inverse too
 
 /// Kernels of one layer.
 struct Candidate {
   const LinearSite* site;
   const Moments* moments;  // nullptr: none
   std::vector<float> weights;
-  int64_t rows;          // of them
-  Square kernels, harm;  // second moments; traces are `size`
-  double plain = 0;      // what the layer costs without a basis, in bits
+  int64_t rows;                 // of them
+  Square kernels, sensitivity;  // second moments; traces are `size`
+  double plain = 0;             // what the layer costs without a basis, in bits
   int64_t size() const { return site->kernel_height * site->kernel_width; }
 };
 
@@ -44,7 +45,7 @@ Square entries_of(const codec::KernelBasis& basis) {
   return entries;
 }
 
-/// A fair part of large layers: rows at even distances, with all their columns.
+/// A sample of large layers: rows at even distances, with all their columns.
 std::vector<float> trial_rows(const Graph& graph, const LinearSite& site, int64_t& rows) {
   const Tensor& tensor = graph.find_value(site.weights)->constant;
   rows = std::clamp<int64_t>(kTrialWeights / site.columns, 1, site.rows);
@@ -70,9 +71,9 @@ Square second_moments(const std::vector<float>& weights, int64_t size) {
   return second;
 }
 
-/// Mean over kernels of what their own errors cost.
-Square harm_of(const Moments* moments, bool centred, int64_t size) {
-  Square harm = Square::Zero(size, size);
+/// Sensitivity to errors of a kernel, mean over kernels.
+Square sensitivity_of(const Moments* moments, bool centred, int64_t size) {
+  Square sensitivity = Square::Zero(size, size);
   if (moments == nullptr) return Square::Identity(size, size);
   for (size_t g = 0; g < moments->groups.size(); ++g)
     for (const MomentBlock& block : moments->groups[g])
@@ -81,14 +82,15 @@ Square harm_of(const Moments* moments, bool centred, int64_t size) {
           for (int64_t j = 0; j < size; ++j) {
             const double mean = static_cast<double>(block.mean[static_cast<size_t>(at + i)]) *
                                 static_cast<double>(block.mean[static_cast<size_t>(at + j)]);
-            harm(i, j) += static_cast<double>(block.second[static_cast<size_t>((at + i) * block.columns + at + j)]) -
-                          (centred ? moments->weight[g] * mean : 0);
+            sensitivity(i, j) +=
+                static_cast<double>(block.second[static_cast<size_t>((at + i) * block.columns + at + j)]) -
+                (centred ? moments->weight[g] * mean : 0);
           }
-  set_trace_to_size(harm);
-  return harm;
+  set_trace_to_size(sensitivity);
+  return sensitivity;
 }
 
-/// The geometric mean of how long a basis makes things.
+/// Geometric mean of the factors by which a basis stretches.
 double volume_of(const codec::KernelBasis& basis) {
   return std::pow(std::abs(entries_of(basis).determinant()), 1.0 / static_cast<double>(basis.size));
 }
@@ -101,9 +103,9 @@ double cost(const Candidate& layer, const BasisPtr& basis, double damping) {
   if (layer.moments != nullptr) {
     if (basis == nullptr) curvature = factorize(*layer.moments, !site.bias.empty(), damping);
     else {
-      Moments turned = *layer.moments;
-      turn(turned, *basis);
-      curvature = factorize(turned, !site.bias.empty(), damping);
+      Moments transformed = *layer.moments;
+      transform_moments(transformed, *basis);
+      curvature = factorize(transformed, !site.bias.empty(), damping);
     }
   }
   double square = 0;
@@ -124,21 +126,22 @@ double cost(const Candidate& layer, const BasisPtr& basis, double damping) {
 
 double bits_of(const codec::KernelBasis& basis) { return kBitsOfAnEntry * static_cast<double>(basis.entries.size()); }
 
-BasisPtr components(const Square& kernels, const Square& harm) {
-  return std::make_shared<const codec::KernelBasis>(principal_components(
-      {kernels.data(), kernels.data() + kernels.size()}, {harm.data(), harm.data() + harm.size()}, kernels.rows()));
+BasisPtr components(const Square& kernels, const Square& sensitivity) {
+  return std::make_shared<const codec::KernelBasis>(
+      principal_components({kernels.data(), kernels.data() + kernels.size()},
+                           {sensitivity.data(), sensitivity.data() + sensitivity.size()}, kernels.rows()));
 }
 
 /// Layers with kernels of the same extents.
 void choose(std::vector<Candidate>& layers, double damping, std::map<std::string, BasisPtr>& chosen) {
   const auto size = static_cast<Eigen::Index>(layers.at(0).size());
-  Square kernels = Square::Zero(size, size), harm = kernels;
+  Square kernels = Square::Zero(size, size), sensitivity = kernels;
   for (const Candidate& layer : layers) {
     kernels += layer.kernels;
-    harm += layer.harm;
+    sensitivity += layer.sensitivity;
   }
-  set_trace_to_size(harm);
-  const BasisPtr common = components(kernels, harm);
+  set_trace_to_size(sensitivity);
+  const BasisPtr common = components(kernels, sensitivity);
   std::vector<double> with_common;
   double saved = 0;
   for (Candidate& layer : layers) {
@@ -157,7 +160,7 @@ void choose(std::vector<Candidate>& layers, double damping, std::map<std::string
       best = common;
     }
     const double on_trial = static_cast<double>(layer.rows) / static_cast<double>(layer.site->rows);
-    const BasisPtr own = components(layer.kernels, layer.harm);
+    const BasisPtr own = components(layer.kernels, layer.sensitivity);
     if (cost(layer, own, damping) + on_trial * bits_of(*own) < least) best = own;
     if (best != nullptr) chosen[layer.site->weights] = best;
   }
@@ -165,16 +168,16 @@ void choose(std::vector<Candidate>& layers, double damping, std::map<std::string
 
 }  // namespace
 
-codec::KernelBasis principal_components(const std::vector<double>& kernels, const std::vector<double>& harm,
+codec::KernelBasis principal_components(const std::vector<double>& kernels, const std::vector<double>& sensitivity,
                                         int64_t size) {
-  TERCEL_CHECK(size > 0 && kernels.size() == static_cast<size_t>(size * size) && harm.size() == kernels.size());
-  Square h = Eigen::Map<const Square>(harm.data(), size, size);
+  TERCEL_CHECK(size > 0 && kernels.size() == static_cast<size_t>(size * size) && sensitivity.size() == kernels.size());
+  Square h = Eigen::Map<const Square>(sensitivity.data(), size, size);
   h.diagonal().array() += kDamping * h.diagonal().mean();
-  const Eigen::SelfAdjointEigenSolver<Square> of_harm(h);
-  const Square root = of_harm.operatorSqrt();
+  const Eigen::SelfAdjointEigenSolver<Square> of_sensitivity(h);
+  const Square root = of_sensitivity.operatorSqrt();
   const Eigen::SelfAdjointEigenSolver<Square> solver(root * Eigen::Map<const Square>(kernels.data(), size, size) *
                                                      root);
-  const Square rows = solver.eigenvectors().transpose() * of_harm.operatorInverseSqrt();
+  const Square rows = solver.eigenvectors().transpose() * of_sensitivity.operatorInverseSqrt();
   codec::KernelBasis basis{size, {}};
   for (Eigen::Index i = size - 1; i >= 0; --i) {
     Eigen::VectorXd component = rows.row(i).normalized();
@@ -195,7 +198,7 @@ void forward_transform(const codec::KernelBasis& basis, std::vector<float>& kern
   for (Eigen::Index k = 0; k < rows.rows(); ++k) rows.row(k) = (rows.row(k).cast<double>() * inverse).cast<float>();
 }
 
-void turn(Moments& moments, const codec::KernelBasis& basis) {
+void transform_moments(Moments& moments, const codec::KernelBasis& basis) {
   const Floats entries = entries_of(basis).cast<float>();
   const auto size = static_cast<Eigen::Index>(basis.size);
   for (auto& blocks : moments.groups)
@@ -225,7 +228,7 @@ std::map<std::string, BasisPtr> choose_bases(const Graph& graph, const std::vect
     layer.weights = trial_rows(graph, site, layer.rows);
     if (std::all_of(layer.weights.begin(), layer.weights.end(), [](float w) { return w == 0; })) continue;
     layer.kernels = second_moments(layer.weights, size);
-    layer.harm = harm_of(layer.moments, !site.bias.empty(), size);
+    layer.sensitivity = sensitivity_of(layer.moments, !site.bias.empty(), size);
     by_extents[{site.kernel_height, site.kernel_width}].push_back(std::move(layer));
   }
   std::map<std::string, BasisPtr> chosen;

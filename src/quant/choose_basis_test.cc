@@ -62,14 +62,14 @@ TEST(PrincipalComponents, CoefficientsAreUncorrelatedAndTheStrongestFirst) {
 
 /// e' H e = sum over coefficients, and these are still uncorrelated: both hold in the basis at once.
 TEST(PrincipalComponents, ErrorsOfCoefficientsCostEachOnItsOwn) {
-  const std::vector<double> harm = second_of(smooth_kernels(300, 2, 0.5), 9);
-  const codec::KernelBasis basis = principal_components(second_of(smooth_kernels(500, 1), 9), harm, 9);
+  const std::vector<double> sensitivity = second_of(smooth_kernels(300, 2, 0.5), 9);
+  const codec::KernelBasis basis = principal_components(second_of(smooth_kernels(500, 1), 9), sensitivity, 9);
   const auto entry = [&](size_t i, size_t j) { return static_cast<double>(basis.entries[i * 9 + j]); };
   std::vector<double> cost(81);
   for (size_t a = 0; a < 9; ++a)
     for (size_t b = 0; b < 9; ++b)
       for (size_t i = 0; i < 9; ++i)
-        for (size_t j = 0; j < 9; ++j) cost[a * 9 + b] += entry(a, i) * harm[i * 9 + j] * entry(b, j);
+        for (size_t j = 0; j < 9; ++j) cost[a * 9 + b] += entry(a, i) * sensitivity[i * 9 + j] * entry(b, j);
   for (size_t a = 0; a < 9; ++a)
     for (size_t b = 0; b < a; ++b)
       EXPECT_LT(std::abs(cost[a * 9 + b]), 0.1 * std::sqrt(cost[a * 10] * cost[b * 10])) << a << " " << b;
@@ -134,15 +134,15 @@ TEST(ChooseBases, SmoothKernelsTakeOneRoughOnesDoNot) {
 TEST(Turn, GivesTheMomentsOfInputsInTheBasis) {
   const Model model = two_convolutions();
   std::vector<LinearSite> sites = find_linear_sites(model.impl().graph);
-  Moments turned = moments_of(model, sites).at("smooth");
+  Moments transformed = moments_of(model, sites).at("smooth");
   const auto basis = std::make_shared<const codec::KernelBasis>(
       principal_components(second_of(smooth_kernels(100, 8), 9), identity(9), 9));
-  turn(turned, *basis);
+  transform_moments(transformed, *basis);
   sites[0].basis = basis;
   const Moments wanted = moments_of(model, sites).at("smooth");
-  ASSERT_EQ(turned.groups[0].size(), 1u);
-  EXPECT_THAT(turned.groups[0][0].second, Pointwise(FloatNear(1e-3f), wanted.groups[0][0].second));
-  EXPECT_THAT(turned.groups[0][0].mean, Pointwise(FloatNear(1e-4f), wanted.groups[0][0].mean));
+  ASSERT_EQ(transformed.groups[0].size(), 1u);
+  EXPECT_THAT(transformed.groups[0][0].second, Pointwise(FloatNear(1e-3f), wanted.groups[0][0].second));
+  EXPECT_THAT(transformed.groups[0][0].mean, Pointwise(FloatNear(1e-4f), wanted.groups[0][0].mean));
 }
 
 /// What quantize() says of the error in coefficients is the error of the weights that a reader makes of them.
@@ -154,13 +154,13 @@ TEST(QuantiseInABasis, DistortionIsThatOfTheWeights) {
   const std::vector<float> weights = smooth_kernels(16 * 8, 6);
   std::vector<float> coefficients = weights;
   forward_transform(*basis, coefficients);
-  Moments turned = moments;
-  turn(turned, *basis);
+  Moments transformed = moments;
+  transform_moments(transformed, *basis);
   const double damping = 1e-6;
   QuantizeOptions options;
   options.step = 0.3f;
   options.basis = basis;
-  const QuantizeResult result = quantize(coefficients, 16, 72, 3, 3, factorize(turned, false, damping), options);
+  const QuantizeResult result = quantize(coefficients, 16, 72, 3, 3, factorize(transformed, false, damping), options);
   const std::vector<float> back = codec::dequantize(result.matrix);
   double error = 0;
   for (size_t r = 0; r < 16; ++r)

@@ -20,7 +20,8 @@ class Solver {
     for (Eigen::Index j = 0; j < block.columns; ++j) {
       const float pivot = std::sqrt(block.weight[static_cast<size_t>(j)]);
       u_(j, j) = pivot;
-      for (Eigen::Index i = 0; i < j; ++i) u_(i, j) = pivot * block.carry[static_cast<size_t>(j * block.columns + i)];
+      for (Eigen::Index i = 0; i < j; ++i)
+        u_(i, j) = pivot * block.feedback[static_cast<size_t>(j * block.columns + i)];
     }
   }
   Matrix solve(const Eigen::Ref<const Matrix>& d) const {
@@ -34,7 +35,7 @@ class Solver {
   Matrix u_;
 };
 
-/// How much of a fit to keep, of what shares said of each other: its worth to others over what it would cost them.
+/// The factor that shrinks a fit, by cross-validation: its gain on the other shares over its cost there.
 double shrink_for(double worth, double cost) { return cost > 0 ? std::clamp(worth / cost, 0.0, 1.0) : 0; }
 
 }  // namespace
@@ -54,9 +55,9 @@ Target target_of(const LinearSite& site, const Graph& graph) {
 
 bool CorrectionFit::can(const LinearSite& site, const Moments& moments, const Curvature& curvature) {
   if (site.groups != 1 || curvature.groups.size() != 1 || curvature.groups[0].size() != 1) return false;
-  size_t places = 0;
-  for (const auto& weights : moments.place_weight) places += weights.size();
-  return places >= 4 * static_cast<size_t>(site.columns);
+  size_t positions = 0;
+  for (const auto& weights : moments.position_weight) positions += weights.size();
+  return positions >= 4 * static_cast<size_t>(site.columns);
 }
 
 CorrectionFit::CorrectionFit(const LinearSite& site, const Moments& moments)
@@ -68,21 +69,21 @@ CorrectionFit::CorrectionFit(const LinearSite& site, const Moments& moments)
 
 void CorrectionFit::add(size_t k, const Array& x, const Array& wanted, const Array& got, Isa isa,
                         Workspace& workspace) {
-  const std::vector<float>& weights = moments_->place_weight.at(k);
-  const auto places = static_cast<int64_t>(weights.size());
-  const InputRows inputs(*site_, x.dims(), places);
-  TERCEL_CHECK(inputs.count() == places);
+  const std::vector<float>& weights = moments_->position_weight.at(k);
+  const auto positions = static_cast<int64_t>(weights.size());
+  const InputRows inputs(*site_, x.dims(), positions);
+  TERCEL_CHECK(inputs.count() == positions);
   const OutputRows want(*site_, wanted), have(*site_, got);
   const int64_t rows = site_->rows, columns = site_->columns;
-  x_.resize(static_cast<size_t>(places * columns));
-  delta_.resize(static_cast<size_t>(places * rows));
+  x_.resize(static_cast<size_t>(positions * columns));
+  delta_.resize(static_cast<size_t>(positions * rows));
   inputs.gather(x.floats().data(), 0, 0, columns, x_.data());
-  for (int64_t i = 0; i < places; ++i) {
-    const int64_t place = inputs.place(i);
+  for (int64_t i = 0; i < positions; ++i) {
+    const int64_t position = inputs.position(i);
     const float w = weights[static_cast<size_t>(i)];
     weight_ += static_cast<double>(w);
     for (int64_t r = 0; r < rows; ++r) {
-      const float d = w * (want.at(place, r) - have.at(place, r));
+      const float d = w * (want.at(position, r) - have.at(position, r));
       delta_[static_cast<size_t>(i * rows + r)] = d;
       delta_mean_[static_cast<size_t>(r)] += static_cast<double>(d);
     }
@@ -91,7 +92,7 @@ void CorrectionFit::add(size_t k, const Array& x, const Array& wanted, const Arr
   }
   multiply({.m = rows,
             .n = columns,
-            .k = places,
+            .k = positions,
             .a = {delta_.data(), 1, rows},
             .b = {x_.data(), columns, 1},
             .dst = product_.data(),
@@ -109,7 +110,7 @@ void CorrectionFit::add(const CorrectionFit& other) {
   sum(x_mean_, other.x_mean_);
 }
 
-/// Of wanted - got and x, summed over places; about zero where there is no bias to take up means.
+/// Of wanted - got and x, summed over positions; about zero where there is no bias to correct means.
 std::vector<float> CorrectionFit::covariance() const {
   std::vector<float> product = product_;
   if (site_->bias.empty() || !(weight_ > 0)) return product;
@@ -128,8 +129,7 @@ Correction CorrectionFit::fit(const std::vector<CorrectionFit>& shares, const Cu
   const Solver solver(curvature.groups.at(0).at(0));
   const Eigen::Map<const Matrix> covariance(correction.weights.data(), m, n);
   const Matrix whole = solver.solve(covariance);
-  // C of all but share s, of which D_s says what it is worth there: sum <C, D_s>, against its cost sum <C H, C> /
-  // shares.
+  // C is fitted to all shares but s. Its gain on share s is sum <C, D_s>, its cost sum <C H, C> / shares.
   double worth = 0, cost = 0;
   for (const CorrectionFit& share : shares) {
     const std::vector<float> own = share.covariance();
@@ -158,46 +158,46 @@ void OutputFit::Row::add(const Row& other) {
 
 void OutputFit::add(const Array& wanted, const Array& got) {
   const OutputRows want(*site_, wanted), have(*site_, got);
-  const int64_t places = static_cast<int64_t>(wanted.floats().size()) / site_->rows;
+  const int64_t positions = static_cast<int64_t>(wanted.floats().size()) / site_->rows;
   for (int64_t r = 0; r < site_->rows; ++r) {
     Row sums;
-    for (int64_t place = 0; place < places; ++place) {
-      const auto w = static_cast<double>(want.at(place, r)), g = static_cast<double>(have.at(place, r));
+    for (int64_t position = 0; position < positions; ++position) {
+      const auto w = static_cast<double>(want.at(position, r)), g = static_cast<double>(have.at(position, r));
       sums.add({w, g, w * w, g * g});
     }
     rows_[static_cast<size_t>(r)].add(sums);
   }
-  places_ += static_cast<double>(places);
+  positions_ += static_cast<double>(positions);
 }
 
 OutputFit::Result OutputFit::fit(const std::vector<OutputFit>& shares, const std::vector<float>& own) {
   OutputFit all = shares.at(0);
   for (size_t s = 1; s < shares.size(); ++s) {
-    all.places_ += shares[s].places_;
+    all.positions_ += shares[s].positions_;
     for (size_t r = 0; r < all.rows_.size(); ++r) all.rows_[r].add(shares[s].rows_[r]);
   }
   Result result;
   result.bias.resize(all.rows_.size());
-  if (!(all.places_ > 0)) return result;
+  if (!(all.positions_ > 0)) return result;
 
-  // The mean of all shares but one, of which that one says what it is worth there.
+  // The mean of all shares but one, validated on that one.
   double worth = 0, cost = 0, wanted_variance = 0, got_variance = 0;
   for (const OutputFit& share : shares)
-    for (size_t r = 0; r < all.rows_.size() && share.places_ < all.places_; ++r) {
+    for (size_t r = 0; r < all.rows_.size() && share.positions_ < all.positions_; ++r) {
       const double lost = share.rows_[r].wanted - share.rows_[r].got;
-      const double others = (all.rows_[r].wanted - all.rows_[r].got - lost) / (all.places_ - share.places_);
+      const double others = (all.rows_[r].wanted - all.rows_[r].got - lost) / (all.positions_ - share.positions_);
       worth += others * lost;
-      cost += others * others * share.places_;
+      cost += others * others * share.positions_;
     }
   for (const Row& row : all.rows_) {
-    wanted_variance += row.wanted_square - row.wanted * row.wanted / all.places_;
-    got_variance += row.got_square - row.got * row.got / all.places_;
+    wanted_variance += row.wanted_square - row.wanted * row.wanted / all.positions_;
+    got_variance += row.got_square - row.got * row.got / all.positions_;
   }
   const double shrink = shrink_for(worth, cost);
   if (!own.empty() && wanted_variance > 0 && got_variance > 0)
     result.factor = std::clamp(std::sqrt(wanted_variance / got_variance), 0.5, 2.0);
   for (size_t r = 0; r < all.rows_.size(); ++r) {
-    const double got = all.rows_[r].got / all.places_, lost = all.rows_[r].wanted / all.places_ - got;
+    const double got = all.rows_[r].got / all.positions_, lost = all.rows_[r].wanted / all.positions_ - got;
     const double of_factor = own.empty() ? 0 : (1 - result.factor) * (got - static_cast<double>(own[r]));
     result.bias[r] = static_cast<float>(shrink * lost + of_factor);
   }

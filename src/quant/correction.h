@@ -1,4 +1,5 @@
-// Layers that make good, as far as it can be told from what they read, what was lost before them.
+// Error compensation: weights and bias of a layer move so that its output comes back to what it was before the layers
+// in front of it were quantized (sequential reconstruction, bias correction).
 #pragma once
 
 #include <string>
@@ -17,16 +18,16 @@ struct Correction {
   std::vector<float> weights, bias;
 };
 
-/// The value a layer answers for: its output, with the bias and, where the output only joins a stream, the stream
-/// (so that what writes to a residual stream takes up what the stream has lost).
+/// The value that a layer reconstructs: its output with the bias, and where the output is only added to a residual
+/// stream, that sum (so that the layer compensates the error of the stream too).
 struct Target {
   std::string value;
   bool joins_stream = false;
 };
 Target target_of(const LinearSite& site, const Graph& graph);
 
-/// With the layers before it quantized, a layer reads x and makes `got` of it where the network as it was made
-/// `wanted`. The correction C, c least in  sum_t w_t |wanted_t - got_t - C x_t - c|^2  (+ the curvature's damping):
+/// With the layers before it quantized, a layer reads x and gives `got` where the reference network gives `wanted`. The
+/// correction C, c least in  sum_t w_t |wanted_t - got_t - C x_t - c|^2  (+ the curvature's damping):
 /// C = D H^-1 with D the weighted covariance of wanted - got and x, and H the curvature's, measured before anything was
 /// quantized. (Asymmetric calibration: GPTAQ, arXiv 2504.02692; Qronos, arXiv 2505.11695; here with Fisher weights
 /// and the residual stream.)
@@ -38,8 +39,8 @@ class CorrectionFit {
   CorrectionFit(const LinearSite& site, const Moments& moments);
   /// `k`: which of the inputs that the moments were measured on.
   void add(size_t k, const Array& x, const Array& wanted, const Array& got, Isa isa, Workspace& workspace);
-  /// Of all inputs, which the fits have shared out. The correction is shrunk to where, on the mean, what three shares
-  /// say of the fourth is worth most: few inputs may show losses that others do not have.
+  /// Of all inputs, of which each fit has a share. The correction is shrunk by cross-validation: by the factor that is
+  /// best, on the mean, for one share when the others were fitted. Few inputs overfit.
   static Correction fit(const std::vector<CorrectionFit>& shares, const Curvature& curvature);
 
  private:
@@ -54,10 +55,10 @@ class CorrectionFit {
   std::vector<float> x_, delta_;             // of one input
 };
 
-/// For layers that CorrectionFit cannot do: a factor on the whole layer and a bias, so that its outputs have the
-/// deviation and the mean that they had. Over all places alike, and with the layer quantized itself: means under Fisher
-/// weights are of a few places at times, and what is right for these moves all others. (Bias correction: Nagel et al.
-/// 2019, arXiv 1906.04721; here against what the layer reads once all before it are quantized.)
+/// For layers that CorrectionFit cannot do: a factor on the whole layer and a bias correction, so that its outputs have
+/// the standard deviation and the mean that they had, over all positions with equal weights and with the layer itself
+/// quantized: Fisher weights are concentrated on few positions at times, and a bias that fits these is wrong for the
+/// others. (Nagel et al. 2019, arXiv 1906.04721; here with the inputs that the quantized network gives.)
 class OutputFit {
  public:
   explicit OutputFit(const LinearSite& site) : site_(&site), rows_(static_cast<size_t>(site.rows)) {}
@@ -67,18 +68,18 @@ class OutputFit {
     double factor = 1;
     std::vector<float> bias;  ///< to be added, one a row, once the factor is on what is not bias
   };
-  /// `own`: the bias that `got` holds, one a row. Empty: `got` is more than the layer's own output, no factor. What
-  /// means have moved by is shrunk as CorrectionFit's.
+  /// `own`: the bias that `got` holds, one a row. Empty: `got` is more than the layer's own output, no factor. The
+  /// correction of means is shrunk as CorrectionFit's.
   static Result fit(const std::vector<OutputFit>& shares, const std::vector<float>& own);
 
  private:
   struct Row {
-    double wanted = 0, got = 0, wanted_square = 0, got_square = 0;  ///< sums over places
+    double wanted = 0, got = 0, wanted_square = 0, got_square = 0;  ///< sums over positions
     void add(const Row& other);
   };
 
   const LinearSite* site_;
-  double places_ = 0;
+  double positions_ = 0;
   std::vector<Row> rows_;
 };
 

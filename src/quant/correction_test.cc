@@ -68,10 +68,10 @@ struct Layer {
     MomentBlock block{0, kColumns, std::vector<float>(kColumns), std::vector<float>(kColumns * kColumns)};
     double weight = 0;
     for (int k = 0; k < kInputs; ++k) {
-      moments.place_weight.emplace_back();
+      moments.position_weight.emplace_back();
       for (int64_t t = 0; t < kPlaces; ++t) {
         const auto w = static_cast<float>(0.5 + rng.uniform());
-        moments.place_weight.back().push_back(w);
+        moments.position_weight.back().push_back(w);
         weight += static_cast<double>(w);
         const float* x_t = &inputs[static_cast<size_t>(k)].floats()[static_cast<size_t>(t * kColumns)];
         for (int64_t i = 0; i < kColumns; ++i) {
@@ -171,7 +171,7 @@ TEST(Correction, WantsEnoughPlacesAndOneBlock) {
   Curvature two = layer.curvature;
   two.groups[0].push_back(two.groups[0][0]);
   EXPECT_FALSE(CorrectionFit::can(layer.site, layer.moments, two));
-  layer.moments.place_weight.assign(1, std::vector<float>(4 * kColumns - 1, 1.0f));
+  layer.moments.position_weight.assign(1, std::vector<float>(4 * kColumns - 1, 1.0f));
   EXPECT_FALSE(CorrectionFit::can(layer.site, layer.moments, layer.curvature));
 }
 

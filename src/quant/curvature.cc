@@ -10,7 +10,7 @@
 namespace tercel {
 namespace {
 
-/// `weight`: of all places; 0: not centred.
+/// `weight`: of all positions; 0: not centred.
 CurvatureBlock factorize(const MomentBlock& moments, double weight, double damping) {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const auto n = static_cast<Eigen::Index>(moments.columns);
@@ -40,12 +40,12 @@ CurvatureBlock factorize(const MomentBlock& moments, double weight, double dampi
   const Matrix lower = cholesky.matrixL();
   CurvatureBlock block{moments.first, moments.columns, {}, {}};
   block.weight.resize(static_cast<size_t>(n));
-  block.carry.resize(static_cast<size_t>(n * n));
+  block.feedback.resize(static_cast<size_t>(n * n));
   for (Eigen::Index j = 0; j < n; ++j) {
     const double pivot = lower(n - 1 - j, n - 1 - j);
     block.weight[static_cast<size_t>(j)] = static_cast<float>(pivot * pivot);
     for (Eigen::Index i = 0; i < j; ++i)
-      block.carry[at(j, i)] = static_cast<float>(lower(n - 1 - i, n - 1 - j) / pivot);
+      block.feedback[at(j, i)] = static_cast<float>(lower(n - 1 - i, n - 1 - j) / pivot);
   }
   return block;
 }

@@ -9,13 +9,14 @@ namespace tercel {
 
 /// The error that a change e of one row of weights makes at its output, E[(e x)^2] = e' H e, as a sum of squares in the
 /// order of the columns: with H = U U', U upper triangular,
-///   e' H e = sum_j weight[j] * (e_j + sum_{i<j} carry[j, i] e_i)^2,   weight[j] = U_jj^2, carry[j, i] = U_ij / U_jj.
-/// Deciding column j last, the error of the columns before it can be made good in it (the observation behind GPTQ,
-/// Frantar et al. 2023, arXiv 2210.17323, and CERWU, arXiv 2505.18758).
+///   e' H e = sum_j weight[j] * (e_j + sum_{i<j} feedback[j, i] e_i)^2,   weight[j] = U_jj^2, feedback[j, i] = U_ij /
+///   U_jj.
+/// When column j is quantized, it compensates the errors of the columns before it (error feedback: GPTQ,
+/// Frantar et al. 2023, arXiv 2210.17323; CERWU, arXiv 2505.18758).
 struct CurvatureBlock {
   int64_t first = 0, columns = 0;
   std::vector<float> weight;
-  std::vector<float> carry;  ///< columns x columns, row j holds i < j
+  std::vector<float> feedback;  ///< columns x columns, row j holds i < j
 };
 
 struct Curvature {
@@ -26,11 +27,11 @@ struct Curvature {
   int64_t columns() const { return groups[0].back().first + groups[0].back().columns; }
 };
 
-/// `centred`: H is the covariance, because a bias takes up the error of the mean (add_mean_error). `damping` times the
+/// `centred`: H is the covariance, because a bias corrects the error of the mean (mean_error). `damping` times the
 /// mean of the diagonal is added to it (0.01: GPTQ's).
 Curvature factorize(const Moments& moments, bool centred, double damping = 0.01);
 
-/// Without data: all columns weigh the same and carry nothing.
+/// Without data: all columns weigh the same, and there is no error feedback.
 Curvature flat_curvature(int64_t groups, int64_t columns);
 
 }  // namespace tercel

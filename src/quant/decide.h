@@ -1,4 +1,4 @@
-// Rows of weights -> levels: the two ways of quantize().
+// Rows of weights -> levels: the two algorithms of quantize().
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ struct Price {
   double bits = 0;
 };
 
-/// What all rows of a matrix are decided by. What it points to outlives it.
+/// Parameters of the decision, common to all rows of a matrix. What it points to outlives it.
 struct RowTask {
   const codec::QuantizedMatrix& matrix;  ///< all but its levels
   const Curvature& curvature;
@@ -36,14 +36,14 @@ struct RowTask {
   }
 };
 
-/// Rows first .. last - 1 into `levels` (of the whole matrix), which `rate` prices and learns. Each level is the best
-/// for what is known in its column.
+/// Rows first .. last - 1 into `levels` (of the whole matrix); `rate` prices them and adapts to them. Greedy: each
+/// level is the best given the columns before it.
 Price decide_rows(const RowTask& task, int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels);
 
-/// The same with a trellis: each row is its best path (Viterbi). Paths carry errors of their own.
+/// The same with a trellis: each row is its best path (Viterbi). Each path has its own error feedback.
 Price decide_rows_by_trellis(const RowTask& task, int64_t first, int64_t last, codec::RateModel& rate, int32_t* levels);
 
-/// The level that stands for what is nearest to x steps.
+/// The level whose value is nearest to x steps.
 inline int32_t nearest_level(float x, int quantizer = 0) {
   const float bound = 1e9f, magnitude = std::min(std::abs(x), bound);
   if (quantizer != 0 && magnitude < 0.25f) return 0;

@@ -78,8 +78,8 @@ class RowPaths {
   /// All survivors go on through column j of the block.
   void advance(const CurvatureBlock& block, int64_t j, float w, float step) {
     const int64_t settled = std::clamp<int64_t>(settled_ - block.first, 0, j);
-    const float* carry = block.carry.empty() ? nullptr : &block.carry[static_cast<size_t>(j * block.columns)];
-    const float common = carry == nullptr ? 0 : dot(carry, now_[0].error.data() + block.first, settled);
+    const float* feedback = block.feedback.empty() ? nullptr : &block.feedback[static_cast<size_t>(j * block.columns)];
+    const float common = feedback == nullptr ? 0 : dot(feedback, now_[0].error.data() + block.first, settled);
     const double weight = static_cast<double>(block.weight[static_cast<size_t>(j)]) * static_cast<double>(step) *
                           static_cast<double>(step);
     Steps steps;
@@ -87,7 +87,7 @@ class RowPaths {
       const auto i = static_cast<size_t>(s);
       if (!survivors_[i].alive()) continue;
       const float* error = now_[i].error.data() + block.first;
-      const float own = carry == nullptr ? 0 : dot(carry + settled, error + settled, j - settled);
+      const float own = feedback == nullptr ? 0 : dot(feedback + settled, error + settled, j - settled);
       branch(s, (w + common + own) / step, weight, steps);
     }
     append(steps, block.first + j, w, step);

@@ -1,4 +1,4 @@
-// What a quantized network loses on pictures like those at hand, told from fewer of them than it takes to see it lost.
+// Estimates the accuracy that a quantized network loses, from fewer pictures than counting lost answers would take.
 #pragma once
 
 #include <cstddef>
@@ -23,10 +23,10 @@ struct DropEstimate {
 /// Together they tell how many change their class, far below one in n.
 class DropModel {
  public:
-  /// What the network as it was answers to all pictures at hand; `classes`: their labels, or empty.
+  /// Answers of the reference network to all pictures at hand; `classes`: their labels, or empty.
   DropModel(const Answers& reference, const std::vector<int>& classes);
 
-  /// `before`, `after`: what the network as it was and the quantized one answer to some of the pictures.
+  /// `before`, `after`: answers of the reference and of the quantized network to some of the pictures.
   DropEstimate estimate(const Answers& before, const Answers& after) const;
 
   size_t pictures() const { return leads_.size(); }

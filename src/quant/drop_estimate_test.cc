@@ -36,12 +36,12 @@ struct World {
     }
   }
 
-  Judgement judgement(bool labels) const { return judge(before, after, labels ? classes : std::vector<int>{}); }
+  Evaluation judgement(bool labels) const { return evaluate(before, after, labels ? classes : std::vector<int>{}); }
 };
 
 TEST(DropEstimate, IsRightOnTheMeanAndTheBoundHoldsWithFewPictures) {
   for (double moved : {0.02, 0.1, 0.5}) {
-    const Judgement flips = World(40000, moved, 1).judgement(false);
+    const Evaluation flips = World(40000, moved, 1).judgement(false);
     const double truth = flips.top1_drop();
     for (int pictures : {24, 40, 250}) {
       double mean = 0;

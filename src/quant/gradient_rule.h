@@ -1,4 +1,4 @@
-// What the derivative of one operator is told, and the table of them.
+// Derivatives of single operators: their arguments, and the table of them.
 #pragma once
 
 #include <array>

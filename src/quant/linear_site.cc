@@ -27,14 +27,14 @@ std::string name_of_bias(const Value* value, int64_t rows) {
 void to_basis(const codec::KernelBasis& basis, std::span<float> kernels) {
   const auto size = static_cast<size_t>(basis.size);
   TERCEL_CHECK(size > 0 && kernels.size() % size == 0);
-  std::vector<float> rotated(basis.entries.size()), sums(size);  // turned: entries by column
+  std::vector<float> transposed(basis.entries.size()), sums(size);  // entries by column
   for (size_t i = 0; i < size; ++i)
     for (size_t j = 0; j < size; ++j)
-      turned[j * size + i] = static_cast<float>(basis.entries[i * size + j]) / codec::KernelBasis::kOne;
+      transposed[j * size + i] = static_cast<float>(basis.entries[i * size + j]) / codec::KernelBasis::kOne;
   for (size_t at = 0; at < kernels.size(); at += size) {
     std::fill(sums.begin(), sums.end(), 0.0f);
     for (size_t j = 0; j < size; ++j)
-      for (size_t i = 0; i < size; ++i) sums[i] += kernels[at + j] * turned[j * size + i];
+      for (size_t i = 0; i < size; ++i) sums[i] += kernels[at + j] * transposed[j * size + i];
     std::copy(sums.begin(), sums.end(), &kernels[at]);
   }
 }
@@ -95,28 +95,28 @@ std::vector<LinearSite> find_linear_sites(const Graph& graph) {
 InputRows::InputRows(const LinearSite& site, const Dims& dims, int64_t most) : site_(site) {
   if (!site.conv) {
     TERCEL_CHECK(!dims.empty() && dims.back() == site.columns);
-    places_ = count_elements(dims) / std::max<int64_t>(site.columns, 1);
+    positions_ = count_elements(dims) / std::max<int64_t>(site.columns, 1);
   } else {
     channels_ = dims.at(1);
     windows_ = conv_windows(site.node->attrs, std::span(dims).subspan(2),
                             std::array<int64_t, 2>{site.kernel_height, site.kernel_width});
-    places_ = dims[0] * windows_[0].output * windows_[1].output;
+    positions_ = dims[0] * windows_[0].output * windows_[1].output;
   }
-  count_ = std::min(places_, most);
+  count_ = std::min(positions_, most);
 }
 
 void InputRows::gather(const float* input, int64_t group, int64_t first, int64_t number, float* dst) const {
   for (int64_t i = 0; i < count_; ++i) {
-    const int64_t place = this->place(i);
+    const int64_t position = this->position(i);
     float* row = dst + i * number;
     if (!site_.conv) {
-      std::copy_n(input + place * site_.columns + first, number, row);
+      std::copy_n(input + position * site_.columns + first, number, row);
       continue;
     }
     const Window& down = windows_[0];
     const Window& across = windows_[1];
-    const int64_t x = place % across.output, y = place / across.output % down.output;
-    const int64_t n = place / (across.output * down.output);
+    const int64_t x = position % across.output, y = position / across.output % down.output;
+    const int64_t n = position / (across.output * down.output);
     const int64_t kernel = down.kernel * across.kernel;
     const int64_t channel_base = n * channels_ + group * (site_.columns / kernel);
     for (int64_t k = 0; k < number; ++k) {

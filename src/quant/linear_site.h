@@ -23,8 +23,8 @@ struct LinearSite {
   // Convolutions: columns are ic / groups x kh x kw. Products: kernel 1x1.
   bool conv = false;
   int64_t kernel_height = 1, kernel_width = 1;
-  /// Of convolutions whose weights are coefficients: what a kernel reads is then taken in the basis too, so that
-  /// products stay what they are.
+  /// Of convolutions whose weights are coefficients: its inputs are then transformed too, so that products stay
+  /// the same.
   std::shared_ptr<const codec::KernelBasis> basis;
 };
 
@@ -32,34 +32,34 @@ struct LinearSite {
 /// read stand once for each, if all see the same matrix in them; else (one reads them transposed) not at all.
 std::vector<LinearSite> find_linear_sites(const Graph& graph);
 
-/// Rows of floats: for each output place of the node, the inputs its sum runs over, group by group. `input` is what the
-/// node reads (n c h w, or any rank with the inner axis last); at most `most` places are taken, evenly spread.
-/// rows(group)[place * columns + column].
+/// Rows of floats: for each output position of the node, the inputs its sum runs over, group by group. `input` is what
+/// the node reads (n c h w, or any rank with the inner axis last); at most `most` positions are taken, evenly spread.
+/// rows(group)[position * columns + column].
 class InputRows {
  public:
   InputRows(const LinearSite& site, const Dims& dims, int64_t most);
   int64_t count() const { return count_; }
-  int64_t places() const { return places_; }  ///< of the node's output: pixels of all pictures, or rows
-  /// The place that row i of gather() belongs to.
-  int64_t place(int64_t i) const { return count_ == places_ ? i : (2 * i + 1) * places_ / (2 * count_); }
-  /// Writes columns first .. first + number - 1 of every place (whole kernels where the site has a basis):
-  /// dst[place * number + column - first].
+  int64_t positions() const { return positions_; }  ///< of the node's output: pixels of all pictures, or rows
+  /// The position that row i of gather() belongs to.
+  int64_t position(int64_t i) const { return count_ == positions_ ? i : (2 * i + 1) * positions_ / (2 * count_); }
+  /// Writes columns first .. first + number - 1 of every position (whole kernels where the site has a basis):
+  /// dst[position * number + column - first].
   void gather(const float* input, int64_t group, int64_t first, int64_t number, float* dst) const;
 
  private:
   const LinearSite& site_;
   int64_t channels_ = 0;
   std::vector<Window> windows_;  ///< of convolutions: height, width
-  int64_t places_ = 0, count_ = 0;
+  int64_t positions_ = 0, count_ = 0;
 };
 
-/// A layer's output (or its gradient, or a value of the same shape made from it), by place and row.
+/// A layer's output (or its gradient, or a value of the same shape made from it), by position and row.
 class OutputRows {
  public:
   OutputRows(const LinearSite& site, const Array& output);
-  float at(int64_t place, int64_t row) const {
-    if (pixels_ == 0) return data_[place * rows_ + row];
-    return data_[(place / pixels_ * rows_ + row) * pixels_ + place % pixels_];
+  float at(int64_t position, int64_t row) const {
+    if (pixels_ == 0) return data_[position * rows_ + row];
+    return data_[(position / pixels_ * rows_ + row) * pixels_ + position % pixels_];
   }
 
  private:

@@ -16,8 +16,8 @@
 namespace tercel {
 namespace {
 
-// Few inputs say little of most directions, and less where only some places matter (the class token of a last block): a
-// place weighs as much again as the mean of all. By trial on ViT-Ti (docs/compression.md).
+// Few inputs leave most directions unmeasured, the more where few positions have weight (the class token of a last
+// block). So the mean weight of all positions is added to each. By trial on ViT-Ti.
 constexpr float kPlain = 1;
 
 class Accumulator {
@@ -43,7 +43,7 @@ class Accumulator {
   /// Of input `k`. `gradient`: nullptr for plain moments.
   void add(const LinearSite& site, size_t k, const Array& input, const Array* gradient, const MomentOptions& options,
            Isa isa) {
-    const InputRows rows(site, input.dims(), options.places);
+    const InputRows rows(site, input.dims(), options.positions);
     const float* data = input.floats().data();
     const auto groups = static_cast<int64_t>(moments_.groups.size());
     std::vector<float> weights(static_cast<size_t>(rows.count()), 1.0f);
@@ -53,9 +53,9 @@ class Accumulator {
       for (MomentBlock& block : moments_.groups[static_cast<size_t>(g)]) add(rows, data, weights, g, block, isa);
     }
     if (groups == 1) {
-      auto& all = moments_.place_weight;
+      auto& all = moments_.position_weight;
       if (all.size() <= k) all.resize(k + 1);
-      // Nodes that share weights may have more or fewer places.
+      // Nodes that share weights may have more or fewer positions.
       all[k].resize(std::max(all[k].size(), weights.size()));
       for (size_t i = 0; i < weights.size(); ++i) all[k][i] += weights[i];
     }
@@ -73,24 +73,24 @@ class Accumulator {
       }
       moments_.weight[g] *= static_cast<double>(scale);
     }
-    for (auto& weights : moments_.place_weight)
+    for (auto& weights : moments_.position_weight)
       for (float& w : weights) w *= scale;
     for (float& x : moments_.bias_weight) x *= scale;
     return std::move(moments_);
   }
 
  private:
-  /// What each place weighs for the rows of one group, on their mean. Places left out are stood in for.
+  /// The weight of each position, mean over the rows of one group, scaled up for positions not sampled.
   void weigh(const InputRows& rows, const OutputRows& gradient, int64_t group, int64_t groups,
              std::vector<float>& weights) {
     const int64_t first = group * rows_ / groups, last = (group + 1) * rows_ / groups;
-    const auto scale = static_cast<float>(static_cast<double>(rows.places()) / static_cast<double>(rows.count()));
+    const auto scale = static_cast<float>(static_cast<double>(rows.positions()) / static_cast<double>(rows.count()));
     const float share = scale / static_cast<float>(last - first);
     std::fill(weights.begin(), weights.end(), 0.0f);
     for (int64_t row = first; row < last; ++row) {
       double sum = 0;
       for (int64_t i = 0; i < rows.count(); ++i) {
-        const float g = gradient.at(rows.place(i), row);
+        const float g = gradient.at(rows.position(i), row);
         weights[static_cast<size_t>(i)] += g * g * share;
         sum += static_cast<double>(g * scale);
       }
@@ -124,9 +124,9 @@ class Accumulator {
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) transposed_[static_cast<size_t>(j * m + i)] = x_[static_cast<size_t>(i * n + j)];
     packed_.resize(packed_b_floats(m, n, isa) + kAlignment);
-    void* place = packed_.data();
+    void* aligned = packed_.data();
     size_t space = packed_.size() * sizeof(float);
-    auto* packed = static_cast<float*>(std::align(kAlignment, space - kAlignment, place, space));
+    auto* packed = static_cast<float*>(std::align(kAlignment, space - kAlignment, aligned, space));
     pack_b(reinterpret_cast<const std::byte*>(x_.data()), strided_offsets(m, n), n, 1, isa, packed);
     GemmJob job;
     job.m = n;

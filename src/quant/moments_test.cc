@@ -57,13 +57,13 @@ TEST(InputRows, AreWhatTheConvolutionSumsOver) {
   const Array input = random_array({1, 6, 7, 9}, 2);
   const Array wanted = Session(model).run({input}).at(0);
   const InputRows rows(sites[0], input.dims(), 1000);
-  const int64_t places = wanted.elements() / 4;
-  ASSERT_EQ(rows.count(), places);
-  std::vector<float> gathered(static_cast<size_t>(places * 18)), got;
+  const int64_t positions = wanted.elements() / 4;
+  ASSERT_EQ(rows.count(), positions);
+  std::vector<float> gathered(static_cast<size_t>(positions * 18)), got;
   const Tensor& w = model.impl().graph.find_value("w")->constant;
   for (int64_t row = 0; row < 4; ++row) {
     rows.gather(input.floats().data(), row / 2, 0, 18, gathered.data());
-    for (int64_t p = 0; p < places; ++p) {
+    for (int64_t p = 0; p < positions; ++p) {
       float sum = 0;
       for (int64_t k = 0; k < 18; ++k) sum += w.at<float>(row * 18 + k) * gathered[static_cast<size_t>(p * 18 + k)];
       got.push_back(sum);
@@ -128,9 +128,9 @@ TEST(Moments, NodesThatShareWeightsMayHaveMoreOrFewerPlaces) {
   options.samples = 0;
   const Array input = random_array({1, 5, 8, 8}, 2);
   const Moments moments = measure_moments(model, sites, {input}, options).at("w");
-  ASSERT_EQ(moments.place_weight.size(), 1u);
-  EXPECT_EQ(moments.place_weight[0].size(), 64u);
-  double square = 0;  // of the first channel, over all places of both
+  ASSERT_EQ(moments.position_weight.size(), 1u);
+  EXPECT_EQ(moments.position_weight[0].size(), 64u);
+  double square = 0;  // of the first channel, over all positions of both
   for (int64_t i = 0; i < 64; ++i) square += std::pow(static_cast<double>(input.floats()[static_cast<size_t>(i)]), 2);
   for (int64_t block = 0; block < 4; ++block) {
     float most = -100;

@@ -72,10 +72,10 @@ Answers answers_of(Session& session, const std::vector<Array>& inputs, const Pro
   return answers;
 }
 
-Judgement judge(const Answers& reference, const Answers& answers, const std::vector<int>& classes) {
+Evaluation evaluate(const Answers& reference, const Answers& answers, const std::vector<int>& classes) {
   TERCEL_CHECK(reference.size() == answers.size() && !reference.empty());
   TERCEL_CHECK(classes.empty() || classes.size() == answers.size());
-  Judgement j;
+  Evaluation j;
   j.inputs = answers.size();
   size_t agree = 0, right = 0, reference_right = 0;
   for (size_t i = 0; i < answers.size(); ++i) {

@@ -26,12 +26,12 @@ bool ends_in_softmax(const Model& model);
 /// Log probabilities of the classes, one row an input.
 using Answers = std::vector<std::vector<float>>;
 
-/// What the session answers to each input: log softmax of its first output (log, where the model ends in a softmax).
+/// The session's answer to each input: log softmax of its first output (log, where the model ends in a softmax).
 /// Throws Error for a model that answers classes without scores.
 Answers answers_of(Session& session, const std::vector<Array>& inputs, const Progress& progress = {});
 
-/// How far answers are from those of the network they should equal.
-struct Judgement {
+/// Answers compared with those of the reference network.
+struct Evaluation {
   size_t inputs = 0;
   double agreement = 0;  ///< part of the inputs with the same most likely class
   double kl = 0;         ///< mean Kullback-Leibler divergence KL(reference || answers), in nats
@@ -41,6 +41,6 @@ struct Judgement {
 };
 
 /// `classes`: one an input, or empty.
-Judgement judge(const Answers& reference, const Answers& answers, const std::vector<int>& classes = {});
+Evaluation evaluate(const Answers& reference, const Answers& answers, const std::vector<int>& classes = {});
 
 }  // namespace tercel

@@ -1,4 +1,4 @@
-// Folders of pictures: what calibration measures on, and what decisions are judged on.
+// Folders of pictures: to calibrate on, and held out for evaluation.
 #pragma once
 
 #include <filesystem>
@@ -25,7 +25,7 @@ struct PictureSet {
 /// labels.tsv does not fit.
 PictureSet find_pictures(const std::filesystem::path& folder);
 
-/// At most `first` pictures to measure on and at most `second` others to judge on, drawn by `seed`. Where there are
+/// At most `first` pictures to measure on and at most `second` others to evaluate on, drawn by `seed`. Where there are
 /// fewer than asked for, both get their share. Throws Error where either would be empty.
 std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed);
 

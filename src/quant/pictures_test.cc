@@ -122,11 +122,11 @@ TEST_F(Pictures, OneThatCannotBeReadIsSkippedAndTold) {
 TEST(Judge, CountsAgreementAndDivergence) {
   const auto row = [](float p) { return std::vector<float>{std::log(p), std::log(1 - p)}; };
   const Answers reference{row(0.75f), row(0.25f)};
-  const Judgement same = judge(reference, reference, {0, 0});
+  const Evaluation same = evaluate(reference, reference, {0, 0});
   EXPECT_EQ(same.agreement, 1);
   EXPECT_EQ(same.kl, 0);
   EXPECT_EQ(same.top1, 0.5);
-  const Judgement other = judge(reference, {row(0.75f), row(0.75f)}, {0, 0});
+  const Evaluation other = evaluate(reference, {row(0.75f), row(0.75f)}, {0, 0});
   EXPECT_EQ(other.agreement, 0.5);
   EXPECT_NEAR(other.kl, 0.5 * 0.5 * std::log(3.0), 1e-6);
   EXPECT_EQ(other.top1_drop(), -0.5);

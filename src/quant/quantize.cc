@@ -41,7 +41,7 @@ double mean_log2(const std::vector<CurvatureBlock>& blocks) {
   return sum / count;
 }
 
-/// One class a kernel: single positions of a kernel would cost more to tell apart than they differ.
+/// One class a kernel: signalling one for each position of a kernel costs more than it saves.
 std::vector<uint8_t> column_classes(const Curvature& curvature, int64_t columns, int64_t kernel) {
   std::vector<double> log_weight(static_cast<size_t>(columns / kernel));
   for (const CurvatureBlock& block : curvature.groups[0])
@@ -74,8 +74,8 @@ float mean_class(const std::vector<uint8_t>& classes) {
   return classes.empty() ? 0 : static_cast<float>(sum / static_cast<double>(classes.size()));
 }
 
-/// One class of steps a place of the kernels: coefficients of one basis differ alike in all of them.
-std::vector<uint8_t> place_classes(const Curvature& curvature, int64_t kernel) {
+/// Step classes of the coefficients, the same for all kernels.
+std::vector<uint8_t> coefficient_classes(const Curvature& curvature, int64_t kernel) {
   std::vector<double> log_weight(static_cast<size_t>(kernel));
   for (const auto& blocks : curvature.groups)
     for (const CurvatureBlock& block : blocks)
@@ -86,7 +86,7 @@ std::vector<uint8_t> place_classes(const Curvature& curvature, int64_t kernel) {
   return classes_of(log_weight);
 }
 
-/// How large the levels of each coefficient will be, by its mean square, in half octaves above the least.
+/// Expected magnitude class of each coefficient's levels, from its mean square, in half octaves above the least.
 std::vector<codec::Coefficient> coefficients_of(std::span<const float> weights, const std::vector<uint8_t>& steps) {
   std::vector<double> square(steps.size());
   for (size_t i = 0; i < weights.size(); ++i)
@@ -129,7 +129,7 @@ QuantizeResult quantize(std::span<const float> weights, int64_t rows, int64_t co
   matrix.basis = options.basis;
   matrix.levels.resize(weights.size());
   if (weights.empty()) return result;
-  if (options.own_steps && curvature.measured()) {
+  if (options.per_channel_steps && curvature.measured()) {
     if (curvature.groups.size() == 1)
       matrix.column_class = column_classes(curvature, columns, kernel_height * kernel_width);
     else matrix.row_class = row_classes(curvature, rows);
@@ -138,9 +138,9 @@ QuantizeResult quantize(std::span<const float> weights, int64_t rows, int64_t co
     matrix.step *= std::exp2(-0.5f * (mean_class(matrix.row_class) + mean_class(matrix.column_class)));
   }
   if (options.basis != nullptr) {
-    const std::vector<uint8_t> places = place_classes(curvature, options.basis->size);
-    matrix.step *= std::exp2(-0.5f * mean_class(places));
-    matrix.coefficients = coefficients_of(weights, places);
+    const std::vector<uint8_t> steps = coefficient_classes(curvature, options.basis->size);
+    matrix.step *= std::exp2(-0.5f * mean_class(steps));
+    matrix.coefficients = coefficients_of(weights, steps);
   }
   matrix.trellis = options.trellis && matrix.row_class.empty();
 
@@ -153,8 +153,8 @@ QuantizeResult quantize(std::span<const float> weights, int64_t rows, int64_t co
              static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature));
   if (matrix.trellis) task.bit *= kTrellisError;
 
-  // Pieces of fixed size, so that the answer does not depend on the threads; each starts from a model that has seen
-  // plainly rounded levels.
+  // Pieces of fixed size, so that the answer does not depend on the threads; each starts from a rate model that has
+  // adapted to rounded levels.
   std::vector<uint8_t> classes;
   const codec::MatrixShape shape = codec::coding_shape(matrix, classes);
   const int64_t piece_rows = std::max<int64_t>(kPieceWeights / std::max<int64_t>(columns, 1), 1);

@@ -52,11 +52,11 @@ double cost_of(const RowTask& task, const codec::RateModel& rate, const std::vec
       cost += task.bit * static_cast<double>(rate.bits(expected, levels[c]));
       error.push_back(static_cast<double>(task.weights[c]) -
                       static_cast<double>(codec::dequantize_level(levels[c], trellis.quantizer())) * step);
-      double carried = error.back();
+      double compensation = error.back();
       for (int64_t i = 0; i < j; ++i)
-        carried += static_cast<double>(block.carry[static_cast<size_t>(j * block.columns + i)]) *
-                   error[static_cast<size_t>(block.first + i)];
-      cost += static_cast<double>(block.weight[static_cast<size_t>(j)]) * carried * carried;
+        compensation += static_cast<double>(block.feedback[static_cast<size_t>(j * block.columns + i)]) *
+                        error[static_cast<size_t>(block.first + i)];
+      cost += static_cast<double>(block.weight[static_cast<size_t>(j)]) * compensation * compensation;
       rate.advance(path, levels[c]);
       trellis.advance(levels[c]);
     }
@@ -64,7 +64,8 @@ double cost_of(const RowTask& task, const codec::RateModel& rate, const std::vec
 }
 
 /// Of all rows of five levels from -3 to 3 one is the cheapest. What survives a state is not always what would be best
-/// in the end, since paths carry errors on; but rows by the trellis come near, and never cost less than they say.
+/// in the end, since each path has its own error feedback; but rows by the trellis come near, and never cost less than
+/// they say.
 TEST(QuantiseByTrellis, NearTheBestOfAllRows) {
   constexpr int64_t kColumns = 5;
   constexpr int kValues = 7, kRows = 16807;  // 7^5
@@ -99,7 +100,7 @@ TEST(QuantiseByTrellis, NearTheBestOfAllRows) {
   EXPECT_LT(sum, plain_sum);
 }
 
-/// Without errors to carry, and where bits cost nothing, Viterbi's row is the best there is.
+/// Without error feedback, and where bits cost nothing, Viterbi's row is the best there is.
 TEST(QuantiseByTrellis, TheBestRowWhereNothingIsCarried) {
   constexpr int64_t kColumns = 6;
   const Curvature curvature = flat_curvature(1, kColumns);

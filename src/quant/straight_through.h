@@ -1,4 +1,4 @@
-// Rounding that a gradient is to pass.
+// Straight-through estimator: gradients through quantized activations.
 #pragma once
 
 #include "graph/graph.h"

@@ -8,7 +8,7 @@
 #include "base/isa.h"
 #include "base/threads.h"
 #include "quant/correction.h"
-#include "quant/walk.h"
+#include "quant/segmented_forward.h"
 #include "session/model_impl.h"
 
 namespace tercel {
@@ -129,14 +129,15 @@ class InOrder {
     coded_.vectors = compressor_.code_vectors(settings_.vector_steps, coded_.parts);
     const Model now = compressor_.with(coded_);
     const std::vector<Array>& inputs = compressor_.inputs();
-    const auto next = alive_before(graph_, node, kKeptBytes / (2 * static_cast<int64_t>(inputs.size())));
+    const auto next = live_set_before(graph_, node, kKeptBytes / (2 * static_cast<int64_t>(inputs.size())));
     const std::vector<std::string>* stand = next ? &*next : nullptr;
     const Isa isa = chosen_isa();
     const ThreadScope scope(compressor_.threads() == 0 ? hardware_threads() : compressor_.threads());
     // Threads share out inputs, not layers: nobody waits for anybody. Runners are costly: one pair per thread.
     parallel_for(kShares, div_up<int64_t>(kShares, current_threads()), [&](int64_t begin, int64_t end) {
       const ThreadScope alone(1);
-      Walk::Runner before(unspoilt_, compressor_.model(), values, stand), after(spoilt_, now, values, stand);
+      SegmentedForward::Runner before(unspoilt_, compressor_.model(), values, stand),
+          after(spoilt_, now, values, stand);
       Workspace workspace;
       for (auto share = static_cast<size_t>(begin); share < static_cast<size_t>(end); ++share)
         for (size_t k = share; k < inputs.size(); k += kShares) {
@@ -157,7 +158,7 @@ class InOrder {
   const Graph& graph_;
   std::map<std::string, size_t> part_of_;
   std::map<std::string, int> readers_;  // sites by weights
-  Walk unspoilt_, spoilt_;              // the network as it was, and as it is so far
+  SegmentedForward unspoilt_, spoilt_;  // the network as it was, and as it is so far
   Coded coded_;
 };
 

@@ -60,8 +60,8 @@ TEST(CodeInOrder, ComesNearerToTheNetworkAsItWas) {
   options.threads = 1;
   Session before(model, options), plainly(compressor.with(plain), options), nearer(compressor.with(in_order), options);
   const Answers wanted = answers_of(before, others);
-  const double kl_plain = judge(wanted, answers_of(plainly, others)).kl;
-  const double kl_in_order = judge(wanted, answers_of(nearer, others)).kl;
+  const double kl_plain = evaluate(wanted, answers_of(plainly, others)).kl;
+  const double kl_in_order = evaluate(wanted, answers_of(nearer, others)).kl;
   EXPECT_GT(kl_plain, 1e-4);
   EXPECT_LT(kl_in_order, 0.9 * kl_plain);
 }

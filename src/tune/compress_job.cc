@@ -59,7 +59,7 @@ CompressJob::CompressJob(const Model& lean, const Given& given, const Trials& tr
 /// Points lost at most, by the tuning pictures.
 double CompressJob::drop_at(double strength) { return tried(compressor_.code(settings(strength))).lost; }
 
-Judgement CompressJob::try_out(const Coded& coded) {
+Evaluation CompressJob::try_out(const Coded& coded) {
   ++drops_;
   return trials_.try_out(compressor_.with(coded), options_);
 }
@@ -167,14 +167,14 @@ DropPromise CompressJob::checked(const Coded& coded, double limit) const {
   Session session = session_of(model, options_);
   const Answers held_out = answers_of(session, trials_.judging);
   Answers before = trials_.tuning_answers, after = answers_of(session, trials_.tuning);
-  const Judgement tuned = judge(before, after, trials_.tuning_classes);
+  const Evaluation tuned = evaluate(before, after, trials_.tuning_classes);
   before.insert(before.end(), trials_.judging_answers.begin(), trials_.judging_answers.end());
   after.insert(after.end(), held_out.begin(), held_out.end());
   const DropEstimate all = trials_.drops->estimate(before, after);
   // Nothing at all was chosen by these: no margin, but no optimism either.
   const DropEstimate unseen = trials_.drops->estimate(trials_.judging_answers, held_out);
   DropPromise promise{options_.max_drop, 100 * std::max(all.drop, unseen.drop), 100 * all.bound, false, ""};
-  const Judgement j = judge(trials_.judging_answers, held_out, trials_.judging_classes);
+  const Evaluation j = evaluate(trials_.judging_answers, held_out, trials_.judging_classes);
   const auto changed = static_cast<size_t>(std::lround((1 - j.agreement) * static_cast<double>(j.inputs)));
   const double expected = all.flips_bound * static_cast<double>(j.inputs);
   if (chance_of(changed, expected) < kByChance)
@@ -232,14 +232,14 @@ bool CompressJob::is_void(const Coded& coded) const {
 }
 
 /// One picture may be lost by chance. More are believed whatever the estimate says.
-bool CompressJob::counts_too_many(const Judgement& j) const {
+bool CompressJob::counts_too_many(const Evaluation& j) const {
   return j.top1_drop() * static_cast<double>(j.inputs) > 1.5 && 100 * j.top1_drop() > options_.max_drop;
 }
 
 CompressJob::Tried CompressJob::tried(Coded coded) {
   ++drops_;
   const Answers answers = trials_.tuning_answers_of(compressor_.with(coded), options_);
-  Tried t{std::move(coded), judge(trials_.tuning_answers, answers, trials_.tuning_classes)};
+  Tried t{std::move(coded), evaluate(trials_.tuning_answers, answers, trials_.tuning_classes)};
   if (!trials_.drops) return t;
   t.lost = 100 * trials_.drops->estimate(trials_.tuning_answers, answers).bound;
   if (counts_too_many(t.judgement)) t.lost = std::max(t.lost, 100 * t.judgement.top1_drop());

@@ -37,7 +37,7 @@ class CompressJob {
   /// Did all its levels come out zero? Then no weight is left of what could be quantised.
   bool is_void(const Coded& coded) const;
   /// On the tuning pictures.
-  Judgement try_out(const Coded& coded);
+  Evaluation try_out(const Coded& coded);
   bool stopped() const { return stopped_; }
 
   Compressed finish(const Coded& coded);
@@ -48,7 +48,7 @@ class CompressJob {
   /// A network, and how it does on the tuning pictures: they are run once for each.
   struct Tried {
     Coded coded;
-    Judgement judgement;
+    Evaluation judgement;
     double lost = 0;  ///< points, at most; 0 where a ratio was asked for
   };
 
@@ -60,7 +60,7 @@ class CompressJob {
   template <typename Function>
   double solve(Function&& grows, double target, int steps, const char* stage, double low = 1.0 / 64, double high = 64);
 
-  bool counts_too_many(const Judgement& j) const;
+  bool counts_too_many(const Evaluation& j) const;
   Tried tried(Coded coded);
   bool drops_too_much(const Tried& t) const { return t.lost > options_.max_drop; }
   Coded chosen_at(double& strength);

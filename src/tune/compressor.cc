@@ -191,7 +191,7 @@ void Compressor::choose_kernel_bases() {
   for (Part& part : parts_)
     if (const auto at = bases.find(part.name); at != bases.end()) {
       part.basis = at->second;
-      if (const auto m = moments_.find(part.name); m != moments_.end()) turn(m->second, *part.basis);
+      if (const auto m = moments_.find(part.name); m != moments_.end()) transform_moments(m->second, *part.basis);
     }
   for (LinearSite& site : sites_)
     if (const auto at = bases.find(site.weights); at != bases.end()) site.basis = at->second;

@@ -109,7 +109,7 @@ RatePoint RateDistortion::measure(double strength, const Genome& genome, size_t 
   options.threads = threads_;
   Session session(compressor_.with(coded), options);
   const Answers wanted(reference_.begin(), reference_.begin() + static_cast<std::ptrdiff_t>(count));
-  return {coded.bytes(), judge(wanted, answers_of(session, some_)).kl};
+  return {coded.bytes(), evaluate(wanted, answers_of(session, some_)).kl};
 }
 
 ExchangeRate RateDistortion::exchange_rate(double strength) {

@@ -120,7 +120,7 @@ class Fixer {
   StaticNormResult run() {
     Session session(original_, session_options_);
     reference_ = answers_of(session, judged_);
-    const Judgement itself = judge(reference_, reference_, classes_);
+    const Evaluation itself = evaluate(reference_, reference_, classes_);
     report_.original_top1 = classes_.empty() ? -1 : itself.top1;
     rank(session);
     choose();
@@ -179,7 +179,7 @@ class Fixer {
       Session session(model_of(original_, std::move(graph)), session_options_);
       report_.sites[i].spread = fit.spread;
       report_.sites[i].residual = fit.residual;
-      report_.sites[i].harm = judge(reference, answers_of(session, few)).kl;
+      report_.sites[i].harm = evaluate(reference, answers_of(session, few)).kl;
     }
     order_.resize(sites_.size());
     std::iota(order_.begin(), order_.end(), size_t{0});
@@ -211,7 +211,7 @@ class Fixer {
     infer_types(out.graph);
     verify(out.graph, "fix_norms");
     Session session(model_of(original_, out.graph.clone()), session_options_);
-    const Judgement judgement = judge(reference_, answers_of(session, judged_), classes_);
+    const Evaluation judgement = evaluate(reference_, answers_of(session, judged_), classes_);
     out.trial = {static_cast<int>(count), judgement.agreement, classes_.empty() ? -1 : judgement.top1, judgement.kl};
     return out;
   }

@@ -51,8 +51,8 @@ Answers Trials::tuning_answers_of(const Model& model, const CompressOptions& opt
   return answers_of(session, tuning);
 }
 
-Judgement Trials::try_out(const Model& model, const CompressOptions& options) const {
-  return judge(tuning_answers, tuning_answers_of(model, options), tuning_classes);
+Evaluation Trials::try_out(const Model& model, const CompressOptions& options) const {
+  return evaluate(tuning_answers, tuning_answers_of(model, options), tuning_classes);
 }
 
 void Trials::count_into(CompressReport& report) const {
@@ -71,7 +71,7 @@ void Trials::judge_into(CompressPoint& point, const Model& model, const Compress
     if (error.code() != ErrorCode::stopped) throw;
     return;  // the network is there, and not judged
   }
-  const Judgement j = judge(judging_answers, answers, judging_classes);
+  const Evaluation j = evaluate(judging_answers, answers, judging_classes);
   point.pictures = static_cast<int>(j.inputs);
   point.agreement = j.agreement;
   point.kl = j.kl;

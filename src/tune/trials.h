@@ -30,7 +30,7 @@ struct Trials {
 
   /// What a network answers to the tuning pictures, and how that compares.
   Answers tuning_answers_of(const Model& model, const CompressOptions& options) const;
-  Judgement try_out(const Model& model, const CompressOptions& options) const;
+  Evaluation try_out(const Model& model, const CompressOptions& options) const;
   /// How many pictures were measured on and chosen by.
   void count_into(CompressReport& report) const;
   /// Fills in what the judging pictures say of the network; nothing where told to stop meanwhile.

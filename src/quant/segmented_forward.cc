@@ -1,4 +1,4 @@
-#include "quant/walk.h"
+#include "quant/segmented_forward.h"
 
 #include <algorithm>
 #include <set>
@@ -9,7 +9,7 @@
 
 namespace tercel {
 
-Model piece_of(const Model& model, const std::vector<std::string>& from, const std::vector<std::string>& to) {
+Model segment_of(const Model& model, const std::vector<std::string>& from, const std::vector<std::string>& to) {
   const Model::Impl& whole = model.impl();
   auto impl = std::make_shared<Model::Impl>(Model::Impl{whole.name, whole.graph.clone(), whole.warnings, whole.diary});
   Graph& graph = impl->graph;
@@ -24,10 +24,10 @@ Model piece_of(const Model& model, const std::vector<std::string>& from, const s
     graph.rename(made, name + "/made");
     graph.replace_uses(made, graph.add_input(name, type));
   }
-  // Places of the outputs that were are taken first, and what is left of them gets the last value once more.
+  // The former outputs are replaced first; where there are more of them than `to`, the last value is repeated.
   TERCEL_CHECK(!to.empty());
-  const size_t places = std::max(to.size(), graph.outputs().size());
-  for (size_t i = 0; i < places; ++i) {
+  const size_t outputs = std::max(to.size(), graph.outputs().size());
+  for (size_t i = 0; i < outputs; ++i) {
     Value* value = find(to[std::min(i, to.size() - 1)]);
     if (i < graph.outputs().size()) graph.set_output(i, value);
     else graph.add_output(value);
@@ -36,7 +36,7 @@ Model piece_of(const Model& model, const std::vector<std::string>& from, const s
   return Model(std::move(impl));
 }
 
-std::optional<std::vector<std::string>> alive_before(const Graph& graph, const Node* node, int64_t most_bytes) {
+std::optional<std::vector<std::string>> live_set_before(const Graph& graph, const Node* node, int64_t most_bytes) {
   std::set<const Node*> before;
   std::vector<std::string> names;
   for (const auto& n : graph.nodes()) {
@@ -62,13 +62,13 @@ std::optional<std::vector<std::string>> alive_before(const Graph& graph, const N
   return names;
 }
 
-Walk::Runner::Runner(Walk& walk, const Model& model, const std::vector<std::string>& values,
-                     const std::vector<std::string>* next)
-    : walk_(walk), moves_(next != nullptr) {
+SegmentedForward::Runner::Runner(SegmentedForward& pass, const Model& model, const std::vector<std::string>& values,
+                                 const std::vector<std::string>* next)
+    : pass_(pass), moves_(next != nullptr) {
   std::vector<std::string> wanted;
   const auto source = [&](const std::string& name) -> Source {
-    const auto kept = std::find(walk.names_.begin(), walk.names_.end(), name);
-    if (kept != walk.names_.end()) return {true, static_cast<size_t>(kept - walk.names_.begin())};
+    const auto kept = std::find(pass.names_.begin(), pass.names_.end(), name);
+    if (kept != pass.names_.end()) return {true, static_cast<size_t>(kept - pass.names_.begin())};
     const auto had = std::find(wanted.begin(), wanted.end(), name);
     const Source made{false, static_cast<size_t>(had - wanted.begin())};
     if (had == wanted.end()) wanted.push_back(name);
@@ -80,14 +80,14 @@ Walk::Runner::Runner(Walk& walk, const Model& model, const std::vector<std::stri
   if (wanted.empty()) return;
   SessionOptions alone;
   alone.threads = 1;
-  session_.emplace(piece_of(model, walk.names_, wanted), alone);
+  session_.emplace(segment_of(model, pass.names_, wanted), alone);
 }
 
-std::vector<Array> Walk::Runner::run(size_t input) {
-  const std::vector<Array>& kept = walk_.kept_[input];
+std::vector<Array> SegmentedForward::Runner::run(size_t input) {
+  const std::vector<Array>& kept = pass_.kept_[input];
   std::vector<Array> made;
   if (session_) {
-    std::vector<Array> operands{walk_.inputs_[input]};
+    std::vector<Array> operands{pass_.inputs_[input]};
     operands.insert(operands.end(), kept.begin(), kept.end());
     made = session_->run(operands);
   }
@@ -96,11 +96,11 @@ std::vector<Array> Walk::Runner::run(size_t input) {
     for (const Source& source : sources) arrays.push_back((source.kept ? kept : made)[source.index]);
     return arrays;
   };
-  if (moves_) walk_.next_[input] = pick(next_);
+  if (moves_) pass_.next_[input] = pick(next_);
   return pick(values_);
 }
 
-void Walk::move(const std::vector<std::string>& next) {
+void SegmentedForward::move(const std::vector<std::string>& next) {
   names_ = next;
   kept_.swap(next_);
 }

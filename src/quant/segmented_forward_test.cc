@@ -1,4 +1,4 @@
-#include "quant/walk.h"
+#include "quant/segmented_forward.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,19 +17,19 @@ void expect_same(const Array& got, const Array& wanted) {
 }
 
 /// From convolution to convolution, as the compressor goes: every value on the way is the whole network's.
-TEST(Walk, PiecesMakeWhatTheWholeNetworkMakes) {
+TEST(SegmentedForward, PiecesMakeWhatTheWholeNetworkMakes) {
   const Model model = cifar_network();
   const Graph& graph = model.impl().graph;
   const std::vector<Array> inputs = cifar_noise(2, 1);
-  Walk walk(inputs);
+  SegmentedForward pass(inputs);
   int stops = 0;
   for (const auto& node : graph.nodes()) {
     if (!node->is("Conv")) continue;
     ++stops;
     const std::vector<std::string> values{node->output()->name, node->input(0)->name};
-    const auto next = alive_before(graph, node.get(), 1 << 20);
+    const auto next = live_set_before(graph, node.get(), 1 << 20);
     ASSERT_TRUE(next.has_value());
-    Walk::Runner runner(walk, model, values, &*next);
+    SegmentedForward::Runner runner(pass, model, values, &*next);
     SessionOptions alone;
     alone.threads = 1;
     Session whole(with_outputs(model, values), alone);
@@ -39,26 +39,26 @@ TEST(Walk, PiecesMakeWhatTheWholeNetworkMakes) {
       expect_same(got[0], wanted[1]);
       expect_same(got[1], wanted[2]);
     }
-    walk.move(*next);
+    pass.move(*next);
   }
   EXPECT_GT(stops, 15);
 }
 
-TEST(Walk, KeepsNoMoreThanItMay) {
+TEST(SegmentedForward, KeepsNoMoreThanItMay) {
   const Model model = cifar_network();
   const Graph& graph = model.impl().graph;
   const Node* last = graph.nodes().back().get();
-  EXPECT_TRUE(alive_before(graph, last, 1 << 20).has_value());
-  EXPECT_FALSE(alive_before(graph, last, 8).has_value());
-  const auto nothing = alive_before(graph, graph.nodes().front().get(), 0);
+  EXPECT_TRUE(live_set_before(graph, last, 1 << 20).has_value());
+  EXPECT_FALSE(live_set_before(graph, last, 8).has_value());
+  const auto nothing = live_set_before(graph, graph.nodes().front().get(), 0);
   ASSERT_TRUE(nothing.has_value());
   EXPECT_TRUE(nothing->empty());
 }
 
-TEST(Walk, NamesAValueThatIsNotThere) {
+TEST(SegmentedForward, NamesAValueThatIsNotThere) {
   const Model model = cifar_network();
-  EXPECT_THROW(piece_of(model, {}, {"no such value"}), Error);
-  EXPECT_THROW(piece_of(model, {"no such value"}, {model.impl().graph.outputs()[0]->name}), Error);
+  EXPECT_THROW(segment_of(model, {}, {"no such value"}), Error);
+  EXPECT_THROW(segment_of(model, {"no such value"}, {model.impl().graph.outputs()[0]->name}), Error);
 }
 
 }  // namespace
