@@ -1,5 +1,5 @@
-// Layer normalization with moments that are measured once and then fixed, so that it merges into the next linear layer
-// without a trace at run time (the idea of Keddous 2022; here without training, and only where it does little harm).
+// Static layer normalization: moments are measured once and then fixed, so that the norm merges into the next linear
+// layer (the idea of Keddous 2022; here without training, and only where the sensitivity is low).
 #pragma once
 
 #include <filesystem>
@@ -29,11 +29,11 @@ TERCEL_API NormEstimator parse_norm_estimator(std::string_view name);
 
 struct StaticNormOptions {
   NormEstimator estimator = NormEstimator::affine;
-  /// Points of top-1 that may be lost, on pictures not measured on (without labels: of agreement).
+  /// Points of top-1 that may be lost on held-out pictures (without labels: of agreement).
   double max_drop = 0.5;
   /// Fix so many, whatever is lost: each number is tried, the last one kept. Empty: as many as max_drop allows.
   std::vector<int> sites;
-  int pictures = 256;  ///< to measure on at most, and as many others to judge on
+  int pictures = 256;  ///< to measure on at most, and as many others held out
   int threads = 0;     ///< 0: one per processor this process may use
   uint64_t seed = 1;   ///< draws the pictures
   Progress progress;
@@ -44,14 +44,14 @@ struct StaticNormOptions {
 struct StaticNormSite {
   std::string node;
   double spread = 0;    ///< standard deviation of sigma over all tokens, by its mean
-  double harm = 0;      ///< mean KL divergence of the answers where this one alone is fixed, nats
+  double harm = 0;      ///< sensitivity: mean KL divergence of the answers when this norm alone is fixed, nats
   double residual = 0;  ///< part of |normalized tokens|^2 that the map misses, in the network as it was when measured
   bool fixed = false;
 };
 
-/// Answers beside those of the original network, on pictures not measured on.
+/// Answers compared with those of the original network, on held-out pictures.
 struct StaticNormTrial {
-  int fixed = 0;         ///< norms, the least harmful ones
+  int fixed = 0;         ///< norms, those of the lowest sensitivity
   double agreement = 0;  ///< part of the pictures with the same most likely class
   double top1 = -1;      ///< part answered with their label; -1 without labels
   double kl = 0;         ///< mean Kullback-Leibler divergence, nats
@@ -61,9 +61,9 @@ struct StaticNormReport {
   NormEstimator estimator = NormEstimator::ridge;
   double max_drop = 0;
   size_t measured = 0, judged = 0;      ///< pictures
-  double original_top1 = -1;            ///< on the pictures judged on; -1 without labels
+  double original_top1 = -1;            ///< on the held-out pictures; -1 without labels
   std::vector<StaticNormSite> sites;    ///< in running order
-  std::vector<std::string> exact;       ///< norms that are no such site, and why
+  std::vector<std::string> exact;       ///< norms that cannot be fixed, and why
   std::vector<StaticNormTrial> trials;  ///< every number of sites tried, ascending
   StaticNormTrial chosen;
 };
@@ -74,10 +74,10 @@ struct TERCEL_API StaticNormResult {
 };
 
 /// Optimizes the model, measures its layer normalizations on pictures of `folder` (a labels.tsv or one folder per class
-/// tells the classes), and fixes the least harmful ones (those with outlier tokens, a spread of 1 or more, last) in
-/// running order: each is fitted on what the network already converted gives, against what the original norm gives, so
-/// that later ones make good for earlier ones (the targets are those of sequential reconstruction: He, Zhang and Sun
-/// 2017, "Channel pruning"). Throws Error: no such folder, too few pictures, one that cannot be read, no norm that
+/// tells the classes), and fixes those of the lowest sensitivity (those with outlier tokens, a spread of 1 or more,
+/// last) in running order. Each is fitted on the outputs of the network converted so far, with those of the original
+/// norm as targets, so that later ones compensate the errors of earlier ones (sequential reconstruction: He, Zhang and
+/// Sun 2017, "Channel pruning"). Throws Error: no such folder, too few pictures, one that cannot be read, no norm that
 /// could be fixed.
 TERCEL_API StaticNormResult fix_norms(const Model& model, const std::filesystem::path& folder,
                                       const StaticNormOptions& options = {});

@@ -1,4 +1,4 @@
-// Evolutionary search over boxes of real numbers: a door to pagmo (Biscani and Izzo 2020, JOSS 5(53), 2338).
+// Evolutionary search over boxes of real numbers: an interface to pagmo (Biscani and Izzo 2020, JOSS 5(53), 2338).
 #pragma once
 
 #include <cstdint>
