@@ -131,16 +131,16 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
-Json diary_json(const std::vector<PassReport>& diary) {
+Json pass_log_json(const std::vector<PassReport>& pass_log) {
   Json passes = Json::array();
-  for (const PassReport& pass : diary)
+  for (const PassReport& pass : pass_log)
     passes.push_back({{"pass", pass.pass}, {"changes", pass.changes}, {"notes", pass.notes}});
   return passes;
 }
 
-std::string diary_text(const std::vector<PassReport>& diary) {
+std::string pass_log_text(const std::vector<PassReport>& pass_log) {
   std::string out;
-  for (const PassReport& pass : diary) {
+  for (const PassReport& pass : pass_log) {
     if (pass.changes == 0 && pass.notes.empty()) continue;
     out += fmt::format("  {:<18} {} {}\n", pass.pass, pass.changes, pass.changes == 1 ? "change" : "changes");
     for (const std::string& note : pass.notes) out += "    " + note + "\n";
@@ -166,7 +166,8 @@ Json to_json(const PlanReport& report) {
           {"unshared_bytes", report.unshared_bytes},
           {"scratch_bytes", report.scratch_bytes},
           {"weight_bytes", report.weight_bytes},
-          {"diary", diary_json(report.diary)},
+          {"pass_log", pass_log_json(report.pass_log)},
+          {"diary", pass_log_json(report.pass_log)},  // its name before 0.2
           {"steps", steps}};
 }
 

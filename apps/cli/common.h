@@ -57,8 +57,8 @@ std::string bytes_text(size_t bytes);
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 Json to_json(const PlanReport& report);
-Json diary_json(const std::vector<PassReport>& diary);
-std::string diary_text(const std::vector<PassReport>& diary);
+Json pass_log_json(const std::vector<PassReport>& pass_log);
+std::string pass_log_text(const std::vector<PassReport>& pass_log);
 
 /// Refuses a file that cannot be written before the work is done, not after, and one whose name does not end as its
 /// content will be: in one of `endings`. An empty path is none.

@@ -132,7 +132,7 @@ void print_plan(const PlanReport& report) {
   print(fmt::format("\nplan for {}, {} threads: activations {} (without reuse {}), scratch {}, weights {}\n",
                     report.isa, report.threads, bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes),
                     bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes)));
-  print("passes\n" + diary_text(report.diary) + "\n");
+  print("passes\n" + pass_log_text(report.pass_log) + "\n");
   // Steps of one operator that got the same kernel for the same reasons stand together, the most work first.
   struct Group {
     const StepReport* first;

@@ -72,11 +72,12 @@ void run(const Flags& flags) {
                {"nodes_before", before.nodes().size()},
                {"nodes_after", after.nodes().size()},
                {"output", flags.output},
-               {"diary", diary_json(after.diary())}});
+               {"pass_log", pass_log_json(after.pass_log())},
+               {"diary", pass_log_json(after.pass_log())}});  // its name before 0.2
     return;
   }
   print(fmt::format("{}: {} nodes, {} after\n", flags.model, before.nodes().size(), after.nodes().size()));
-  print(diary_text(after.diary()));
+  print(pass_log_text(after.pass_log()));
   if (!flags.output.empty()) print(fmt::format("written to {}\n", flags.output));
 }
 

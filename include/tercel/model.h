@@ -61,7 +61,8 @@ class TERCEL_API Model {
   /// What was odd in the file but can be lived with (NaN weights).
   const std::vector<std::string>& warnings() const;
   /// What optimize() did, pass by pass; empty for a model as read.
-  const std::vector<PassReport>& diary() const;
+  const std::vector<PassReport>& pass_log() const;
+  [[deprecated("pass_log()")]] const std::vector<PassReport>& diary() const { return pass_log(); }
 
   /// From metadata; see docs/preprocessing.md. The default fits the input's size.
   Preprocessing preprocessing() const;

@@ -48,7 +48,7 @@ struct PlanReport {
   size_t unshared_bytes = 0;  ///< the same without reuse
   size_t scratch_bytes = 0;
   size_t weight_bytes = 0;  ///< constants, packed by kernels or as they are
-  std::vector<PassReport> diary;
+  std::vector<PassReport> pass_log;
   std::string engine;
   int threads = 1;
   std::string isa;

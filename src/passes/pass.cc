@@ -23,9 +23,9 @@ void dump(const Graph& graph, const std::filesystem::path& dir, int number, std:
 
 }  // namespace
 
-Diary run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
-                 const std::filesystem::path& dump_dir) {
-  Diary diary;
+PassLog run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
+                   const std::filesystem::path& dump_dir) {
+  PassLog log;
   dump(graph, dump_dir, 0, "start");
   for (const Pass& pass : passes) {
     context.notes.clear();
@@ -34,11 +34,11 @@ Diary run_passes(Graph& graph, std::span<const Pass> passes, PassContext& contex
       graph.drop_unused();
       infer_types(graph);
       verify(graph, pass.name);
-      dump(graph, dump_dir, static_cast<int>(diary.size()) + 1, pass.name);
+      dump(graph, dump_dir, static_cast<int>(log.size()) + 1, pass.name);
     }
-    diary.push_back({std::string(pass.name), changes, std::move(context.notes)});
+    log.push_back({std::string(pass.name), changes, std::move(context.notes)});
   }
-  return diary;
+  return log;
 }
 
 }  // namespace tercel

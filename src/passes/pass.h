@@ -12,12 +12,12 @@
 namespace tercel {
 
 /// What one run of one pass did.
-struct DiaryEntry {
+struct PassLogEntry {
   std::string pass;
   int changes = 0;
   std::vector<std::string> notes;  ///< refusals and what else deserves a word
 };
-using Diary = std::vector<DiaryEntry>;
+using PassLog = std::vector<PassLogEntry>;
 
 /// What passes may ask of the world outside the graph.
 struct PassContext {
@@ -35,7 +35,7 @@ struct Pass {
 
 /// In order, each checked by the verifier. `dump_dir`, where not empty, gets `NN_name.txt` after every pass that
 /// changed something (and `00_start.txt`).
-Diary run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
-                 const std::filesystem::path& dump_dir = {});
+PassLog run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
+                   const std::filesystem::path& dump_dir = {});
 
 }  // namespace tercel

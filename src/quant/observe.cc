@@ -22,7 +22,7 @@ bool ends_in_softmax(const Model& model) { return first_output(model) == FirstOu
 
 Model with_outputs(const Model& model, const std::vector<std::string>& values) {
   const Model::Impl& from = model.impl();
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
   for (const std::string& name : values) {
     Value* value = impl->graph.find_value(name);
     if (value == nullptr) fail_input("{}: has no value '{}'", model.name(), name);

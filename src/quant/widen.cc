@@ -33,7 +33,7 @@ Model widened(const Model& model) {
   const auto& values = from.graph.values();
   if (std::none_of(values.begin(), values.end(), [](const auto& v) { return is_other_float(v->type.dtype); }))
     return model;
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
   for (const auto& value : impl->graph.values()) {
     if (!is_other_float(value->type.dtype)) continue;
     if (value->is_constant()) value->constant = as_f32(value->constant);

@@ -126,7 +126,7 @@ TEST(Engine, AnotherEngineBehindTheSameDoor) {
   EXPECT_EQ(report.engine, "interpreter");
   ASSERT_FALSE(report.steps.empty());
   EXPECT_EQ(report.steps[0].variant, "interpreted");
-  EXPECT_FALSE(report.diary.empty());  // the portable passes are no engine's
+  EXPECT_FALSE(report.pass_log.empty());  // the portable passes are no engine's
   EXPECT_EQ(other.profile({ramp({1, 3, 8, 8})}, 2).steps.size(), report.steps.size());
 }
 

@@ -30,7 +30,7 @@ struct Rewritten {
 Rewritten engine_form(const std::string& text) {
   Rewritten out{graph_of(text), {}};
   for (const auto recipe : {portable_recipe(), engine_recipe()})
-    for (const DiaryEntry& entry : rewrite(out.graph, recipe))
+    for (const PassLogEntry& entry : rewrite(out.graph, recipe))
       for (const std::string& note : entry.notes) out.notes += note + "\n";
   return out;
 }

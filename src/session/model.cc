@@ -40,7 +40,7 @@ std::vector<Port> Model::inputs() const { return ports_of(impl_->graph.inputs())
 std::vector<Port> Model::outputs() const { return ports_of(impl_->graph.outputs()); }
 const std::map<std::string, std::string>& Model::metadata() const { return impl_->graph.metadata; }
 const std::vector<std::string>& Model::warnings() const { return impl_->warnings; }
-const std::vector<PassReport>& Model::diary() const { return impl_->diary; }
+const std::vector<PassReport>& Model::pass_log() const { return impl_->pass_log; }
 int64_t Model::parameters() const { return count_parameters(impl_->graph); }
 std::string Model::text(int64_t max_elements) const { return print(impl_->graph, {max_elements}); }
 void Model::save_onnx(const std::filesystem::path& path) const { onnx::write_model(impl_->graph, path); }
@@ -164,7 +164,7 @@ Model Model::with_shapes(const InputShapes& shapes) const {
   return at_place(
       [&] { return name(); },
       [&] {
-        auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->diary});
+        auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->pass_log});
         set_input_shapes(impl->graph, shapes);
         infer_types(impl->graph);
         learn_computed_shapes(impl->graph);
@@ -227,7 +227,7 @@ InputShapes Model::full_shapes(const InputShapes& given) const {
 }
 
 Model Model::with_metadata(const std::map<std::string, std::string>& more) const {
-  auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->diary});
+  auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->pass_log});
   for (const auto& [key, value] : more) impl->graph.metadata[key] = value;
   return Model(impl);
 }
@@ -271,9 +271,9 @@ Model optimize(const Model& model, const OptimizeOptions& options) {
                   [&] {
                     check_pass_names(options.without);
                     auto impl = std::make_shared<Model::Impl>(
-                        Model::Impl{model.name(), model.impl().graph.clone(), model.warnings(), model.diary()});
-                    append_diary(impl->diary,
-                                 rewrite(impl->graph, portable_recipe(), options.dump_dir, options.without));
+                        Model::Impl{model.name(), model.impl().graph.clone(), model.warnings(), model.pass_log()});
+                    append_pass_log(impl->pass_log,
+                                    rewrite(impl->graph, portable_recipe(), options.dump_dir, options.without));
                     return Model(impl);
                   });
 }

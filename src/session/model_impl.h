@@ -13,7 +13,7 @@ struct Model::Impl {
   std::string name;
   Graph graph;
   std::vector<std::string> warnings;
-  std::vector<PassReport> diary;
+  std::vector<PassReport> pass_log;
   /// Of the ONNX file and its external data, where the network is what such a file says; else 0.
   int64_t onnx_bytes = 0;
   /// The `.tercel` file, where the network is what it says; else no bytes.

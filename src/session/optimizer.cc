@@ -8,8 +8,8 @@
 
 namespace tercel {
 
-Diary rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir,
-              std::span<const std::string> without) {
+PassLog rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir,
+                std::span<const std::string> without) {
   std::vector<Pass> wanted;
   for (const Pass& pass : passes)
     if (std::find(without.begin(), without.end(), pass.name) == without.end()) wanted.push_back(pass);
@@ -31,8 +31,9 @@ void check_pass_names(std::span<const std::string> names) {
       fail_input("there is no pass '{}'; wanted one of {}", name, known);
 }
 
-void append_diary(std::vector<PassReport>& reports, Diary diary) {
-  for (DiaryEntry& entry : diary) reports.push_back({std::move(entry.pass), entry.changes, std::move(entry.notes)});
+void append_pass_log(std::vector<PassReport>& reports, PassLog pass_log) {
+  for (PassLogEntry& entry : pass_log)
+    reports.push_back({std::move(entry.pass), entry.changes, std::move(entry.notes)});
 }
 
 }  // namespace tercel

@@ -7,12 +7,12 @@
 namespace tercel {
 
 /// `without`: names of passes to leave out.
-Diary rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir = {},
-              std::span<const std::string> without = {});
+PassLog rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir = {},
+                std::span<const std::string> without = {});
 
 /// Throws Error for a name that is no pass of the portable or the engine's recipe.
 void check_pass_names(std::span<const std::string> names);
 
-void append_diary(std::vector<PassReport>& reports, Diary diary);
+void append_pass_log(std::vector<PassReport>& reports, PassLog pass_log);
 
 }  // namespace tercel

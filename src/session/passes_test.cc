@@ -65,9 +65,9 @@ TEST(Passes, FoldBatchnormRefusesAValueThatOthersRead) {
   const std::string text = std::string(kConvBatchNorm) + "output %y\noutput %c\n";
   EXPECT_THAT(portable(text), ElementsAre("Conv", "BatchNormalization"));
   Graph graph = graph_of(text);
-  const Diary diary = rewrite(graph, portable_recipe());
+  const PassLog pass_log = rewrite(graph, portable_recipe());
   std::string notes;
-  for (const DiaryEntry& entry : diary)
+  for (const PassLogEntry& entry : pass_log)
     for (const std::string& note : entry.notes) notes += note;
   EXPECT_THAT(notes, testing::HasSubstr("others read the value before it"));
 }

@@ -77,7 +77,7 @@ struct Session::Impl {
     std::vector<Array> bound_values;  // per model input; DType::none where the program does not depend on the value
     std::vector<size_t> fed;          // model input behind each program input
     std::unique_ptr<const Program> program;
-    std::vector<PassReport> diary;
+    std::vector<PassReport> pass_log;
   };
   using Ready = std::shared_ptr<const Prepared>;
   /// One view per model input, or nothing where only shapes are known.
@@ -108,9 +108,9 @@ struct Session::Impl {
   /// wait: what they fuse depends on shapes, and what they have fused wrongly they would not take apart.
   void lower(Graph& graph, std::vector<PassReport>& reports) const {
     const auto run = [&](std::span<const Pass> passes, const char* folder) {
-      append_diary(reports,
-                   rewrite(graph, passes, options.dump_dir.empty() ? options.dump_dir : options.dump_dir / folder,
-                           options.without));
+      append_pass_log(reports,
+                      rewrite(graph, passes, options.dump_dir.empty() ? options.dump_dir : options.dump_dir / folder,
+                              options.without));
     };
     if (options.optimize) run(portable_recipe(), "");
     if (all_types_known(graph)) run(engine.recipe(options.optimize), "engine");
@@ -149,7 +149,7 @@ struct Session::Impl {
       }
     }
     infer_types(graph);
-    append_diary(out.diary, rewrite(graph, minimal_recipe()));
+    append_pass_log(out.pass_log, rewrite(graph, minimal_recipe()));
     infer_types(graph);
     graph.drop_unused();
     return graph;
@@ -169,16 +169,16 @@ struct Session::Impl {
     }
     for (Bind bind : {Bind::integers, Bind::everything}) {
       if (all_types_known(graph) || values == nullptr) break;
-      out->diary.clear();
+      out->pass_log.clear();
       graph = specialise(start, values, shapes, bind, *out);
     }
-    if (share) out->diary = lowered->reports;
-    else if (options.optimize) out->diary.clear();
+    if (share) out->pass_log = lowered->reports;
+    else if (options.optimize) out->pass_log.clear();
     if (!ready) {
       std::vector<PassReport> reports;
       lower(graph, reports);
-      if (share) add_reports(out->diary, std::move(reports));
-      else out->diary.insert(out->diary.end(), reports.begin(), reports.end());
+      if (share) add_reports(out->pass_log, std::move(reports));
+      else out->pass_log.insert(out->pass_log.end(), reports.begin(), reports.end());
     }
     for (const Value* input : graph.inputs())
       for (size_t i = 0; i < model_inputs().size(); ++i)
@@ -264,7 +264,7 @@ struct Session::Impl {
 
   PlanReport report(const Prepared& p) const {
     PlanReport report = p.program->report();
-    report.diary = p.diary;
+    report.pass_log = p.pass_log;
     report.engine = engine.name();
     report.threads = threads;
     report.isa = to_string(isa);

@@ -359,7 +359,7 @@ CompressPoint CompressJob::point_of(const Coded& coded) const {
 Model read_back(const std::string& file, const Model& as) {
   onnx::ReadResult read = pack::read(std::as_bytes(std::span(file)));
   return Model(std::make_shared<Model::Impl>(
-      Model::Impl{as.name(), std::move(read.graph), std::move(read.warnings), as.diary()}));
+      Model::Impl{as.name(), std::move(read.graph), std::move(read.warnings), as.pass_log()}));
 }
 
 void count_bytes(CompressReport& report, const std::string& file) {

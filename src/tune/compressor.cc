@@ -339,7 +339,7 @@ Coded Compressor::code(const Settings& settings) {
 
 Model Compressor::with(const Coded& coded) const {
   const Model::Impl& from = model_.impl();
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
   const auto put = [&](const std::string& name, std::span<const float> values) {
     Value* value = impl->graph.find_value(name);
     const auto type = types_.find(name);

@@ -35,7 +35,7 @@ constexpr std::array<std::pair<NormEstimator, std::string_view>, 6> kEstimators{
 
 Model model_of(const Model& like, Graph graph) {
   const Model::Impl& from = like.impl();
-  return Model(std::make_shared<Model::Impl>(Model::Impl{from.name, std::move(graph), from.warnings, from.diary}));
+  return Model(std::make_shared<Model::Impl>(Model::Impl{from.name, std::move(graph), from.warnings, from.pass_log}));
 }
 
 /// The part of a network that makes `to` of its own inputs and, where it is not empty, of `from`, which becomes a
@@ -260,8 +260,8 @@ class Fixer {
       if (!report_.sites[i].fixed)
         pass.notes.push_back(fmt::format("node '{}' (LayerNormalization) stays exact: alone it costs {:.4f} nats",
                                          sites_[i].node, report_.sites[i].harm));
-    auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, graph_.clone(), from.warnings, from.diary});
-    impl->diary.push_back(std::move(pass));
+    auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, graph_.clone(), from.warnings, from.pass_log});
+    impl->pass_log.push_back(std::move(pass));
     return Model(std::move(impl));
   }
 
