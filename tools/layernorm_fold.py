@@ -6,7 +6,7 @@
 Answers: the same seeded noise through the plan with and without the fold, and through ONNX Runtime (where Python has it)
 before and after `tercel optimize`. Time: one run with the fold and one without in turn, first one, then the other first, in two processes
 that stay (`cmake --build build/release --target peer_tercel`); the ratio is the median over the turns, behind it its quartiles.
-Share: steps of LayerNormalization and tercel.RowScale in the sum of all steps of `tercel bench`, the least of three.
+Share: steps of LayerNormalization and ai.tercel.RowScale in the sum of all steps of `tercel bench`, the least of three.
 """
 import argparse
 import json
@@ -28,7 +28,7 @@ except ImportError:
 
 PASSES = ("lift_pick", "fold_layernorm", "defer_layernorm")
 WITHOUT = [word for name in PASSES for word in ("--without", name)]
-NORMS = ("LayerNormalization", "tercel.RowScale")
+NORMS = ("LayerNormalization", "ai.tercel.RowScale")
 
 
 def run(*words: str) -> str:

@@ -1,7 +1,7 @@
 // The op table: for every operator its operands, attributes and shape rule.
 //
-// Operators mean what ONNX says of them at opset 22; the reader translates older forms (src/onnx). Operators that only
-// exist inside Tercel (made by passes) have names that start with "Fused" or "tercel.".
+// Operators of the standard mean what ONNX says of them at opset 22; the reader translates older forms (src/onnx).
+// Tercel's own (docs/operators.md) may stand in files too; those of the engine are made by passes and never do.
 #pragma once
 
 #include <span>
@@ -77,6 +77,16 @@ class InferContext {
   std::vector<ValueType> results_;
 };
 
+/// Who defines an operator, and whose versions count for it.
+enum class Domain {
+  onnx,    ///< the standard; its versions are the opsets
+  tercel,  ///< ours, with versions of our own: "ai.tercel" in files, and what names begin with in graphs and texts
+  engine   ///< forms that only the engine's passes make
+};
+
+inline constexpr std::string_view kTercelDomain = "ai.tercel";
+inline constexpr int kTercelVersion = 1;  ///< the newest; grows when an operator comes or changes
+
 inline constexpr int kAnyNumber = -1;
 
 /// How many operands an operator takes, or results it makes.
@@ -88,14 +98,21 @@ struct Arity {
 
 struct OpSpec {
   std::string_view name;
-  int since;  ///< first ONNX opset in which the operator has the form used here; 0: Tercel's own, not writable as ONNX
+  Domain domain = Domain::onnx;
+  int since = 1;  ///< first version of its domain in which the operator has the form used here
   Arity inputs = {}, outputs = {};
   std::vector<AttrSpec> attrs = {};
   void (*infer)(InferContext&);
+  std::string_view standard_form = {};  ///< of one of ours, in standard operators (graph/standard_form.h); may be empty
 };
 
 /// nullptr where Tercel has no such operator.
 const OpSpec* find_op(std::string_view name);
+
+/// One of ours by the name it has in files ("RowScale"); nullptr where there is none.
+const OpSpec* find_own_op(std::string_view type);
+/// And back.
+std::string_view type_in_files(const OpSpec& own);
 
 /// Every operator, by name.
 std::span<const OpSpec* const> all_ops();

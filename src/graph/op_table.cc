@@ -8,14 +8,19 @@
 namespace tercel {
 namespace {
 
+constexpr std::string_view kOwnPrefix = "ai.tercel.";
+
 struct Table {
   std::map<std::string_view, OpSpec> by_name;
   std::vector<const OpSpec*> list;
 
   Table() {
     for (auto* family : {&elementwise_ops, &shape_ops, &reduce_ops, &conv_ops, &matmul_ops, &norm_ops, &quant_ops,
-                         &sequence_ops, &fused_ops}) {
+                         &sequence_ops, &own_ops, &fused_ops}) {
       for (OpSpec& spec : family()) {
+        const bool own = spec.domain == Domain::tercel;
+        TERCEL_CHECK(spec.name.starts_with(kOwnPrefix) == own && (!own || spec.since <= kTercelVersion), "'{}'",
+                     spec.name);
         const auto [at, fresh] = by_name.emplace(spec.name, std::move(spec));
         TERCEL_CHECK(fresh, "operator '{}' stands in the table twice", at->first);
       }
@@ -47,6 +52,13 @@ std::string_view phrase(AttrKind kind) {
 const OpSpec* find_op(std::string_view name) {
   const auto at = table().by_name.find(name);
   return at == table().by_name.end() ? nullptr : &at->second;
+}
+
+const OpSpec* find_own_op(std::string_view type) { return find_op(fmt::format("{}{}", kOwnPrefix, type)); }
+
+std::string_view type_in_files(const OpSpec& own) {
+  TERCEL_CHECK(own.domain == Domain::tercel);
+  return own.name.substr(kOwnPrefix.size());
 }
 
 std::span<const OpSpec* const> all_ops() { return table().list; }

@@ -73,7 +73,7 @@ Menu fast_variants() {
       {"Sum", {simd_binary()}},
       {"Tanh", {simd_unary()}},
       {"Transpose", {copy_transpose()}},
-      {"tercel.RowScale", {simd_row_scale()}},
+      {"ai.tercel.RowScale", {simd_row_scale()}},
   };
 }
 

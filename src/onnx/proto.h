@@ -27,7 +27,26 @@ enum class GraphField : uint32_t {
   value_info = 13,
   sparse_initializer = 15
 };
-enum class NodeField : uint32_t { input = 1, output = 2, name = 3, op_type = 4, attribute = 5, domain = 7 };
+enum class NodeField : uint32_t {
+  input = 1,
+  output = 2,
+  name = 3,
+  op_type = 4,
+  attribute = 5,
+  domain = 7,
+  overload = 8
+};
+enum class FunctionField : uint32_t {
+  name = 1,
+  input = 4,
+  output = 5,
+  attribute = 6,
+  node = 7,
+  opset_import = 9,
+  domain = 10,
+  attribute_proto = 11,
+  overload = 13
+};
 enum class AttributeField : uint32_t {
   name = 1,
   f = 2,

@@ -1,17 +1,20 @@
 #include "onnx/reader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
-#include <unordered_map>
+#include <set>
 #include <unordered_set>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "graph/infer.h"
 #include "graph/op.h"
+#include "onnx/functions.h"
 #include "onnx/other_formats.h"
 #include "onnx/proto.h"
+#include "onnx/scope.h"
 #include "onnx/tensor_proto.h"
 #include "onnx/translate.h"
 
@@ -24,82 +27,36 @@ using protozero::pbf_wire_type;
 
 constexpr size_t kMaxRank = 32;
 
-struct RawNode {
-  std::string op, name, domain;
-  std::vector<std::string> inputs, outputs;
-  std::vector<pbf_reader> attributes;
-};
+// Functions are put in where they are called, and a small file can ask for that without end.
+constexpr size_t kMaxCallDepth = 32, kMaxPrefix = 256;
+constexpr size_t kInlinedBytes = size_t{64} << 20;  // about; besides as much as the file has
 
 class Reader {
  public:
-  explicit Reader(TensorSource source) : source_(std::move(source)) {}
+  Reader(TensorSource source, size_t bytes) : source_(std::move(source)), inlined_left_(kInlinedBytes + bytes) {}
 
   ReadResult read(pbf_reader message) {
     std::optional<pbf_reader> graph;
-    bool has_functions = false;
     for (pbf_message<ModelField> m(message); m.next();) {
       switch (m.tag()) {
         case ModelField::graph:
           if (graph) fail_input("holds two graphs");
           graph = m.get_message();
           break;
-        case ModelField::opset_import: read_opset(m.get_message()); break;
+        case ModelField::opset_import: imports_.add(m.get_message()); break;
         case ModelField::metadata_props: read_metadata(m.get_message()); break;
-        case ModelField::functions:
-          has_functions = true;
-          m.skip();
-          break;
+        case ModelField::functions: functions_.add(m.get_message()); break;
         default: m.skip();
       }
     }
     if (!graph) fail_input("holds no graph: not an ONNX model, or cut short");
-    if (has_functions) fail_unsupported("the model defines functions of its own; inline them first (onnx.inliner)");
-    if (!opset_) refuse_other_domains(*graph);
-    if (!opset_) fail_input("names no opset for the standard operators");
-    if (*opset_ < kOldestOpset || *opset_ > kNewestOpset)
-      fail_unsupported("opset {}; Tercel reads {} to {}", *opset_, kOldestOpset, kNewestOpset);
+    if (imports_.find("")) imports_.opset();
     read_graph(*graph);
     check_weights();
     return {std::move(graph_), std::move(warnings_), 0};
   }
 
  private:
-  static bool is_other_domain(std::string_view domain) { return !domain.empty() && domain != "ai.onnx"; }
-
-  static void refuse_other_domain(const RawNode& node) {
-    if (!is_other_domain(node.domain)) return;
-    fail_unsupported("Tercel has no operator '{}' of domain '{}'; it reads the standard operators only", node.op,
-                     node.domain);
-  }
-
-  /// A model that imports other domains only: what it asks of them is a better answer than what it does not import.
-  static void refuse_other_domains(const pbf_reader& graph) {
-    for (pbf_message<GraphField> m(graph); m.next();) {
-      if (m.tag() != GraphField::node) {
-        m.skip();
-        continue;
-      }
-      const RawNode node = read_raw_node(m.get_message());
-      at_place([&] { return describe(node); }, [&] { refuse_other_domain(node); });
-    }
-  }
-
-  void read_opset(pbf_message<OpsetField> m) {
-    std::string domain;
-    int64_t version = 0;
-    while (m.next()) {
-      switch (m.tag()) {
-        case OpsetField::domain: domain = m.get_string(); break;
-        case OpsetField::version: version = m.get_int64(); break;
-        default: m.skip();
-      }
-    }
-    if (is_other_domain(domain)) return;  // a node of another domain is refused where it stands
-    if (opset_ && *opset_ != version)
-      fail_input("names two opsets for the standard operators, {} and {}", *opset_, version);
-    opset_ = version;
-  }
-
   void read_metadata(pbf_message<EntryField> m) {
     std::string key, value;
     while (m.next()) {
@@ -126,7 +83,7 @@ class Reader {
       }
     }
     for (const pbf_reader& input : inputs) read_input(input);
-    for (const pbf_reader& node : nodes) read_node(node);
+    for (const pbf_reader& node : nodes) read_node(node, scope_);
     for (const pbf_reader& output : outputs) read_output(output);
     check_all_made();
     if (graph_.outputs().empty()) fail_input("the graph has no output");
@@ -147,10 +104,10 @@ class Reader {
   void read_initializer(const pbf_reader& message) {
     NamedTensor named = read_tensor(message, source_);
     if (named.name.empty()) fail_input("an initialiser has no name");
-    if (find(named.name) != nullptr) fail_input("initialiser '{}' stands twice", named.name);
+    if (scope_.knows(named.name)) fail_input("initialiser '{}' stands twice", named.name);
     if (named.tensor.dims().size() > kMaxRank)
       fail_input("initialiser '{}' has rank {}", named.name, named.tensor.rank());
-    named_[named.name] = graph_.add_constant(named.name, std::move(named.tensor));
+    scope_.bind(named.name, graph_.add_constant(named.name, std::move(named.tensor)));
   }
 
   struct ValueInfo {
@@ -220,7 +177,7 @@ class Reader {
   void read_input(const pbf_reader& message) {
     ValueInfo info = at_place([] { return "input"; }, [&] { return read_value_info(message); });
     if (info.name.empty()) fail_input("a graph input has no name");
-    if (const Value* taken = find(info.name)) {
+    if (const Value* taken = scope_.find(info.name)) {
       if (taken->is_constant()) return;  // an input with a default value: Tercel keeps the default
       fail_input("input '{}' stands twice", info.name);
     }
@@ -229,55 +186,137 @@ class Reader {
       at_place([&] { return fmt::format("input '{}'", info.name); }, [&] { count_elements(info.type.dims); });
     Value* value = graph_.add_input(info.name, std::move(info.type));
     value->dim_names = std::move(info.dim_names);
-    named_[info.name] = value;
+    scope_.bind(info.name, value);
   }
 
   void read_output(const pbf_reader& message) {
     const ValueInfo info = at_place([] { return "output"; }, [&] { return read_value_info(message); });
-    Value* value = find(info.name);
+    Value* value = scope_.find(info.name);
     if (value == nullptr) fail_input("output '{}' is made by nothing", info.name);
     graph_.add_output(value);
   }
 
-  static RawNode read_raw_node(const pbf_reader& message) {
-    RawNode node;
-    for (pbf_message<NodeField> m(message); m.next();) {
-      switch (m.tag()) {
-        case NodeField::input: node.inputs.push_back(m.get_string()); break;
-        case NodeField::output: node.outputs.push_back(m.get_string()); break;
-        case NodeField::name: node.name = m.get_string(); break;
-        case NodeField::op_type: node.op = m.get_string(); break;
-        case NodeField::domain: node.domain = m.get_string(); break;
-        case NodeField::attribute: node.attributes.push_back(m.get_message()); break;
-        default: m.skip();
-      }
-    }
-    return node;
-  }
-
-  static std::string describe(const RawNode& node) {
-    const std::string name = !node.name.empty() ? node.name : node.outputs.empty() ? "" : node.outputs[0];
-    return fmt::format("node '{}' ({})", name, node.op);
-  }
-
-  void read_node(const pbf_reader& message) {
+  void read_node(const pbf_reader& message, Scope& scope) {
     const RawNode raw = read_raw_node(message);
-    at_place([&] { return describe(raw); },
+    at_place([&] { return describe(raw, scope.prefix()); },
              [&] {
-               refuse_other_domain(raw);
-               Draft draft{graph_, *opset_, raw.op, raw.name, {}, {}, {}};
+               if (scope.arguments() != nullptr) spend(message.length() + 512 * (1 + raw.outputs.size()));
+               const std::string full_name = raw.name.empty() ? "" : scope.prefix() + raw.name;
+               Draft draft{graph_, 0, raw.op, full_name, {}, {}, {}};
+               const Function* called = resolve(raw, scope, draft);
                for (const std::string& name : raw.inputs)
-                 draft.inputs.push_back(name.empty() ? nullptr : mention(name));
+                 draft.inputs.push_back(name.empty() ? nullptr : scope.mention(name));
                for (const std::string& name : raw.outputs) {
                  // A result that is left out does not come, but for the first and for Split's, whose number counts.
                  const bool needed = draft.outputs.empty() || raw.op == "Split";
-                 if (!name.empty()) draft.outputs.push_back(claim(name));
+                 if (!name.empty()) draft.outputs.push_back(scope.claim(name));
                  else draft.outputs.push_back(needed ? graph_.add_value("unused") : nullptr);
                }
-               for (const pbf_reader& attribute : raw.attributes) read_attribute(attribute, draft.attrs);
+               for (const pbf_reader& attribute : raw.attributes) read_attribute(attribute, scope, draft.attrs);
                trim(draft.inputs);
-               translate(draft);
+               if (called != nullptr) call(*called, draft);
+               else translate(draft);
              });
+  }
+
+  /// What the node asks for: an operator, which is set in `draft`, or a function. What Tercel knows itself comes first:
+  /// a function of that name is for other tools.
+  const Function* resolve(const RawNode& raw, const Scope& scope, Draft& draft) {
+    const Function* function = functions_.find(raw);
+    if (raw.domain.empty()) {
+      if (function != nullptr)
+        fail_unsupported("the model defines '{}' of the standard domain anew; its function needs a domain of its own",
+                         raw.op);
+      draft.opset = scope.imports().opset();
+      return nullptr;
+    }
+    if (raw.domain == kTercelDomain) return resolve_own(raw, scope, function, draft);
+    if (function == nullptr)
+      fail_unsupported(
+          "Tercel has no operator '{}' of domain '{}'; it reads standard operators, those of '{}' and "
+          "functions that the model defines",
+          raw.op, raw.domain, kTercelDomain);
+    return function;
+  }
+
+  const Function* resolve_own(const RawNode& raw, const Scope& scope, const Function* function, Draft& draft) {
+    const auto version = scope.imports().find(kTercelDomain);
+    if (!version) fail_input("names no version of the domain '{}' among what it imports", kTercelDomain);
+    if (*version < 1)
+      fail_input("version {} of the domain '{}'; there is 1 to {}", *version, kTercelDomain, kTercelVersion);
+    const OpSpec* spec = find_own_op(raw.op);
+    if (spec != nullptr && spec->since <= *version && *version <= kTercelVersion) {
+      draft.op = spec->name;
+      draft.domain = Domain::tercel;
+      return nullptr;
+    }
+    if (function != nullptr) {
+      if (strangers_.insert(raw.op).second)
+        warnings_.push_back(
+            fmt::format("'{}' of version {} of the domain '{}' is run in the standard operators that "
+                        "the file gives for it: this Tercel knows version {}",
+                        raw.op, *version, kTercelDomain, kTercelVersion));
+      return function;
+    }
+    if (*version > kTercelVersion)
+      fail_unsupported(
+          "version {} of the domain '{}', and the file does not say what '{}' is in standard operators; "
+          "this Tercel reads versions up to {}: take a newer one",
+          *version, kTercelDomain, raw.op, kTercelVersion);
+    std::string known;
+    for (const OpSpec* own : all_ops())
+      if (own->domain == Domain::tercel && own->since <= *version)
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", type_in_files(*own));
+    fail_unsupported("version {} of the domain '{}' has no operator '{}'; it has {}", *version, kTercelDomain, raw.op,
+                     known);
+  }
+
+  /// Puts the function's nodes where it is called.
+  void call(const Function& function, const Draft& draft) {
+    if (draft.inputs.size() > function.inputs.size() || draft.outputs.size() > function.outputs.size())
+      fail_input("has {} inputs and {} outputs, the function takes {} and makes {}", draft.inputs.size(),
+                 draft.outputs.size(), function.inputs.size(), function.outputs.size());
+    if (++call_depth_ > kMaxCallDepth)
+      fail_unsupported("functions that call functions, more than {} deep", kMaxCallDepth);
+    spend(64 * (function.inputs.size() + function.outputs.size()));
+    const std::string caller = !draft.name.empty()          ? draft.name
+                               : draft.output(0) != nullptr ? draft.output(0)->name
+                                                            : "";
+    const Attrs arguments = arguments_of(function, draft.attrs);
+    Scope body(graph_, function.imports, arguments, caller.substr(0, kMaxPrefix) + "/");
+    for (size_t i = 0; i < function.inputs.size(); ++i) body.bind(function.inputs[i], draft.input(i));
+    for (size_t i = 0; i < function.outputs.size(); ++i) {
+      Value* result = draft.output(i);
+      if (result == nullptr) continue;
+      // A result that is an operand.
+      if (Value* operand = body.find(function.outputs[i]); operand != nullptr && i < draft.outputs.size())
+        infer_types(*graph_.add_node("Identity", {operand}, {result}, {}, draft.name));
+      else body.promise(function.outputs[i], result);
+    }
+    for (const pbf_reader& node : function.nodes) read_node(node, body);
+    --call_depth_;
+  }
+
+  void spend(size_t bytes) {
+    if (bytes > inlined_left_) fail(ErrorCode::limit, "the model's functions come to too many nodes");
+    inlined_left_ -= bytes;
+  }
+
+  Attrs arguments_of(const Function& function, const Attrs& given) {
+    Attrs all;
+    const Imports none;
+    Scope outside(graph_, none);
+    for (const pbf_reader& message : function.defaults) {
+      spend(message.length());
+      read_attribute(message, outside, all);
+    }
+    for (const auto& [name, value] : given) {
+      if (!all.has(name) &&
+          std::find(function.attributes.begin(), function.attributes.end(), name) == function.attributes.end())
+        fail_input("the function has no attribute '{}'", name);
+      all.set(name, value);
+    }
+    return all;
   }
 
   // Trailing operands left out carry no meaning.
@@ -285,38 +324,8 @@ class Reader {
     while (!values.empty() && values.back() == nullptr) values.pop_back();
   }
 
-  Value* find(const std::string& name) const {
-    const auto at = named_.find(name);
-    return at == named_.end() ? nullptr : at->second;
-  }
-
-  /// A value of the file. One that a translation made and called so gives way.
-  Value* add(const std::string& name) {
-    if (Value* made = graph_.find_value(name)) graph_.rename(made, name + ".made");
-    return named_[name] = graph_.add_value(name);
-  }
-
-  Value* mention(const std::string& name) {
-    if (Value* value = find(name)) return value;
-    Value* value = add(name);
-    promised_.insert(value);
-    return value;
-  }
-
-  Value* claim(const std::string& name) {
-    Value* value = find(name);
-    if (value == nullptr) {
-      value = add(name);
-      claimed_.insert(value);
-      return value;
-    }
-    const bool free = promised_.contains(value) && value->producer == nullptr && !value->is_constant();
-    if (!free || !claimed_.insert(value).second) fail_input("makes '{}', which is made already", name);
-    return value;
-  }
-
-  void read_attribute(const pbf_reader& message, Attrs& attrs) {
-    std::string name;
+  void read_attribute(const pbf_reader& message, const Scope& scope, Attrs& attrs) {
+    std::string name, argument;
     std::optional<AttributeType> declared;
     std::optional<Attr> value;
     const auto append = [&]<typename T>(T element) {
@@ -327,7 +336,7 @@ class Reader {
       switch (m.tag()) {
         case AttributeField::name: name = m.get_string(); break;
         case AttributeField::type: declared = static_cast<AttributeType>(m.get_enum()); break;
-        case AttributeField::ref_attr_name: fail_unsupported("attribute '{}' refers to a function's attribute", name);
+        case AttributeField::ref_attr_name: argument = m.get_string(); break;
         case AttributeField::f: value = m.get_float(); break;
         case AttributeField::i: value = m.get_int64(); break;
         case AttributeField::s: value = m.get_string(); break;
@@ -354,6 +363,13 @@ class Reader {
     }
     if (name.empty()) fail_input("an attribute has no name");
     if (attrs.has(name)) fail_input("attribute '{}' stands twice", name);
+    if (!argument.empty()) {
+      if (scope.arguments() == nullptr)
+        fail_input("attribute '{}' refers to an attribute '{}' of a function, outside of one", name, argument);
+      // One that the call leaves out is left out here too.
+      if (const Attr* given = scope.arguments()->find(argument)) attrs.set(name, *given);
+      return;
+    }
     // Writers leave out what is zero or empty; the declared type says what was meant.
     if (!value && declared) {
       switch (*declared) {
@@ -389,11 +405,12 @@ class Reader {
 
   TensorSource source_;
   Graph graph_;
-  std::optional<int64_t> opset_;
+  Imports imports_;
+  Functions functions_;
+  Scope scope_{graph_, imports_};
   std::vector<std::string> warnings_;
-  std::unordered_map<std::string, Value*> named_;  // by the file; the graph's other names are of translation
-  std::unordered_set<const Value*> promised_;      // read before any node made it
-  std::unordered_set<const Value*> claimed_;       // made by a node read so far
+  std::set<std::string> strangers_;  // of our domain, not known here
+  size_t call_depth_ = 0, inlined_left_;
 };
 
 ReadResult read_bytes(std::span<const std::byte> bytes, TensorSource source) {
@@ -401,8 +418,8 @@ ReadResult read_bytes(std::span<const std::byte> bytes, TensorSource source) {
   try {
     std::map<std::filesystem::path, int64_t> others;
     source.found = [&](const std::filesystem::path& path, int64_t size) { others[path] = size; };
-    ReadResult result =
-        Reader(std::move(source)).read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    ReadResult result = Reader(std::move(source), bytes.size())
+                            .read(pbf_reader(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
     result.bytes = static_cast<int64_t>(bytes.size());
     for (const auto& [path, size] : others) result.bytes += size;
     return result;

@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "graph/infer.h"
-#include "graph/op.h"
 
 namespace tercel::onnx {
 
@@ -51,10 +50,10 @@ void translate(Draft& draft) {
     return all;
   }();
   const auto rule = rules.find(draft.op);
-  if (rule != rules.end()) rule->second(draft);
+  if (draft.domain == Domain::onnx && rule != rules.end()) rule->second(draft);
   if (draft.finished) return;
   const OpSpec* spec = find_op(draft.op);
-  if (spec == nullptr || spec->since == 0) fail_unsupported("Tercel has no operator '{}'", draft.op);
+  if (spec == nullptr || spec->domain != draft.domain) fail_unsupported("Tercel has no operator '{}'", draft.op);
   infer_types(*draft.graph.add_node(draft.op, draft.inputs, draft.outputs, draft.attrs, draft.name));
 }
 

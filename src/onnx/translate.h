@@ -7,7 +7,7 @@
 #include <map>
 #include <string_view>
 
-#include "graph/graph.h"
+#include "graph/op.h"
 
 namespace tercel::onnx {
 
@@ -20,6 +20,7 @@ struct Draft {
   std::vector<Value*> inputs;
   std::vector<Value*> outputs;
   Attrs attrs;
+  Domain domain = Domain::onnx;
   bool finished = false;  ///< the rule has dealt with everything; the draft itself makes no node
 
   Value* input(size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "graph/op.h"
+#include "graph/standard_form.h"
 #include "onnx/opset_needs.h"
 #include "onnx/proto.h"
 #include "onnx/tensor_proto.h"
@@ -75,49 +77,165 @@ struct AttrWriter {
   }
 };
 
-void write_attr(pbf_builder<NodeField>& out, const Node& node, const std::string& name, Attr value) {
-  // The reader turned element types into words (translate_elementwise.cc).
-  const bool dtype_word = (name == "to" && node.is("Cast")) || (name == "dtype" && node.is("EyeLike"));
-  if (dtype_word) value = int64_t{dtype_to_onnx(parse_dtype(std::get<std::string>(value)))};
+/// Adds an AttributeProto of that name and value to a node.
+void write_attr(pbf_builder<NodeField>& out, const std::string& name, const Attr& value) {
   pbf_builder<AttributeField> attribute(out, NodeField::attribute);
   attribute.add_string(AttributeField::name, name);
   std::visit(AttrWriter{attribute}, value);
 }
 
-void write_node(pbf_builder<GraphField>& graph, const Node& node, int64_t opset) {
-  pbf_builder<NodeField> out(graph, GraphField::node);
+void write_attr(pbf_builder<NodeField>& out, const Node& node, const std::string& name, Attr value) {
+  // The reader turned element types into words (translate_elementwise.cc).
+  const bool dtype_word = (name == "to" && node.is("Cast")) || (name == "dtype" && node.is("EyeLike"));
+  if (dtype_word) value = int64_t{dtype_to_onnx(parse_dtype(std::get<std::string>(value)))};
+  write_attr(out, name, value);
+}
+
+std::string node_message(const Node& node, int64_t opset) {
+  std::string message;
+  pbf_builder<NodeField> out(message);
   for (const Value* value : node.inputs) out.add_string(NodeField::input, value == nullptr ? "" : value->name);
   for (const Value* value : node.outputs) out.add_string(NodeField::output, value == nullptr ? "" : value->name);
   if (!node.name.empty()) out.add_string(NodeField::name, node.name);
-  out.add_string(NodeField::op_type, node.op);
+  const bool own = node.spec->domain == Domain::tercel;
+  out.add_string(NodeField::op_type, own ? std::string(type_in_files(*node.spec)) : node.op);
+  if (own) out.add_string(NodeField::domain, std::string(kTercelDomain));
   for (const auto& [name, value] : node.attrs) {
-    if (is_default(*node.spec, name, value)) continue;
+    // Attributes of ours are written in full: functions know no defaults before IR version 9.
+    if (!own && is_default(*node.spec, name, value)) continue;
     // Split's count of outputs became an attribute in opset 18; before, the outputs themselves say it.
     if (node.is("Split") && name == "num_outputs" && opset < 18) continue;
     write_attr(out, node, name, value);
   }
+  return message;
+}
+
+/// A node that makes `name`: a constant, as functions have no initialisers.
+std::string constant_message(const std::string& name, const Tensor& tensor) {
+  std::string message;
+  pbf_builder<NodeField> out(message);
+  out.add_string(NodeField::output, name);
+  out.add_string(NodeField::op_type, "Constant");
+  write_attr(out, "value", tensor);
+  return message;
+}
+
+/// A node that makes what the attribute `name` of the function's call holds.
+std::string argument_message(const std::string& name, AttrKind kind) {
+  const auto [field, type] = [&]() -> std::pair<const char*, AttributeType> {
+    switch (kind) {
+      case AttrKind::integer: return {"value_int", AttributeType::integer};
+      case AttrKind::real: return {"value_float", AttributeType::real};
+      case AttrKind::integers: return {"value_ints", AttributeType::integers};
+      case AttrKind::reals: return {"value_floats", AttributeType::reals};
+      default: raise_bug(__FILE__, __LINE__, "kind", "an attribute that no Constant holds");
+    }
+  }();
+  std::string message;
+  pbf_builder<NodeField> out(message);
+  out.add_string(NodeField::output, name);
+  out.add_string(NodeField::op_type, "Constant");
+  pbf_builder<AttributeField> attribute(out, NodeField::attribute);
+  attribute.add_string(AttributeField::name, field);
+  attribute.add_string(AttributeField::ref_attr_name, name);
+  attribute.add_enum(AttributeField::type, static_cast<int32_t>(type));
+  return message;
+}
+
+template <typename Field>
+void write_import(pbf_builder<Field>& out, Field field, std::string_view domain, int64_t version) {
+  pbf_builder<OpsetField> import(out, field);
+  import.add_string(OpsetField::domain, std::string(domain));
+  import.add_int64(OpsetField::version, version);
+}
+
+/// What an operator of ours means in standard operators, as a function of the model.
+std::string function_message(const OpSpec& spec, int64_t opset) {
+  const StandardForm& form = *standard_form(spec);
+  std::string message;
+  pbf_builder<FunctionField> out(message);
+  out.add_string(FunctionField::name, std::string(type_in_files(spec)));
+  out.add_string(FunctionField::domain, std::string(kTercelDomain));
+  for (const Value* operand : form.operands) out.add_string(FunctionField::input, operand->name);
+  for (const Value* result : form.graph.outputs()) out.add_string(FunctionField::output, result->name);
+  for (const AttrSpec& attr : spec.attrs) {
+    out.add_string(FunctionField::attribute, std::string(attr.name));
+    for (const Value* value : form.attributes)
+      if (value->name == attr.name) out.add_message(FunctionField::node, argument_message(value->name, attr.kind));
+  }
+  for (const auto& value : form.graph.values())
+    if (value->is_constant()) out.add_message(FunctionField::node, constant_message(value->name, value->constant));
+  for (const auto& node : form.graph.nodes()) out.add_message(FunctionField::node, node_message(*node, opset));
+  write_import(out, FunctionField::opset_import, "", opset);
+  return message;
+}
+
+/// The opset that the nodes seen so far need.
+class NeededOpset {
+ public:
+  void add(const Node& node) { add(node, node.describe()); }
+  /// An operator of ours: what its standard form needs.
+  void add_form(const Node& node) {
+    if (standard_form(*node.spec) == nullptr)
+      fail_unsupported(
+          "{}: it has no form in standard ONNX operators, so that other tools could not run the file; keep "
+          "the network in a .tercel file (tercel compress --lossless)",
+          node.describe());
+    const Graph form = standard_form_of(node);
+    for (const auto& part : form.nodes()) add(*part, node.describe());
+  }
+
+  int64_t opset() const {
+    if (!latest_.empty() && latest_.begin()->first < opset_)
+      fail_unsupported("{}: ONNX has it up to opset {} only, and the network needs opset {}", latest_.begin()->second,
+                       latest_.begin()->first, opset_);
+    return opset_;
+  }
+
+ private:
+  void add(const Node& node, std::string who) {
+    const OpsetRange range = allowed_opsets(node);
+    opset_ = std::max(opset_, range.since);
+    latest_.emplace(range.until, std::move(who));
+  }
+
+  int64_t opset_ = 13;
+  std::map<int64_t, std::string> latest_;  // nodes that an opset is too new for
+};
+
+/// What a model has to import.
+struct Versions {
+  int64_t opset = 0;
+  int64_t own = 0;  ///< of ai.tercel; 0: none
+  std::map<std::string_view, const OpSpec*> own_operators;
+};
+
+Versions needed_versions(const Graph& graph, OwnOperators how) {
+  NeededOpset needed;
+  Versions versions;
+  for (const auto& node : graph.nodes()) {
+    switch (node->spec->domain) {
+      case Domain::onnx: needed.add(*node); break;
+      case Domain::tercel:
+        versions.own = std::max<int64_t>(versions.own, node->spec->since);
+        versions.own_operators.emplace(node->op, node->spec);
+        if (how == OwnOperators::with_standard_form) needed.add_form(*node);
+        break;
+      case Domain::engine:
+        fail_unsupported("{}: ONNX has no such operator; it is made by Tercel's engine passes", node->describe());
+    }
+  }
+  versions.opset = needed.opset();
+  return versions;
 }
 
 }  // namespace
 
-int64_t needed_opset(const Graph& graph) {
-  int64_t opset = 13;
-  std::map<int64_t, std::string> latest;  // nodes that an opset is too new for
-  for (const auto& node : graph.nodes()) {
-    if (node->spec->since == 0)
-      fail_unsupported("{}: ONNX has no such operator; it is made by Tercel's engine passes", node->describe());
-    const OpsetRange range = allowed_opsets(*node);
-    opset = std::max(opset, range.since);
-    latest.emplace(range.until, node->describe());
-  }
-  if (!latest.empty() && latest.begin()->first < opset)
-    fail_unsupported("{}: ONNX has it up to opset {} only, and the network needs opset {}", latest.begin()->second,
-                     latest.begin()->first, opset);
-  return opset;
-}
+int64_t needed_opset(const Graph& graph) { return needed_versions(graph, OwnOperators::alone).opset; }
 
-std::string write_model(const Graph& graph, const Elsewhere& elsewhere) {
-  const int64_t opset = needed_opset(graph);
+std::string write_model(const Graph& graph, const Elsewhere& elsewhere, OwnOperators own) {
+  const Versions versions = needed_versions(graph, own);
+  const int64_t opset = versions.opset;
   int64_t size = 0;
   const auto location_of = [&](const Value& value) { return elsewhere ? elsewhere(value) : std::string(); };
   for (const auto& value : graph.values())
@@ -130,19 +248,19 @@ std::string write_model(const Graph& graph, const Elsewhere& elsewhere) {
   pbf_builder<ModelField> model(message);
   model.add_int64(ModelField::ir_version, ir_version_for(opset));
   model.add_string(ModelField::producer_name, "tercel");
-  {
-    pbf_builder<OpsetField> import(model, ModelField::opset_import);
-    import.add_string(OpsetField::domain, "");
-    import.add_int64(OpsetField::version, opset);
-  }
+  write_import(model, ModelField::opset_import, "", opset);
+  if (versions.own > 0) write_import(model, ModelField::opset_import, kTercelDomain, versions.own);
   for (const auto& [key, value] : graph.metadata) {
     pbf_builder<EntryField> entry(model, ModelField::metadata_props);
     entry.add_string(EntryField::key, key);
     entry.add_string(EntryField::value, value);
   }
+  if (own == OwnOperators::with_standard_form)
+    for (const auto& [op, spec] : versions.own_operators)
+      model.add_message(ModelField::functions, function_message(*spec, opset));
   pbf_builder<GraphField> out(model, ModelField::graph);
   out.add_string(GraphField::name, graph.name);
-  for (const auto& node : graph.nodes()) write_node(out, *node, opset);
+  for (const auto& node : graph.nodes()) out.add_message(GraphField::node, node_message(*node, opset));
   std::string tensor;
   for (const auto& value : graph.values()) {
     if (!value->is_constant()) continue;

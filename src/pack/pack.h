@@ -33,7 +33,7 @@ using Coding = std::variant<CodedMatrix, CodedVector, Lossless>;
 int64_t lossless_bytes(const Tensor& constant, const codec::EncodeOptions& options = {});
 
 /// The file's bytes. Constants that `codings` does not name stay in the graph as they are; so do those that are
-/// Lossless where that takes no more bytes. Throws Error where the graph holds operators ONNX does not have.
+/// Lossless where that takes no more bytes. Throws Error where the graph holds operators of the engine.
 std::string write(const Graph& graph, const std::map<std::string, Coding>& codings,
                   const codec::EncodeOptions& options = {});
 

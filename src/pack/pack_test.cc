@@ -455,6 +455,26 @@ TEST(Pack, RecordsAreCountedBeforeTheyAreBelieved) {
   EXPECT_THROW(visit_directory_head(read, head, kVersion), Error);
 }
 
+/// The domain is the graph's; the format knows nothing of it.
+TEST(Pack, OperatorsOfOursComeBack) {
+  Example example;
+  Graph& graph = example.graph;
+  Value* y = graph.outputs()[0];
+  Value* scale = graph.add_value("scale");
+  graph.add_node("ai.tercel.RowScale", {y}, {scale}, {{"epsilon", 0.125f}}, "rows");
+  graph.add_output(scale);
+  infer_types(graph);
+  const std::string bytes = write(graph, example.codings);
+  EXPECT_EQ(bytes[8], 5);
+  const Graph back = read(std::as_bytes(std::span(bytes))).graph;
+  const Node* node = back.outputs().back()->producer;
+  EXPECT_EQ(node->op, "ai.tercel.RowScale");
+  EXPECT_EQ(node->attrs.get_float("epsilon"), 0.125f);
+  // Only Tercel reads the file: what the operator is in standard ones need not be in it.
+  const auto graph_bytes = [](const std::string& file) { return sizes(std::as_bytes(std::span(file))).graph; };
+  EXPECT_LT(graph_bytes(bytes), graph_bytes(write(Example().graph, Example().codings)) + 150);
+}
+
 TEST(Pack, SizesAddUp) {
   const Example example;
   const std::string file = write(example.graph, example.codings);

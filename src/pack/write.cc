@@ -101,10 +101,11 @@ std::string write(const Graph& graph, const std::map<std::string, Coding>& codin
       record_of[value->name] = index;
   }
   TERCEL_CHECK(found == codings.size(), "codings name constants that are not there");
-  const std::string graph_message = onnx::write_model(graph, [&](const Value& value) {
+  const auto elsewhere = [&](const Value& value) {
     const auto at = record_of.find(value.name);
     return at == record_of.end() ? std::string() : std::to_string(at->second);
-  });
+  };
+  const std::string graph_message = onnx::write_model(graph, elsewhere, onnx::OwnOperators::alone);
   std::string vectors;
   if (!writer.vector_levels.empty())
     vectors =

@@ -54,7 +54,7 @@ void defer(Graph& graph, Node& norm, const LinearReaders& readers, bool centred)
       ValueType type = rows->type;
       type.dims.back() = 1;
       scale = graph.add_value("row_scale", type);
-      graph.add_node("tercel.RowScale", {rows}, {scale},
+      graph.add_node("ai.tercel.RowScale", {rows}, {scale},
                      {{"epsilon", norm.attrs.get_float("epsilon")}, {"centred", int64_t{centred}}}, norm.name,
                      node_behind(graph, rows));
     }

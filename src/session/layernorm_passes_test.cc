@@ -22,7 +22,7 @@ struct Rewritten {
   std::vector<int64_t> centred() const {  // of every RowScale
     std::vector<int64_t> flags;
     for (const auto& node : graph.nodes())
-      if (node->is("tercel.RowScale")) flags.push_back(node->attrs.get_int("centred"));
+      if (node->is("ai.tercel.RowScale")) flags.push_back(node->attrs.get_int("centred"));
     return flags;
   }
 };
@@ -70,13 +70,13 @@ const %zero : i64[] = [0]
 
 TEST(FoldLayernorm, TransformerKeepsNoNorm) {
   const std::string text = std::string(kViT) + "output %y\n";
-  EXPECT_THAT(engine(text), ElementsAre("FusedConv", "Reshape", "Transpose", "Concat", "Add", "tercel.RowScale",
-                                        "FusedMatMul", "FusedMatMul", "Gather", "tercel.RowScale", "FusedMatMul"));
+  EXPECT_THAT(engine(text), ElementsAre("FusedConv", "Reshape", "Transpose", "Concat", "Add", "ai.tercel.RowScale",
+                                        "FusedMatMul", "FusedMatMul", "Gather", "ai.tercel.RowScale", "FusedMatMul"));
   const Rewritten r = engine_form(text);
   EXPECT_THAT(r.centred(), ElementsAre(1, 1));
   EXPECT_EQ(r.notes, "");
   for (const auto& node : r.graph.nodes())
-    if (node->is("tercel.RowScale")) {
+    if (node->is("ai.tercel.RowScale")) {
       EXPECT_EQ(node->attrs.get_float("epsilon"), 1e-6f);
     }
 }
@@ -149,7 +149,7 @@ input %w_v_b : f32[16]
 %y : f32[3x17x16] = Mul(%qk, %v)
 output %y
 )";
-  EXPECT_THAT(engine(text), ElementsAre("tercel.RowScale", "FusedMatMul", "FusedMatMul", "FusedMatMul", "Mul", "Mul"));
+  EXPECT_THAT(engine(text), ElementsAre("ai.tercel.RowScale", "FusedMatMul", "FusedMatMul", "FusedMatMul", "Mul", "Mul"));
   EXPECT_THAT(engine_form(text).centred(), ElementsAre(0));
 }
 
@@ -167,7 +167,7 @@ input %w_w : f32[9x9]
 %y : f32[5x9] = Add(%b, %m)
 output %y
 )"),
-              ElementsAre("tercel.RowScale", "FusedMatMul", "LayerNormalization", "Tanh", "FusedMatMul"));
+              ElementsAre("ai.tercel.RowScale", "FusedMatMul", "LayerNormalization", "Tanh", "FusedMatMul"));
 }
 
 TEST(FoldLayernorm, GemmWithFactorsAndWithoutBias) {
@@ -180,7 +180,7 @@ input %w_b : f32[4]
 )";
   for (const char* gemm : {"%y : f32[5x4] = Gemm(%n, %w_w, %w_b) {alpha = 0.5, beta = 3.0, transB = 1}\n",
                            "%y : f32[5x4] = Gemm(%n, %w_w) {alpha = 2.0, beta = 0.0, transB = 1}\n"})
-    EXPECT_THAT(engine(std::string(kNorm) + gemm + "output %y\n"), ElementsAre("tercel.RowScale", "FusedMatMul"));
+    EXPECT_THAT(engine(std::string(kNorm) + gemm + "output %y\n"), ElementsAre("ai.tercel.RowScale", "FusedMatMul"));
 }
 
 TEST(FoldLayernorm, PostNormStays) {
@@ -269,7 +269,7 @@ TEST(FoldLayernorm, ThroughShiftedWindows) {
 output %y
 )";
   EXPECT_THAT(engine(text), ElementsAre("Slice", "Slice", "Concat", "Reshape", "Transpose", "Reshape",
-                                        "tercel.RowScale", "FusedMatMul"));
+                                        "ai.tercel.RowScale", "FusedMatMul"));
 }
 
 TEST(FoldLayernorm, ZeroPaddingBehindABiasIsRefused) {
@@ -337,7 +337,7 @@ input %w_w : f32[24x5]
 %y : f32[2x7x5] = MatMul(%n, %w_w)
 output %y
 )"),
-              ElementsAre("FusedMatMul", "tercel.RowScale", "FusedMatMul"));
+              ElementsAre("FusedMatMul", "ai.tercel.RowScale", "FusedMatMul"));
 }
 
 TEST(LiftPick, OnlyTheTokensReadAreNormalised) {

@@ -22,7 +22,9 @@ Given given_of(const Model& model) {
   const Model::Impl& impl = model.impl();
   if (impl.onnx_bytes > 0) return {impl.onnx_bytes, model.parameters()};
   // A message without elements, which name a file instead: within some bytes a constant.
-  int64_t bytes = static_cast<int64_t>(onnx::write_model(impl.graph, [](const Value&) { return "x"; }).size());
+  int64_t bytes = static_cast<int64_t>(onnx::write_model(
+                                           impl.graph, [](const Value&) { return "x"; }, onnx::OwnOperators::alone)
+                                           .size());
   for (const auto& value : impl.graph.values())
     if (value->is_constant()) bytes += static_cast<int64_t>(value->constant.bytes());
   return {bytes, model.parameters()};

@@ -91,7 +91,6 @@ TEST(FusedRules, ConvMatMulAdd) {
   const std::monostate none;
   EXPECT_EQ(rule("FusedMatMul", {f32({2, 5, 3}), f32({3, 4}), none, none, f32({2, 5, 1})}), "f32[2x5x4]");
   EXPECT_THROW(rule("FusedMatMul", {f32({2, 5, 3}), f32({3, 4}), none, none, f32({2, 5, 4})}), Error);
-  EXPECT_EQ(rule("tercel.RowScale", {f32({2, 5, 3})}), "f32[2x5x1]");
   EXPECT_EQ(rule("FusedAdd", {f32({2, 1}), f32({3})}, relu), "f32[2x3]");
   EXPECT_EQ(rule("Silu", {f32({2, kU})}), "f32[2x?]");
 }

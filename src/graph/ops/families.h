@@ -15,6 +15,7 @@ std::vector<OpSpec> matmul_ops();       ///< MatMul, Gemm, Einsum
 std::vector<OpSpec> norm_ops();         ///< BatchNormalization, LayerNormalization, ...
 std::vector<OpSpec> quant_ops();        ///< QuantizeLinear, DequantizeLinear, QLinear*, ...
 std::vector<OpSpec> sequence_ops();     ///< RNN, GRU, LSTM
-std::vector<OpSpec> fused_ops();        ///< made by passes: Fused*
+std::vector<OpSpec> own_ops();          ///< Tercel's own domain, ai.tercel
+std::vector<OpSpec> fused_ops();        ///< the engine's, made by passes: Fused*, Silu
 
 }  // namespace tercel

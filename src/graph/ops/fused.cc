@@ -42,14 +42,6 @@ void infer_fused_matmul(InferContext& c) {
   c.set(0, c.dtype(0), std::move(dims));
 }
 
-void infer_row_scale(InferContext& c) {
-  c.need_float(0);
-  c.need_rank(0, 1, 64);
-  ValueType type = c.type(0);
-  if (type.ranked) type.dims.back() = 1;
-  c.set(0, type);
-}
-
 void infer_fused_add(InferContext& c) {
   need_float_operands(c);
   infer_broadcast(c);
@@ -65,24 +57,22 @@ void infer_silu(InferContext& c) {
 std::vector<OpSpec> fused_ops() {
   return {
       {.name = "FusedConv",
-       .since = 0,
+       .domain = Domain::engine,
        .inputs = {2, 4},
        .attrs = with_activation(conv_attrs()),
        .infer = infer_fused_conv},
       {.name = "FusedMatMul",
-       .since = 0,
+       .domain = Domain::engine,
        .inputs = {2, 5},
        .attrs = with_activation(
            {AttrSpec::integer("transA", 0), AttrSpec::integer("transB", 0), AttrSpec::real("alpha_scale", 1)}),
        .infer = infer_fused_matmul},
-      {.name = "FusedAdd", .since = 0, .inputs = {2, 2}, .attrs = with_activation({}), .infer = infer_fused_add},
-      {.name = "Silu", .since = 0, .infer = infer_silu},
-      // What layer normalisation multiplies every element of a row (last axis) by: 1 / sqrt(mean((x - mean(x))^2) +
-      // epsilon). "centred": the mean of every row is known to be 0.
-      {.name = "tercel.RowScale",
-       .since = 0,
-       .attrs = {AttrSpec::real("epsilon", 1e-5f), AttrSpec::integer("centred", 0)},
-       .infer = infer_row_scale},
+      {.name = "FusedAdd",
+       .domain = Domain::engine,
+       .inputs = {2, 2},
+       .attrs = with_activation({}),
+       .infer = infer_fused_add},
+      {.name = "Silu", .domain = Domain::engine, .infer = infer_silu},
   };
 }
 

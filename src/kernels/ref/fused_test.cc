@@ -61,7 +61,7 @@ TEST(RefFused, RowScaleIsWhatLayerNormalizationMultipliesBy) {
   const Tensor x = Tensor::of<float>({2, 4}, {1, 3, 5, 7, -2, 2, -2, 2});
   const auto scale = [&](int64_t centred) {
     return elements<float>(
-        run_ref("tercel.RowScale", {x}, DType::f32, {2, 1}, {{"epsilon", 0.0f}, {"centred", centred}}));
+        run_ref("ai.tercel.RowScale", {x}, DType::f32, {2, 1}, {{"epsilon", 0.0f}, {"centred", centred}}));
   };
   EXPECT_THAT(scale(0), Pointwise(FloatNear(1e-6f), {1 / std::sqrt(5.0f), 0.5f}));
   EXPECT_THAT(scale(1), Pointwise(FloatNear(1e-6f), {1 / std::sqrt(21.0f), 0.5f}));

@@ -5,6 +5,6 @@
 namespace tercel {
 
 Variant simd_layernorm();  ///< LayerNormalization over the last axes, one scale and bias per element, plain layout
-Variant simd_row_scale();  ///< tercel.RowScale
+Variant simd_row_scale();  ///< ai.tercel.RowScale
 
 }  // namespace tercel

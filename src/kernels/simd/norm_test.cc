@@ -43,7 +43,7 @@ TEST(SimdRowScale, EverySize) {
   const auto check_scale = [](const Dims& dims, bool centred, double offset) {
     Dims scales = dims;
     scales.back() = 1;
-    check_variants({"tercel.RowScale",
+    check_variants({"ai.tercel.RowScale",
                     {{"epsilon", 1e-5f}, {"centred", int64_t{centred}}},
                     {random_floats(dims, 5, offset - 2, offset + 2)},
                     {},
