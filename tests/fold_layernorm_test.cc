@@ -37,7 +37,7 @@ TEST_P(FoldLayernorm, LeavesTheAnswers) {
   fs::remove(lean_path);
 
   SessionOptions plain;
-  plain.without = {"lift_pick", "fold_layernorm", "defer_layernorm"};
+  plain.without = {"hoist_gather", "fold_layernorm", "defer_layernorm"};
   Session before(model, plain), after(model), after_writing(lean);
   EXPECT_THAT(operators(before), testing::Contains("LayerNormalization").Times(25));
   EXPECT_THAT(operators(after), testing::Not(testing::Contains("LayerNormalization")));

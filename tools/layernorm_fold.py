@@ -26,7 +26,7 @@ try:
 except ImportError:
     onnxruntime = None
 
-PASSES = ("lift_pick", "fold_layernorm", "defer_layernorm")
+PASSES = ("hoist_gather", "fold_layernorm", "defer_layernorm")
 WITHOUT = [word for name in PASSES for word in ("--without", name)]
 NORMS = ("LayerNormalization", "ai.tercel.RowScale")
 

@@ -15,10 +15,10 @@ namespace tercel {
 ///   Conv(w, b) -> ... -> + position -> stream -> + FusedMatMul(W, b) -> stream ...
 ///   Conv(w - mean_oc w, b - mean b) -> ... -> + (position - mean) -> stream -> + FusedMatMul(W P, b - mean b) ...
 ///
-/// with P = I - 11'/n. Right only where nobody can tell: every reader of every such value must be a LayerNormalization
-/// over that very axis. All or nothing: returns why not, and then nothing was changed; empty where it was done or
-/// `stream` is among `centred`, to which all values of the stream are added. A Concat of several streams along the
-/// channels (Swin's patch merging) can tell: the norm behind it sees the mean of all.
+/// with P = I - 11'/n. Correct only where no reader sees the difference: every reader of every such value must be a
+/// LayerNormalization over that very axis. All or nothing: returns why not, and then nothing was changed; empty where
+/// it was done or `stream` is among `centred`, to which all values of the stream are added. A Concat of several streams
+/// along the channels (Swin's patch merging) does see it: the norm behind it sees the mean of all.
 ///
 /// Wants known shapes and the engine's operators (lower_linear, fuse_add).
 std::string centre_stream(Graph& graph, Value* stream, std::set<const Value*>& centred);

@@ -11,7 +11,7 @@ namespace tercel {
 ///   x -> LayerNormalization(1) -> FusedMatMul(W, b)
 ///   x -> FusedMatMul(P W, b, row_scale = ai.tercel.RowScale(x)),    P = I - 11'/n
 ///
-/// Where everything that writes x can be centred too (centre_stream.h), RowScale is spared the mean. The same deferred
+/// Where everything that writes x can be centred too (centre_stream.h), RowScale needs no mean. The same deferred
 /// scale, for RMSNorm: Graef et al. 2024, "FlashNorm" (arXiv 2407.09577).
 int defer_layernorm(Graph& graph, PassContext& context);
 

@@ -10,7 +10,7 @@ namespace tercel {
 ///   w' = w * gamma / sqrt(var + eps)   per output channel
 ///   b' = (b - mean) * gamma / sqrt(var + eps) + beta
 ///
-/// computed in double. Not folded: a convolution whose result somebody else reads too (noted in the pass log).
+/// computed in double. Not folded: a convolution whose result other nodes read too (noted in the pass log).
 int fold_batchnorm(Graph& graph, PassContext& context);
 
 }  // namespace tercel

@@ -24,10 +24,10 @@ class Floats {
   const std::byte* data_;
 };
 
-/// An f32 tensor with the elements of `before` after edit(elements), which happens in place when somebody looks at
-/// them; the memory of `before` is then let go (Tensor::release). So a network whose weights several passes rewrite
-/// never holds them twice: a kernel asks for one tensor, packs it and lets it go. `edit` may be called again and from
-/// another thread. No element is larger in magnitude than `bound` then, which may be infinite: Tensor::bound().
+/// An f32 tensor with the elements of `before` after edit(elements), which happens in place, lazily, when they
+/// are read; the memory of `before` is then released (Tensor::release). So a network whose weights several passes
+/// rewrite never holds them twice: a kernel asks for one tensor, packs it and lets it go. `edit` may be called again
+/// and from another thread. No element is larger in magnitude than `bound` then, which may be infinite: Tensor::bound().
 Tensor edited_later(const Tensor& before, double bound, std::function<void(float* elements)> edit);
 
 /// Are elements up to this magnitude finite in f32? Edits of weights must keep them so: infinity times 0 is NaN, where
@@ -64,13 +64,13 @@ class LinearWeights {
         });
   }
 
-  /// f(place in memory, i, j, W[i, j]) for every element, in the order of memory.
+  /// f(index in memory, i, j, W[i, j]) for every element, in the order of memory.
   template <typename F>
   void for_each(F&& f) const {
     const Floats from(tensor_);
-    for (int64_t row = 0, place = 0; row < rows(); ++row)
-      for (int64_t column = 0; column < columns(); ++column, ++place)
-        f(place, transposed_ ? column : row, transposed_ ? row : column, from[place]);
+    for (int64_t row = 0, index = 0; row < rows(); ++row)
+      for (int64_t column = 0; column < columns(); ++column, ++index)
+        f(index, transposed_ ? column : row, transposed_ ? row : column, from[index]);
   }
 
  private:

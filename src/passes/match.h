@@ -1,4 +1,4 @@
-// Small questions that passes ask of a graph.
+// Pattern matching on graphs.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace tercel {
 
-/// The node that makes `value` if it is an `op`, else nullptr.
+/// The producer of `value` if it is an `op`, else nullptr.
 inline Node* made_by(const Value* value, std::string_view op) {
   return value != nullptr && value->producer != nullptr && value->producer->is(op) ? value->producer : nullptr;
 }
@@ -57,7 +57,7 @@ struct ProductOfFactors {
   std::vector<Value*> factors;
 };
 
-/// The product that `root` computes. Inner products join in where nobody else reads them.
+/// The product that `root` computes. Inner products are included where nothing else reads them.
 inline void collect_product(const Graph& graph, const Node& root, ProductOfFactors& product, int depth = 4) {
   const auto add = [&](Value* value) {
     if (const auto scalar = scalar_constant(value)) {
@@ -83,7 +83,7 @@ inline bool is_f32_constant(const Value* value) {
   return value != nullptr && value->is_constant() && value->type.dtype == DType::f32;
 }
 
-/// `with` takes the place of `value` everywhere, and its name: outputs are known by name.
+/// `with` replaces `value` at every use and takes its name: outputs are known by name.
 inline void take_over(Graph& graph, Value* value, Value* with) {
   const std::string name = value->name;
   graph.replace_uses(value, with);

@@ -11,18 +11,18 @@
 
 namespace tercel {
 
-/// What one run of one pass did.
+/// One line of the pass log: what one run of one pass did.
 struct PassLogEntry {
   std::string pass;
   int changes = 0;
-  std::vector<std::string> notes;  ///< refusals and what else deserves a word
+  std::vector<std::string> notes;  ///< why nodes were left alone, and the like
 };
 using PassLog = std::vector<PassLogEntry>;
 
-/// What passes may ask of the world outside the graph.
+/// What passes need from outside the graph.
 struct PassContext {
-  /// Results of a node whose operands are all constant; empty where it cannot be computed. (Kernels live in a folder
-  /// that passes do not know, so somebody above hands this in: plan/evaluate.h.)
+  /// Results of a node whose operands are all constant; empty where it cannot be computed. (Passes do not see
+  /// kernels, so the caller supplies this: plan/evaluate.h.)
   std::function<std::vector<Tensor>(const Node&)> evaluate;
   std::vector<std::string> notes;  ///< of the pass that runs now
 };
@@ -30,7 +30,7 @@ struct PassContext {
 struct Pass {
   std::string_view name;
   std::string_view what;
-  int (*run)(Graph&, PassContext&);  ///< returns how many places changed
+  int (*run)(Graph&, PassContext&);  ///< returns the number of changes
 };
 
 /// In order, each checked by the verifier. `dump_dir`, where not empty, gets `NN_name.txt` after every pass that

@@ -12,7 +12,7 @@
 #include "passes/fuse_hardswish.h"
 #include "passes/fuse_layernorm.h"
 #include "passes/fuse_silu.h"
-#include "passes/lift_pick.h"
+#include "passes/hoist_gather.h"
 #include "passes/lower_linear.h"
 
 namespace tercel {
@@ -26,10 +26,10 @@ std::span<const Pass> portable_recipe() {
   static constexpr Pass kPasses[] = {
       {"fold_constants", "compute what does not depend on the input", fold_constants},
       {"drop_identity", "drop operators that change nothing", drop_identity},
-      {"fold_pad", "padding in front of a convolution or pool becomes its own", fold_pad},
+      {"fold_pad", "padding in front of a convolution or pool goes into its pads", fold_pad},
       {"fold_batchnorm", "batch normalization goes into the weights before it", fold_batchnorm},
       {"fuse_layernorm", "recognize layer normalization written as primitive operators", fuse_layernorm},
-      {"lift_pick", "normalize only the rows that are read", lift_pick},
+      {"hoist_gather", "normalize only the rows that are read", hoist_gather},
       {"fold_layernorm", "scale and bias of layer normalization go into the products that read it", fold_layernorm},
       {"fuse_hardswish", "recognize hard swish written as primitive operators", fuse_hardswish},
   };
@@ -40,6 +40,8 @@ std::span<const Pass> lowering_recipe() {
   static constexpr Pass kPasses[] = {{"lower_linear", "Conv, MatMul and Gemm in the engine's form", lower_linear}};
   return kPasses;
 }
+
+std::string_view current_name(std::string_view pass) { return pass == "lift_pick" ? "hoist_gather" : pass; }
 
 std::span<const Pass> engine_recipe() {
   static constexpr Pass kPasses[] = {

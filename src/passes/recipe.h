@@ -19,4 +19,7 @@ std::span<const Pass> minimal_recipe();
 /// Translation to the operators that fast kernels know, one for one: what an unoptimized graph goes through instead.
 std::span<const Pass> lowering_recipe();
 
+/// The name that a pass has now: passes that were renamed are known by their former names too.
+std::string_view current_name(std::string_view pass);
+
 }  // namespace tercel

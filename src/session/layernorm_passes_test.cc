@@ -126,6 +126,16 @@ TEST(FoldLayernorm, PassesCanBeLeftOut) {
   EXPECT_THROW(optimize(model, {.without = {"fold"}}), Error);
 }
 
+TEST(HoistGather, ItsFormerNameLeavesItOutToo) {
+  const Graph graph = graph_of(std::string(kViT) + "output %y\n");
+  const Model model(std::make_shared<Model::Impl>(Model::Impl{"test", graph.clone(), {}, {}}));
+  const auto without = [&](std::vector<std::string> names) {
+    return operators(optimize(model, {.without = std::move(names)}).impl().graph);
+  };
+  EXPECT_EQ(without({"lift_pick"}), without({"hoist_gather"}));
+  EXPECT_NE(without({"lift_pick"}), without({}));
+}
+
 TEST(FoldLayernorm, StreamsThatSomebodySeesAreNotCentred) {
   const Rewritten r = engine_form(std::string(kViT) + "output %y\noutput %s1\n");
   EXPECT_THAT(r.centred(), ElementsAre(0, 0));
@@ -340,7 +350,7 @@ output %y
               ElementsAre("FusedMatMul", "ai.tercel.RowScale", "FusedMatMul"));
 }
 
-TEST(LiftPick, OnlyTheTokensReadAreNormalised) {
+TEST(HoistGather, OnlyTheTokensReadAreNormalised) {
   const auto text = [](const std::string& picks) {
     return "input %x : f32[2x6x8]\ninput %w_g : f32[8]\ninput %w_b : f32[8]\nconst %zero : i64[] = [0]\nconst %one : "
            "i64[1] = [1]\nconst %two : i64[1] = [2]\n%n : f32[2x6x8] = LayerNormalization(%x, %w_g, %w_b) {axis = "

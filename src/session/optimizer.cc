@@ -12,7 +12,9 @@ PassLog rewrite(Graph& graph, std::span<const Pass> passes, const std::filesyste
                 std::span<const std::string> without) {
   std::vector<Pass> wanted;
   for (const Pass& pass : passes)
-    if (std::find(without.begin(), without.end(), pass.name) == without.end()) wanted.push_back(pass);
+    if (std::none_of(without.begin(), without.end(),
+                     [&](const std::string& name) { return current_name(name) == pass.name; }))
+      wanted.push_back(pass);
   PassContext context;
   context.evaluate = [](const Node& node) { return can_evaluate(node) ? evaluate(node) : std::vector<Tensor>(); };
   return run_passes(graph, wanted, context, dump_dir);
@@ -27,7 +29,7 @@ void check_pass_names(std::span<const std::string> names) {
       known += fmt::format("{}{}", known.empty() ? "" : ", ", pass.name);
     }
   for (const std::string& name : names)
-    if (std::find(all.begin(), all.end(), name) == all.end())
+    if (std::find(all.begin(), all.end(), current_name(name)) == all.end())
       fail_input("there is no pass '{}'; wanted one of {}", name, known);
 }
 

@@ -1,4 +1,4 @@
-#include "passes/lift_pick.h"
+#include "passes/hoist_gather.h"
 
 #include <algorithm>
 
@@ -10,7 +10,7 @@ namespace tercel {
 namespace {
 
 /// Takes one index of an axis other than the last.
-bool picks_one(const Node& node, const Value* value) {
+bool gathers_one(const Node& node, const Value* value) {
   if (node.input(0) != value || node.output() == nullptr || !node.output()->type.ranked) return false;
   const auto last = static_cast<int64_t>(value->type.dims.size()) - 1;
   const auto elsewhere = [&](int64_t axis) { return (axis < 0 ? axis + last + 1 : axis) != last; };
@@ -24,34 +24,34 @@ bool picks_one(const Node& node, const Value* value) {
   return axes.size() == 1 && elsewhere(axes[0]) && ends[0] == starts[0] + 1 && ends[0] != 0;
 }
 
-bool lift(Graph& graph, Node& norm) {
+bool hoist(Graph& graph, Node& norm) {
   if (!is_row_norm(norm)) return false;
   Value* result = norm.output();
-  const std::vector<Node*> picks = result->users;
-  const bool all_pick = !picks.empty() && std::all_of(picks.begin(), picks.end(),
-                                                      [&](const Node* user) { return picks_one(*user, result); });
-  if (graph.is_output(result) || !all_pick) return false;
-  for (Node* pick : picks) {
-    Value* picked = pick->output();
-    Value* normed = graph.add_value("picked", picked->type);
+  const std::vector<Node*> gathers = result->users;
+  const bool all_gather = !gathers.empty() && std::all_of(gathers.begin(), gathers.end(),
+                                                          [&](const Node* user) { return gathers_one(*user, result); });
+  if (graph.is_output(result) || !all_gather) return false;
+  for (Node* gather : gathers) {
+    Value* gathered = gather->output();
+    Value* normed = graph.add_value("picked", gathered->type);
     std::vector<Value*> operands = norm.inputs;
-    operands[0] = picked;
+    operands[0] = gathered;
     Attrs attrs = norm.attrs;
     attrs.set("axis", int64_t{-1});
-    const Node* behind = node_behind(graph, picked);
-    take_over(graph, picked, normed);
+    const Node* behind = node_behind(graph, gathered);
+    take_over(graph, gathered, normed);
     graph.add_node("LayerNormalization", std::move(operands), {normed}, std::move(attrs),
-                   picks.size() == 1 || norm.name.empty() ? norm.name : fmt::format("{}_{}", norm.name, normed->name),
+                   gathers.size() == 1 || norm.name.empty() ? norm.name : fmt::format("{}_{}", norm.name, normed->name),
                    behind);
-    graph.set_input(pick, 0, norm.input(0));
+    graph.set_input(gather, 0, norm.input(0));
   }
   return true;
 }
 
 }  // namespace
 
-int lift_pick(Graph& graph, PassContext&) {
-  return for_each_node(graph, [&](Node& node) { return lift(graph, node); });
+int hoist_gather(Graph& graph, PassContext&) {
+  return for_each_node(graph, [&](Node& node) { return hoist(graph, node); });
 }
 
 }  // namespace tercel

@@ -9,6 +9,6 @@ namespace tercel {
 ///   x -> LayerNormalization -> Gather(one token)   =>   x -> Gather(one token) -> LayerNormalization
 ///
 /// Also for Slice of one; several tokens (DeiT's distillation token) get a norm each.
-int lift_pick(Graph& graph, PassContext& context);
+int hoist_gather(Graph& graph, PassContext& context);
 
 }  // namespace tercel

@@ -1,8 +1,9 @@
-// Passes that rewrite weights leave the work to whoever looks at them, and hold nothing twice.
+// Passes that rewrite weights do it lazily, in place, without a second copy.
+#include "passes/linear_weights.h"
+
 #include <gmock/gmock.h>
 
 #include "graph/graph.h"
-#include "passes/linear_weights.h"
 
 namespace tercel {
 namespace {
@@ -13,7 +14,7 @@ Tensor ramp(Dims dims) {
   return Tensor::of<float>(std::move(dims), values);
 }
 
-TEST(EditedLater, IsComputedWhenSomebodyLooks) {
+TEST(EditedLater, IsComputedWhenItIsRead) {
   int calls = 0;
   const Tensor edited = edited_later(ramp({4}), 20, [&](float* elements) {
     ++calls;
@@ -30,7 +31,7 @@ TEST(EditedLater, IsComputedWhenSomebodyLooks) {
   EXPECT_EQ(calls, 2);
 }
 
-TEST(EditedLater, AChainWorksInOnePlace) {
+TEST(EditedLater, AChainOfEditsSharesOneBuffer) {
   const Tensor first = edited_later(ramp({3}), 20, [](float* elements) { elements[0] = 7; });
   const float* seen = nullptr;
   const Tensor second = edited_later(first, 20, [&](float* elements) {
@@ -42,7 +43,7 @@ TEST(EditedLater, AChainWorksInOnePlace) {
   EXPECT_TRUE(first.unmade());
 }
 
-TEST(EditedLater, WhatOthersHoldIsCopiedAndStays) {
+TEST(EditedLater, ASharedTensorIsCopiedFirst) {
   int calls = 0;
   const Tensor first = edited_later(ramp({3}), 20, [&](float* elements) {
     ++calls;
