@@ -74,7 +74,7 @@ struct TERCEL_API StaticNormResult {
 };
 
 /// Optimizes the model, measures its layer normalizations on pictures of `folder` (a labels.tsv or one folder per class
-/// tells the classes), and fixes those of the lowest sensitivity (those with outlier tokens, a spread of 1 or more,
+/// gives the classes), and fixes those of the lowest sensitivity (those with outlier tokens, a spread of 1 or more,
 /// last) in running order. Each is fitted on the outputs of the network converted so far, with those of the original
 /// norm as targets, so that later ones compensate the errors of earlier ones (sequential reconstruction: He, Zhang and
 /// Sun 2017, "Channel pruning"). Throws Error: no such folder, too few pictures, one that cannot be read, no norm that

@@ -122,7 +122,7 @@ TEST(Correction, FindsWhatWasLost) {
     for (size_t i = 0; i < lost.size(); ++i)
       EXPECT_NEAR(found.weights[i], lost[i], 0.08 * std::fabs(lost[i]) + 1e-3) << i;  // shrunk
     ASSERT_EQ(found.bias.size(), bias ? static_cast<size_t>(kRows) : 0u);
-    // The bias takes up the mean of what the weights leave.
+    // The bias corrects the mean of what the weights leave.
     for (size_t r = 0; r < found.bias.size(); ++r) {
       double left = static_cast<double>(shift);
       for (size_t c = 0; c < static_cast<size_t>(kColumns); ++c)

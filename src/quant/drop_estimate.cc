@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kRivals = 4;          // classes next to the first
 constexpr double kConfidence = 1.645;  // standard errors: 95 %, one side
-constexpr double kEffective = 8;       // pictures near a tie that a density is told from
+constexpr double kEffective = 8;       // pictures near a tie that a density is estimated from
 constexpr double kWidest = 1e3;        // nats
 constexpr double kVariance = 0.3;   // of what a label's lead loses: integral of Phi(-x)^2 / integral of Phi(-x) = 0.293
 constexpr double kLeastLost = 0.2;  // of what changes: errors of a network resemble each other (measured: an eighth)
@@ -117,8 +117,8 @@ DropEstimate DropModel::estimate(const Answers& before, const Answers& after) co
   const Move move = moves(before, after);
   if (!std::isfinite(move.deviation)) return {1, 1, 1, 1};
   if (move.deviation == 0) return {};
-  // The density of leads near 0 is told from those within reach of the move, or of a wider one where these are too few:
-  // what changes its class is in proportion to the move.
+  // The density of leads near 0 is estimated from those within reach of the move, or of a wider one where these are too
+  // few: what changes its class is in proportion to the move.
   double window = move.deviation, effective = 0;
   double flips = flips_at(window, effective);
   while (effective < kEffective && window < kWidest) {

@@ -20,7 +20,7 @@ struct DropEstimate {
 /// scores a little, and a class changes where its lead over another was smaller than the move. So two things are
 /// measured apart, each well known from few pictures: how leads are distributed (all pictures, by the network as it
 /// was), and how far quantization moves them (a normal distribution, from pictures that chose nothing of the levels).
-/// Together they tell how many change their class, far below one in n.
+/// Together they give how many change their class, far below one in n.
 class DropModel {
  public:
   /// Answers of the reference network to all pictures at hand; `classes`: their labels, or empty.

@@ -36,12 +36,12 @@ struct World {
     }
   }
 
-  Evaluation judgement(bool labels) const { return evaluate(before, after, labels ? classes : std::vector<int>{}); }
+  Evaluation evaluation(bool labels) const { return evaluate(before, after, labels ? classes : std::vector<int>{}); }
 };
 
 TEST(DropEstimate, IsRightOnTheMeanAndTheBoundHoldsWithFewPictures) {
   for (double moved : {0.02, 0.1, 0.5}) {
-    const Evaluation flips = World(40000, moved, 1).judgement(false);
+    const Evaluation flips = World(40000, moved, 1).evaluation(false);
     const double truth = flips.top1_drop();
     for (int pictures : {24, 40, 250}) {
       double mean = 0;
@@ -67,7 +67,7 @@ TEST(DropEstimate, IsRightOnTheMeanAndTheBoundHoldsWithFewPictures) {
 
 TEST(DropEstimate, WithLabelsLessIsLostThanChangesItsClass) {
   for (double moved : {0.3, 1.0}) {
-    const double truth = World(40000, moved, 1).judgement(true).top1_drop();
+    const double truth = World(40000, moved, 1).evaluation(true).top1_drop();
     int held = 0;
     constexpr int kDraws = 20;
     for (uint64_t seed = 2; seed < 2 + kDraws; ++seed) {

@@ -234,9 +234,9 @@ struct Gradient::Impl {
   }
 
   void run(const Array& input, int samples, const Seed& seed, const See& see) {
-    const Value* place = model.impl().graph.inputs()[0];
-    if (input.dims() != place->type.dims)
-      fail_input("gradient: input '{}': wanted shape {}, got {}", place->name, to_string(place->type.dims),
+    const Value* declared = model.impl().graph.inputs()[0];
+    if (input.dims() != declared->type.dims)
+      fail_input("gradient: input '{}': wanted shape {}, got {}", declared->name, to_string(declared->type.dims),
                  to_string(input.dims()));
     std::vector<Array> outputs = session->run({input});
     const size_t own = model.impl().graph.outputs().size();

@@ -72,13 +72,13 @@ void add_planes(const Shape& s, const float* weights, const float* gradient, flo
   });
 }
 
-/// unfolded[c * kernel + tap][place] for output rows [begin, end) goes to the inputs that it stands for.
+/// unfolded[c * kernel + tap][position] for output rows [begin, end) goes to the inputs that it stands for.
 void fold(const Shape& s, const float* unfolded, int64_t begin, int64_t end, float* into) {
-  const int64_t width = s.axes[2].output, places = (end - begin) * width;
+  const int64_t width = s.axes[2].output, positions = (end - begin) * width;
   parallel_for(s.ic, 1, [&](int64_t first_channel, int64_t last_channel) {
     for (int64_t channel = first_channel; channel < last_channel; ++channel)
       for_each_tap(s, [&](int64_t tap, int64_t kd, int64_t kh, int64_t kw) {
-        const float* from = unfolded + (channel * s.kernel() + tap) * places;
+        const float* from = unfolded + (channel * s.kernel() + tap) * positions;
         for (int64_t row = begin; row < end; ++row)
           for_row(s, row, kd, kh, kw, [&](int64_t in_row, int64_t first, int64_t last, int64_t x) {
             add_strided(into + channel * s.in_plane() + in_row + x, s.axes[2].stride,
@@ -109,14 +109,14 @@ void add_products(RuleContext& c, const Shape& s) {
     const float* gradient = c.gradients[0] + image * s.oc * s.out_plane();
     float* into = c.into[0] + image * s.ic * s.in_plane();
     for (int64_t begin = 0; begin < s.out_rows(); begin += band) {
-      const int64_t end = std::min(begin + band, s.out_rows()), places = (end - begin) * width;
+      const int64_t end = std::min(begin + band, s.out_rows()), positions = (end - begin) * width;
       const Strided from{gradient + begin * width, s.out_plane()};
       if (pointwise) {
-        multiply({rows, places, s.oc, kernel, from, into + begin * width, s.in_plane()}, c.isa, c.workspace);
+        multiply({rows, positions, s.oc, kernel, from, into + begin * width, s.in_plane()}, c.isa, c.workspace);
         continue;
       }
-      float* unfolded = c.workspace.floats(2, rows * places);
-      multiply({rows, places, s.oc, kernel, from, unfolded, places, 1, false}, c.isa, c.workspace);
+      float* unfolded = c.workspace.floats(2, rows * positions);
+      multiply({rows, positions, s.oc, kernel, from, unfolded, positions, 1, false}, c.isa, c.workspace);
       fold(s, unfolded, begin, end, into);
     }
   }

@@ -14,7 +14,7 @@ Windows windows_of(const RuleContext& c) {
   return as_3d(conv_windows(c.node.attrs, std::span(c.dims(0)).subspan(2), c.node.attrs.get_ints("kernel_shape")));
 }
 
-/// f(input plane, its gradient, output place d h w, its number) for every output of every plane.
+/// f(input plane, its gradient, output position d h w, its index) for every output of every plane.
 template <typename F>
 void for_each_output(RuleContext& c, const Windows& axes, F&& f) {
   const auto inputs = axes[0].input * axes[1].input * axes[2].input;

@@ -102,7 +102,7 @@ PictureSet find_pictures(const fs::path& folder) {
 
 std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed) {
   if (all.size() < 2)
-    fail_input("{} is the only picture: wanted some to measure on and others to judge on", all.files.at(0).string());
+    fail_input("{} is the only picture: wanted some to measure on and others to evaluate on", all.files.at(0).string());
   if (first == 0 || second == 0) fail_input("wanted at least one picture on either side, got {} and {}", first, second);
   if (all.size() < first + second) {
     first = std::clamp<size_t>(all.size() * first / (first + second), 1, all.size() - 1);

@@ -13,7 +13,7 @@ namespace tercel {
 
 struct PictureSet {
   std::vector<std::filesystem::path> files;
-  std::vector<int> classes;  ///< one a file where the folder tells them, else empty
+  std::vector<int> classes;  ///< one a file where labels are known, else empty
 
   size_t size() const { return files.size(); }
   bool labelled() const { return !classes.empty(); }
@@ -29,9 +29,9 @@ PictureSet find_pictures(const std::filesystem::path& folder);
 /// fewer than asked for, both get their share. Throws Error where either would be empty.
 std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed);
 
-/// One input of the model a picture, batch 1. With `warn`, pictures that cannot be read are taken out of `pictures` and
-/// told to it: one of them, or one in twenty. Throws Error naming a picture that cannot be read where there are more,
-/// or without `warn`; and for models that do not take such a picture.
+/// One input of the model a picture, batch 1. With `warn`, pictures that cannot be read are removed from `pictures` and
+/// reported to it: one of them, or one in twenty. Throws Error naming a picture that cannot be read where there are
+/// more, or without `warn`; and for models that do not take such a picture.
 std::vector<Array> load_inputs(const Model& model, PictureSet& pictures, const Preprocessing& how,
                                const Progress& progress = {}, const Warn& warn = {});
 

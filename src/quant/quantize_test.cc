@@ -42,7 +42,7 @@ Moments related_moments(int64_t n, uint64_t seed, std::vector<std::vector<float>
   return {{1.0}, {{block}}, {}};
 }
 
-/// Mean over samples of the squared error of all outputs, after the bias has taken up the mean.
+/// Mean over samples of the squared error of all outputs, after bias correction.
 double output_error(const std::vector<float>& w, const codec::QuantizedMatrix& q, const Curvature& curvature,
                     const std::vector<std::vector<float>>& samples) {
   const std::vector<float> v = codec::dequantize(q), change = mean_error(w, q, curvature);

@@ -13,8 +13,8 @@
 
 namespace tercel::codec {
 
-/// Slots are 32 bits: symbol | (frequency - 1) << 8 | place of the slot in the symbol's share << 20. Throws Error where
-/// the frequencies do not add up to kTableSize.
+/// Slots are 32 bits: symbol | (frequency - 1) << 8 | index of the slot within the symbol's interval << 20. Throws
+/// Error where the frequencies do not add up to kTableSize.
 void fill_slots(const Frequencies& frequencies, std::span<uint32_t, kTableSize> slots);
 
 class RansDecoder {
