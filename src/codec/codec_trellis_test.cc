@@ -59,7 +59,7 @@ TEST(Trellis, AStreamIsNotDecodedAsOneWithout) {
 }
 
 /// What the two quantizers make of normal values differs around zero, and the coder learns how.
-TEST(Trellis, TheCoderTellsTheQuantisersApart) {
+TEST(Trellis, EachQuantizerHasContextsOfItsOwn) {
   Rng rng(3);
   std::vector<int32_t> levels;
   for (int r = 0; r < 200; ++r) {

@@ -146,7 +146,7 @@ TEST(Turn, GivesTheMomentsOfInputsInTheBasis) {
 }
 
 /// What quantize() says of the error in coefficients is the error of the weights that a reader makes of them.
-TEST(QuantiseInABasis, DistortionIsThatOfTheWeights) {
+TEST(QuantizeInABasis, DistortionIsThatOfTheWeights) {
   const Model model = two_convolutions();
   const std::vector<LinearSite> sites = find_linear_sites(model.impl().graph);
   const Moments moments = moments_of(model, sites).at("smooth");

@@ -231,7 +231,7 @@ TEST(GradientOfFunctions, FollowTheirSlopes) {
   net.check(net.node("Clip", {net.x(), net.floats({}, -1, -1), net.floats({}, 0.5, 0.5)}));
 }
 
-TEST(GradientOfNormalisations, FollowTheirStatistics) {
+TEST(GradientOfNormalizations, FollowTheirStatistics) {
   for (int64_t axis : {-1, 1}) {
     Net net({2, 3, 5});
     const Ints normalized = axis == 1 ? Ints{3, 5} : Ints{5};
@@ -378,7 +378,7 @@ TEST(Gradient, NamesTheNodeWithoutARule) {
 }
 
 /// x -> quantized and back -> y: the gradient is that of a clip, though rounding has none.
-TEST(Gradient, PassesStraightThroughQuantisedActivations) {
+TEST(Gradient, PassesStraightThroughQuantizedActivations) {
   Graph graph;
   Value* x = graph.add_input("x", {DType::f32, true, {1, 4}});
   Value* scale = graph.add_constant("scale", Tensor::scalar(0.5f));

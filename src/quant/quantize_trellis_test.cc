@@ -66,7 +66,7 @@ double cost_of(const RowTask& task, const codec::RateModel& rate, const std::vec
 /// Of all rows of five levels from -3 to 3 one is the cheapest. What survives a state is not always what would be best
 /// in the end, since each path has its own error feedback; but rows by the trellis come near, and never cost less than
 /// they say.
-TEST(QuantiseByTrellis, NearTheBestOfAllRows) {
+TEST(QuantizeByTrellis, NearTheBestOfAllRows) {
   constexpr int64_t kColumns = 5;
   constexpr int kValues = 7, kRows = 16807;  // 7^5
   const Curvature curvature = related(2, 3);
@@ -101,7 +101,7 @@ TEST(QuantiseByTrellis, NearTheBestOfAllRows) {
 }
 
 /// Without error feedback, and where bits cost nothing, Viterbi's row is the best there is.
-TEST(QuantiseByTrellis, TheBestRowWhereNothingIsCarried) {
+TEST(QuantizeByTrellis, TheBestRowWithoutErrorFeedback) {
   constexpr int64_t kColumns = 6;
   const Curvature curvature = flat_curvature(1, kColumns);
   for (uint64_t seed = 0; seed < 10; ++seed) {
@@ -129,7 +129,7 @@ TEST(QuantiseByTrellis, TheBestRowWhereNothingIsCarried) {
 }
 
 /// Rows of many windows: less error and no more bits than one quantizer of the same step.
-TEST(QuantiseByTrellis, PacksWeightsMoreDensely) {
+TEST(QuantizeByTrellis, PacksWeightsMoreDensely) {
   constexpr int64_t kRows = 40, kColumns = 700;
   const Curvature curvature = flat_curvature(1, kColumns);
   const std::vector<float> w = normal(kRows * kColumns, 5);
@@ -149,7 +149,7 @@ TEST(QuantiseByTrellis, PacksWeightsMoreDensely) {
   EXPECT_NEAR(8 * static_cast<double>(stream.size()) / dense.bits, 1, 0.02);
 }
 
-TEST(QuantiseByTrellis, TheAnswerDoesNotDependOnThreads) {
+TEST(QuantizeByTrellis, TheAnswerDoesNotDependOnThreads) {
   constexpr int64_t kRows = 700, kColumns = 200;  // several pieces
   const Curvature curvature = related(90, 110);
   const std::vector<float> w = normal(kRows * kColumns, 2);
