@@ -23,7 +23,7 @@ APART += [{"search", other} for other in LAYERS[1:LAYERS.index("search")]]
 
 # Headers by which other layers come in. base and tensor are the vocabulary of all: every header of theirs is one.
 DOORS = {
-    "graph": ["graph.h", "op.h", "infer.h", "verify.h", "text.h", "cost.h"],
+    "graph": ["graph.h", "op.h", "infer.h", "verify.h", "text.h", "cost.h", "standard_form.h"],
     "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
     "image": ["preprocessing.h"],
     "codec": ["codec.h", "quantized_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
@@ -35,7 +35,7 @@ DOORS = {
     "engines": ["engine.h", "workspace.h"],
     "session": ["model_impl.h", "optimizer.h", "picture_model.h"],
     "quant": ["choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h", "linear_site.h", "observe.h",
-              "pictures.h", "quantize.h", "walk.h", "widen.h"],
+              "pictures.h", "quantize.h", "segmented_forward.h", "widen.h"],
     "search": ["evolve.h"],
 }
 # Rooms behind a door that only some may enter: plan, menu and kernels are the CPU engine's interior.
