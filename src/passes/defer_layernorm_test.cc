@@ -17,7 +17,7 @@ output %y
 )",
                R"(input %x : f32[5x2]
 const %w_centred : f32[2x2] = [-1, -2, 1, 2]
-%row_scale : f32[5x1] = tercel.RowScale(%x)
+%row_scale : f32[5x1] = ai.tercel.RowScale(%x)
 %y : f32[5x2] = FusedMatMul(%x, %w_centred, _, _, %row_scale)
 output %y
 )");
