@@ -100,11 +100,13 @@ void run_compress(const Flags& flags) {
   listen_for_interrupt();
   const Model model = load_with_warnings(flags.model);
   CompressOptions options = flags.finished();
-  options.force |= flags.output.empty();  // a report may say that nothing is promised, a file must not hide it
+  // A report may say that nothing is promised, a file must not hide it.
+  options.force |= flags.output.empty() && options.target_ratio == 0;
   const Compressed compressed = compress(model, options);
   end_progress();
   if (!flags.output.empty()) compressed.save(flags.output);
   print_report(flags, model, compressed.report());
+  warn_of_ratio(compressed.report().result);
   if (interrupted())
     throw Interrupted{flags.output.empty() ? "this is the best so far; nothing was written"
                                            : "best so far written to " + flags.output};
@@ -131,15 +133,17 @@ void add_compress(CLI::App& app) {
       "--max-drop", flags->options.max_drop,
       "Points of top-1 that may be lost (without labels: of agreement), of all pictures like those given; this is what "
       "is done where neither --target-ratio nor --lossless is given");
-  CLI::Option* force = command->add_flag("--force", flags->options.force,
-                                         "Write the file even where --max-drop cannot be promised; the report says so");
-  CLI::Option* ratio =
-      command->add_option("--target-ratio", flags->options.target_ratio,
-                          "Bytes of the ONNX file / bytes to write instead, 1 .. 1000, whatever it costs; 0: none");
+  CLI::Option* force = command->add_flag(
+      "--force", flags->options.force,
+      "Write the file even where --max-drop cannot be promised or --target-ratio is not reached; the report says so");
+  CLI::Option* ratio = command->add_option(
+      "--target-ratio", flags->options.target_ratio,
+      "Bytes of the ONNX file / bytes to write instead, 1 .. 1000, whatever it costs; a file more than 1 % larger is "
+      "an error. 0: none");
   CLI::Option* lossless =
       command->add_flag("--lossless", flags->options.lossless, "Every bit of every weight as it was");
   drop->excludes(ratio)->excludes(lossless);
-  force->excludes(ratio)->excludes(lossless);
+  force->excludes(lossless);
   ratio->excludes(lossless);
   for (CLI::Option* option : flags->lossy) lossless->excludes(option);
   command->callback([flags, ratio] {

@@ -1,5 +1,10 @@
 #include "compress_flags.h"
 
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+
 #include "progress.h"
 
 namespace tercel::cli {
@@ -44,6 +49,13 @@ Json to_json(const CompressPoint& p) {
   if (p.pictures > 0) json.update({{"pictures", p.pictures}, {"agreement", p.agreement}, {"kl", p.kl}});
   if (p.pictures > 0 && p.top1 >= 0) json.update({{"top1", p.top1}, {"reference_top1", p.reference_top1}});
   return json;
+}
+
+void warn_of_ratio(const CompressPoint& p) {
+  constexpr double kTolerance = 0.01;
+  if (p.asked == 0 || !p.why_not.empty() || std::abs(p.ratio / p.asked - 1) <= kTolerance) return;
+  fmt::print(stderr, "warning: {:.4g}x smaller, not the {:.4g}x asked for: {}\n", p.ratio, p.asked,
+             p.ratio > p.asked ? "there is no file between" : "that was not reached");
 }
 
 }  // namespace tercel::cli

@@ -43,6 +43,7 @@ void run(const Flags& flags) {
     if (!flags.html.empty())
       print(drawn ? fmt::format("chart written to {}\n", flags.html) : "no chart: it would have no point\n");
   }
+  for (const CompressPoint& p : reached) warn_of_ratio(p);
   if (interrupted())
     throw Interrupted{fmt::format("{} of {} sizes {}", front.size(), flags.ratios.size(),
                                   drawn ? "finished and written to " + flags.html : "finished; nothing was written")};

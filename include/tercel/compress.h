@@ -34,10 +34,12 @@ struct CompressOptions {
   /// Points of top-1 (without labels: of agreement) that may be lost on all pictures like these, not only on these
   /// (DropPromise). 0: nothing may change, so the file is lossless.
   double max_drop = 0.3;
-  /// Give the network even where max_drop cannot be promised. Without it that is an Error which says why not.
+  /// Give the network even where max_drop cannot be promised or target_ratio is not reached. Without it that is an
+  /// Error which says why not.
   bool force = false;
-  /// Not 0: this ratio instead, whatever it costs; 1 to 1000. A note says where it was missed; a ratio that leaves no
-  /// weight, or is not reached by a tenth, is an Error.
+  /// Not 0: this ratio instead, whatever it costs; 1 to 1000. A file that would be more than a hundredth larger is an
+  /// Error unless `force`, and so is a ratio that leaves no weight, always. A note says where a file is more than a
+  /// hundredth smaller, because there is none between.
   double target_ratio = 0;
   /// 1: each layer's step is proportional to the standard deviation of its weights. 2 to 4: per-layer scales by Fisher
   /// information. 5, 6: also error compensation (needs pictures); for a ratio the best of two, four candidates. 7 to 9:

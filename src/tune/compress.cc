@@ -18,8 +18,7 @@ namespace tercel {
 namespace {
 
 constexpr double kMostRatio = 1000;
-constexpr double kRatioMissed = 1e-2;  // of the ratio asked for: no point of it, and told
-constexpr double kRatioFarOff = 0.1;   // no file of it
+constexpr double kRatioMissed = 1e-2;  // of the ratio asked for: no file of it unless forced; smaller: told
 constexpr int kTwoTemperatures = 5;    // from this effort on
 constexpr int kSearches = 7;           // from this effort on
 
@@ -73,6 +72,11 @@ class Exact {
 
   Compressed finish(const Trials& trials, const std::vector<std::string>& notes) const {
     check_smaller(bytes_, given_);
+    if (!options_.force && ratio() < options_.target_ratio * (1 - kRatioMissed))
+      fail_input(
+          "{:.4g}x is out of reach: {:.4g}x is as far as it goes, and levels take no fewer bytes; ask for less, or use "
+          "--force for the smallest there is",
+          options_.target_ratio, ratio());
     std::string written = file();
     const Model back = read_back(written, model_);
     CompressReport report;
@@ -85,9 +89,11 @@ class Exact {
     report.notes = notes;
     trials.count_into(report);
     if (trials.drops) report.promise = DropPromise{options_.max_drop, 0, 0, true, ""};
-    if (ratio() < options_.target_ratio * (1 - kRatioMissed))
+    if (options_.target_ratio > 0 && std::abs(ratio() / options_.target_ratio - 1) > kRatioMissed)
       report.notes.push_back(
-          fmt::format("{:.2f}x smaller, not the {:.2f}x asked for: the rest is graph", ratio(), options_.target_ratio));
+          fmt::format("{:.4g}x smaller, not the {:.4g}x asked for: {}", ratio(), options_.target_ratio,
+                      ratio() > options_.target_ratio ? "every bit is there already, a larger file would hold no more"
+                                                      : "levels take no fewer bytes"));
     count_bytes(report, written);
     return Compressed(std::move(written), back, std::move(report));
   }
@@ -111,11 +117,12 @@ class Exact {
 };
 
 /// Why no file has that ratio: a network without a weight is none, and steps do not grow without end. Empty: one has.
-std::string out_of_reach(const CompressJob& job, const Coded& coded, double asked, double tolerance) {
+/// `forced`: a file that is larger will do.
+std::string out_of_reach(const CompressJob& job, const Coded& coded, double asked, bool forced) {
   const double got = job.ratio_of(coded);
   if (job.is_void(coded))
     return fmt::format("{:.4g}x is out of reach: at {:.4g}x no weight is left but zeros; ask for less", asked, got);
-  if (got < asked * (1 - tolerance))
+  if (!forced && got < asked * (1 - kRatioMissed))
     return fmt::format("{:.4g}x is out of reach: {:.4g}x is as far as levels go; ask for less", asked, got);
   return "";
 }
@@ -159,9 +166,9 @@ std::optional<Compressed> compress_lossy(const Model& lean, const Given& given, 
     try {
       CompressJob job(lean, given, trials, options, temperature);
       const Coded coded = job.choose();
-      if (options.target_ratio > 0 && !job.stopped() && !job.parts().empty()) {
-        const std::string why = out_of_reach(job, coded, options.target_ratio, kRatioFarOff);
-        if (!why.empty()) fail_input("{}", why);
+      if (options.target_ratio > 0 && !job.stopped()) {
+        const std::string why = out_of_reach(job, coded, options.target_ratio, options.force);
+        if (!why.empty()) fail_input("{}, or use --force for the smallest there is", why);
       }
       if (!job.stopped() && !job.keeps_promise(coded)) continue;
       double price =
@@ -233,7 +240,7 @@ CompressPoint front_point(CompressJob& job, double ratio, double& divergence, bo
   try {
     const Coded coded = job.code(job.strength_for_ratio(ratio));
     if (job.stopped()) fail(ErrorCode::stopped, "stopped at {}x", ratio);
-    const std::string why_not = out_of_reach(job, coded, ratio, kRatioMissed);
+    const std::string why_not = out_of_reach(job, coded, ratio, false);
     if (!why_not.empty()) {
       point.why_not = why_not;
     } else {

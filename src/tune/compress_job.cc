@@ -198,7 +198,11 @@ Coded CompressJob::chosen_at(double& strength) {
   const Tried plain = tried(std::move(closed_form));
   Tried best = better_in_order(strength, plain);
   if (stopped_) return best.coded;
-  if (options_.target_ratio > 0) return best_at_ratio(strength, std::move(best));
+  if (options_.target_ratio > 0) {
+    Coded in_order = best_at_ratio(strength, std::move(best));
+    // Few tries may all end above the size, which the closed form's steps were chosen for.
+    return ratio_of(in_order) < options_.target_ratio * (1 - kRatioMissed) ? plain.coded : in_order;
+  }
   // Layers that make good leave room: as much divergence as the closed form's network had, and no more drop. The
   // strength was chosen by the closed form's drop, which says nothing of theirs.
   double kl = best.judgement.kl;
@@ -326,10 +330,11 @@ Compressed CompressJob::finish(const Coded& coded) {
   report.notes = compressor_.notes();
   if (const double asked = options_.target_ratio;
       asked > 0 && std::fabs(report.result.ratio / asked - 1) > kRatioMissed)
-    report.notes.push_back(fmt::format("{:.2f}x smaller, not the {:.2f}x asked for: {}", report.result.ratio, asked,
-                                       stopped_
-                                           ? "stopped before it was found"
-                                           : "steps are as far apart as the search goes, or it found none nearer"));
+    report.notes.push_back(fmt::format("{:.4g}x smaller, not the {:.4g}x asked for: {}", report.result.ratio, asked,
+                                       stopped_ ? "stopped before it was found"
+                                       : report.result.ratio > asked
+                                           ? "the finest levels take no more bytes, or sizes jump over that one"
+                                           : "steps are as far apart as the search goes"));
   if (const CompressPoint& r = report.result; promise_ && promise_->promised && r.pictures > 0) {
     const double lost = r.top1 >= 0 ? r.reference_top1 - r.top1 : 1 - r.agreement;
     if (100 * lost > options_.max_drop)

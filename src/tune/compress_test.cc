@@ -143,6 +143,7 @@ TEST(Compress, VectorsThatNoStepSuitsStayAsTheyAre) {
   for (size_t i = 0; i < tiny.size(); ++i) tiny[i] = 1e-6f + 1e-8f * static_cast<float>(i);
   CompressOptions options;
   options.target_ratio = 2;
+  options.force = true;
   for (const auto& values : {masked, tiny}) {
     const Compressed small = compress(with_bias(values), options);
     const Tensor& bias = small.model().impl().graph.find_value("bias")->constant;
@@ -209,17 +210,50 @@ std::vector<float> normal(int64_t count) {
   return values;
 }
 
+std::vector<float> ones_and_zeros(int64_t count) {
+  Rng rng(6);
+  std::vector<float> values;
+  for (int64_t i = 0; i < count; ++i) values.push_back(rng.below(2) == 0 ? 0.0f : 1.0f);
+  return values;
+}
+
 TEST(Compress, SaysWhereTheRatioWasMissed) {
   CompressOptions options;
   options.effort = 4;
   options.target_ratio = 6;
   EXPECT_TRUE(compress(cifar_network(), options).report().notes.empty());
-  // Nothing is lost of a network that is all graph and no weights, but it is not as small as asked for.
-  options.target_ratio = 900;
-  const Model zeros = with_weights(Tensor::of<float>({64, 64}, std::vector<float>(64 * 64)));
-  const CompressReport report = compress(zeros, options).report();
-  ASSERT_FALSE(report.notes.empty());
-  EXPECT_NE(report.notes.back().find("not the 900.00x asked for"), std::string::npos) << report.notes.back();
+  // A file smaller than asked for, since there is none between: told.
+  options.target_ratio = 2;
+  const Compressed coarse = compress(with_weights(Tensor::of<float>({64, 64}, ones_and_zeros(64 * 64))), options);
+  EXPECT_GT(coarse.report().result.ratio, 2.1);
+  ASSERT_FALSE(coarse.report().notes.empty());
+  EXPECT_NE(coarse.report().notes.back().find("not the 2x asked for"), std::string::npos);
+}
+
+TEST(Compress, AFileLargerThanAskedForIsWrittenByForceAlone) {
+  // All graph and no weights; weights that levels do not hold; levels that end before the size does.
+  const std::vector<float> huge(64 * 64, 3e38f);
+  std::vector<float> odd = normal(64 * 64);
+  for (float& x : odd) x *= 1e37f;
+  const std::pair<Model, double> cases[] = {
+      {with_weights(Tensor::of<float>({64, 64}, std::vector<float>(64 * 64))), 900},
+      {with_weights(Tensor::of<float>({64, 64}, huge)), 900},
+      {with_weights(Tensor::of<float>({64, 64}, odd)), 999}};
+  for (const auto& [model, ratio] : cases) {
+    CompressOptions options;
+    options.target_ratio = ratio;
+    const std::string why = error_of(model, options);
+    EXPECT_NE(why.find(fmt::format("{}x is out of reach", ratio)), std::string::npos) << why;
+    options.force = true;
+    if (why.find("no weight is left") != std::string::npos) {
+      EXPECT_EQ(error_of(model, options), why);
+      continue;
+    }
+    const CompressReport report = compress(model, options).report();
+    EXPECT_LT(report.result.ratio, 0.99 * ratio);
+    ASSERT_FALSE(report.notes.empty());
+    EXPECT_NE(report.notes.back().find("asked for"), std::string::npos) << report.notes.back();
+  }
 }
 
 TEST(Compress, ConstantsThatDoNotVaryTakeNoMoreThanLossless) {
@@ -264,6 +298,7 @@ TEST(Compress, WhatIsNotFiniteIsKept) {
   for (bool lossless : {true, false}) {
     options.lossless = lossless;
     options.target_ratio = lossless ? 0 : 4;
+    options.force = !lossless;  // so few levels do not come to that
     const Compressed small = compress(model, options);
     EXPECT_TRUE(small.model().impl().graph.find_value("weights")->constant ==
                 model.impl().graph.find_value("weights")->constant);
