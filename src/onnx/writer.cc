@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -11,6 +12,7 @@
 #include "onnx/opset_needs.h"
 #include "onnx/proto.h"
 #include "onnx/tensor_proto.h"
+#include "tensor/window.h"
 
 namespace tercel::onnx {
 namespace {
@@ -91,6 +93,33 @@ void write_attr(pbf_builder<NodeField>& out, const Node& node, const std::string
   write_attr(out, name, value);
 }
 
+/// With ceil_mode, ONNX's shape inference counts a last window that would start in the padding, which ONNX Runtime,
+/// PyTorch and Tercel leave out; a checker then finds another extent than the one written. Where extents are known,
+/// pools are written so that no such window comes up: the values are the same.
+Attrs without_empty_windows(const Node& node) {
+  Attrs attrs = node.attrs;
+  if (!(node.is("AveragePool") || node.is("MaxPool") || node.is("LpPool")) || !attrs.get_bool("ceil_mode"))
+    return attrs;
+  const ValueType& type = node.input(0)->type;
+  if (!type.ranked || type.dims.size() < 3) return attrs;
+  const std::vector<int64_t> input(type.dims.begin() + 2, type.dims.end()), kernel = attrs.get_ints("kernel_shape");
+  if (!all_known(input)) return attrs;
+  const std::vector<Window> ceiling = conv_windows(attrs, input, kernel);
+  attrs.set("ceil_mode", int64_t{0});
+  if (conv_windows(attrs, input, kernel) == ceiling) return attrs;
+  attrs.set("ceil_mode", int64_t{1});
+  std::vector<int64_t> begins, ends;
+  for (const Window& w : ceiling) {
+    const int64_t room = w.input + w.pad_begin + w.pad_end - w.reach();
+    const bool left_out = div_up(room, w.stride) + 1 > w.output;
+    begins.push_back(w.pad_begin);
+    ends.push_back(left_out && room % w.stride <= w.pad_end ? w.pad_end - room % w.stride : w.pad_end);
+  }
+  begins.insert(begins.end(), ends.begin(), ends.end());
+  attrs.set("pads", begins);
+  return attrs;
+}
+
 std::string node_message(const Node& node, int64_t opset) {
   std::string message;
   pbf_builder<NodeField> out(message);
@@ -100,7 +129,7 @@ std::string node_message(const Node& node, int64_t opset) {
   const bool own = node.spec->domain == Domain::tercel;
   out.add_string(NodeField::op_type, own ? std::string(type_in_files(*node.spec)) : node.op);
   if (own) out.add_string(NodeField::domain, std::string(kTercelDomain));
-  for (const auto& [name, value] : node.attrs) {
+  for (const auto& [name, value] : without_empty_windows(node)) {
     // Attributes of ours are written in full: functions know no defaults before IR version 9.
     if (!own && is_default(*node.spec, name, value)) continue;
     // Split's count of outputs became an attribute in opset 18; before, the outputs themselves say it.
