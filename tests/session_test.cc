@@ -3,9 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -18,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "../src/base/fork_testing.h"
 #include "tercel/tercel.h"
 
 // Sanitizers bring an operator new of their own, and their bookkeeping allocates.
@@ -166,21 +164,6 @@ TEST(Session, SessionsOfOneModelAreMadeInSeveralThreads) {
     });
   for (std::thread& worker : workers) worker.join();
   EXPECT_THAT(differing, testing::Each(0));
-}
-
-/// Runs `body` in a forked child; false where that does not end within two minutes with everything as wanted.
-template <typename Body>
-[[maybe_unused]] bool in_a_child(Body&& body) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(body() ? 0 : 1);
-  for (int i = 0; i < 12000; ++i) {
-    int status = 0;
-    if (::waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    ::usleep(10000);
-  }
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  return false;
 }
 
 // What servers and data loaders do: run, fork, run in the child. (ThreadSanitizer's own runtime starts no threads

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,6 +14,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "base/fork_testing.h"
 
 namespace tercel {
 namespace {
@@ -162,23 +162,14 @@ TEST(Threads, AffinityIsHonoured) {
 
 /// Forks; true where the child runs loops and ends within a minute.
 [[maybe_unused]] bool child_runs_loops() {
-  const pid_t child = ::fork();
-  if (child == 0) {
+  return in_a_child([] {
     detail::assume_processors(4);
     const ThreadScope scope(2);
     bool good = true;
     for (int round = 0; round < 50; ++round)
       for (int count : visits(100, 1)) good = good && count == 1;
-    ::_exit(good ? 0 : 1);
-  }
-  for (int i = 0; i < 6000; ++i) {
-    int status = 0;
-    if (::waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    ::usleep(10000);
-  }
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  return false;
+    return good;
+  });
 }
 
 // ThreadSanitizer's own runtime starts no threads in the child of a process with several.

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/error_testing.h"
 #include "base/folder_testing.h"
 #include "quant/cifar_testing.h"
 #include "quant/observe.h"
@@ -24,15 +25,6 @@ class Pictures : public testing::Test {
   void put(const fs::path& name, const std::string& text = "not decoded here") {
     fs::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name) << text;
-  }
-
-  std::string error_of(auto&& body) {
-    try {
-      body();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
   }
 
   TemporaryFolder temporary_{"pictures"};

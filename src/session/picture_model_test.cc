@@ -1,6 +1,7 @@
 // Networks that do not classify as most do.
 #include "session/picture_model.h"
 
+#include "base/error_testing.h"
 #include "session/passes_testing.h"
 
 namespace tercel {
@@ -30,15 +31,6 @@ std::vector<Class> classes_of(const Model& model) {
   Preprocessing how;
   how.width = how.height = how.resize = 2;
   return Session(model).classify(Image(2, 2), how, 3);
-}
-
-std::string error_of(auto&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST(PictureModel, AnArgMaxGivesTheClass) {
