@@ -1,5 +1,7 @@
 #include "onnx/reader.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -42,6 +44,7 @@ class Reader {
           if (graph) fail_input("holds two graphs");
           graph = m.get_message();
           break;
+        case ModelField::ir_version: ir_version_ = m.get_int64(); break;
         case ModelField::opset_import: imports_.add(m.get_message()); break;
         case ModelField::metadata_props: read_metadata(m.get_message()); break;
         case ModelField::functions: functions_.add(m.get_message()); break;
@@ -51,6 +54,7 @@ class Reader {
     if (!graph) fail_input("holds no graph: not an ONNX model, or cut short");
     if (imports_.find("")) imports_.opset();
     read_graph(*graph);
+    warn_of_defaults();
     check_weights();
     return {std::move(graph_), std::move(warnings_), 0};
   }
@@ -113,7 +117,7 @@ class Reader {
     ValueInfo info = at_place([] { return "input"; }, [&] { return read_value_info(message); });
     if (info.name.empty()) fail_input("a graph input has no name");
     if (const Value* taken = scope_.find(info.name)) {
-      if (taken->is_constant()) return;  // an input with a default value: Tercel keeps the default
+      if (taken->is_constant()) return defaults_.push_back(info.name);  // Tercel keeps the default
       fail_input("input '{}' stands twice", info.name);
     }
     if (info.type.dtype == DType::none) fail_input("input '{}' has no element type", info.name);
@@ -321,6 +325,18 @@ class Reader {
     attrs.set(name, std::move(*value));
   }
 
+  /// Until IR version 4 every initialiser had to be an input too; since then those that are may be given another value.
+  void warn_of_defaults() {
+    constexpr size_t kNamed = 3;
+    if (ir_version_ < 4 || defaults_.empty()) return;
+    const size_t named = std::min(kNamed, defaults_.size());
+    warnings_.push_back(
+        fmt::format("{} of the inputs {} a default value and {} constant here, which no run can change: '{}'{}",
+                    defaults_.size(), defaults_.size() == 1 ? "has" : "have", defaults_.size() == 1 ? "is" : "are",
+                    fmt::join(defaults_.begin(), defaults_.begin() + static_cast<std::ptrdiff_t>(named), "', '"),
+                    defaults_.size() > named ? fmt::format(" and {} more", defaults_.size() - named) : ""));
+  }
+
   // One pass over the weights: a NaN spoils every answer, and is better reported here than found by surprise. Tensors
   // remember their bound, which passes ask for.
   void check_weights() {
@@ -343,6 +359,8 @@ class Reader {
   Imports imports_;
   Functions functions_;
   Scope scope_{graph_, imports_};
+  int64_t ir_version_ = 0;
+  std::vector<std::string> defaults_;  // inputs that are initializers too
   std::vector<std::string> warnings_;
   std::set<std::string> strangers_;  // of our domain, not known here
   size_t call_depth_ = 0, inlined_left_;

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/folder_testing.h"
+#include "graph/infer.h"
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "onnx/proto.h"
@@ -35,7 +36,7 @@ struct NodeText {
 
 /// A model with one f32 input `x` of 2x3, whatever initialisers and nodes, and outputs by name.
 struct ModelText {
-  int64_t opset = 17;
+  int64_t opset = 17, ir_version = 8;
   std::string opset_domain;
   std::vector<std::string> initialisers;  // TensorProto messages
   std::vector<NodeText> nodes;
@@ -46,7 +47,7 @@ struct ModelText {
   std::string bytes() const {
     std::string message;
     pbf_builder<ModelField> model(message);
-    model.add_int64(ModelField::ir_version, 8);
+    model.add_int64(ModelField::ir_version, ir_version);
     {
       pbf_builder<OpsetField> import(model, ModelField::opset_import);
       if (!opset_domain.empty()) import.add_string(OpsetField::domain, opset_domain);
@@ -145,6 +146,42 @@ TEST(Writer, KeepsUnknownAxesAndScalars) {
   const ReadResult back = read(write_model(graph));
   EXPECT_EQ(back.graph.inputs()[0]->type, graph.inputs()[0]->type);
   EXPECT_EQ(back.graph.inputs()[1]->type, graph.inputs()[1]->type);
+}
+
+// ONNX's shape inference counts windows that start in the padding; ONNX Runtime and Tercel leave them out.
+TEST(Writer, PoolsAreWrittenWithoutWindowsThatStartInThePadding) {
+  const auto written = [](const char* extents, const char* attributes) {
+    const Graph graph = parse_graph(
+        fmt::format("input %x : f32[1x2x{}]\n%y : f32[?x?x?x?] = AveragePool(%x) {{kernel_shape = [3, 3], strides = "
+                    "[3, 3], pads = [1, 1, 1, 1], ceil_mode = {}}}\noutput %y\n",
+                    extents, attributes));
+    Graph typed = graph.clone();
+    infer_types(typed);
+    ReadResult back = read(write_model(typed));
+    EXPECT_EQ(to_string(back.graph.outputs()[0]->type), to_string(typed.outputs()[0]->type));
+    return back.graph.nodes()[0]->attrs;
+  };
+  // 5: windows start at -1, 2 and 5, where the input ends; 6: the last one reads an element of the input.
+  EXPECT_FALSE(written("5x5", "1").get_bool("ceil_mode"));
+  EXPECT_TRUE(written("6x6", "1").get_bool("ceil_mode"));
+  const Attrs mixed = written("5x6", "1");
+  EXPECT_TRUE(mixed.get_bool("ceil_mode"));
+  EXPECT_EQ(mixed.get_ints("pads"), (std::vector<int64_t>{1, 1, 0, 1}));
+  EXPECT_TRUE(written("?x5", "1").get_bool("ceil_mode"));
+}
+
+TEST(Reader, SaysThatInputsWithDefaultsCanNoLongerBeGiven) {
+  ModelText text;
+  text.initialisers = {tensor_message("w", {2, 3}, 1, std::string(24, '\0'))};
+  text.nodes = {{"Add", {"x", "w"}, {"y"}}};
+  text.inputs = {"x", "w"};
+  const ReadResult result = read(text.bytes());
+  EXPECT_EQ(result.graph.inputs().size(), 1u);
+  ASSERT_EQ(result.warnings.size(), 1u);
+  EXPECT_THAT(result.warnings[0], HasSubstr("'w'"));
+  EXPECT_THAT(result.warnings[0], HasSubstr("constant here"));
+  text.ir_version = 3;  // when all initialisers were inputs
+  EXPECT_TRUE(read(text.bytes()).warnings.empty());
 }
 
 TEST(Reader, SortsNodesThatComeTooEarly) {
