@@ -26,8 +26,18 @@ void constant(Draft& d) {
 // Until opset 13 the axes were an attribute.
 void squeeze(Draft& d) { d.attr_to_input("axes", 1); }
 
+// Until opset 18 parts without sizes were equal ones.
 void split(Draft& d) {
   d.attr_to_input("split", 1);
+  if (d.opset < 18 && d.input(1) == nullptr && d.input(0) != nullptr && d.input(0)->type.ranked) {
+    const Dims& dims = d.input(0)->type.dims;
+    const auto* axis = d.attr<int64_t>("axis");
+    const auto rank = static_cast<int64_t>(dims.size()), parts = static_cast<int64_t>(d.outputs.size());
+    const int64_t extent = dims[static_cast<size_t>(normalize_axis(axis == nullptr ? 0 : *axis, rank))];
+    if (extent != kUnknown && parts > 0 && extent % parts != 0)
+      fail_input("an extent of {} does not come apart into {} equal parts, which is what no sizes mean before opset 18",
+                 extent, parts);
+  }
   if (d.input(1) == nullptr && !d.attrs.has("num_outputs"))
     d.attrs.set("num_outputs", static_cast<int64_t>(d.outputs.size()));
 }
