@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <new>
 #include <system_error>
@@ -39,6 +41,27 @@ bool is_unknown_verb(const CLI::App& app, int argc, char** argv) {
                           tercel::cli::did_you_mean(word, verbs))
                   .c_str());
   return true;
+}
+
+/// Refuses values of a number option that are not one number altogether: CLI11 takes "" for 0, "-1" for 2^64 - 1 and
+/// 2^64 for the largest number there is.
+void check_number(CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const auto whole = [](const std::string& text, auto number) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    return error == std::errc() && stop == end;
+  };
+  const auto check = [&](auto fits, const char* wanted) {
+    option.check(CLI::Validator(
+        [fits, wanted](std::string& text) { return fits(text) ? "" : fmt::format("'{}' is not {}", text, wanted); },
+        ""));
+  };
+  if (type.starts_with("UINT"))
+    check([=](const std::string& text) { return whole(text, uint64_t{0}); }, "a whole number from 0 to 2^64 - 1");
+  else if (type.starts_with("INT"))
+    check([=](const std::string& text) { return whole(text, int{0}); }, "a whole number");
+  else if (type.starts_with("FLOAT")) check([=](const std::string& text) { return whole(text, 0.0); }, "a number");
 }
 
 /// Says which option is none, and which was meant.
@@ -81,8 +104,10 @@ int main(int argc, char** argv) {
   tercel::cli::add_front(app);
   tercel::cli::add_bench(app);
   for (CLI::App* verb : app.get_subcommands({}))
-    for (CLI::Option* option : verb->get_options())
+    for (CLI::Option* option : verb->get_options()) {
       if (option->get_default_str() == "[]") option->default_str("");  // no default is worth no word
+      check_number(*option);
+    }
   const tercel::cli::VersionFlags version = tercel::cli::add_version(app);
   if (is_unknown_verb(app, argc, argv)) return kBadInput;
   try {
