@@ -82,6 +82,12 @@ exits 0 '' inspect "$dynamic/picture.onnx" --json && is_json inspect of open ext
 grep -q '"shape": "Nx3xHxW"' out || failed "inspect --json: the input's symbols: $(cat out)"
 exits 0 '' bench "$dynamic/classifier.onnx" -n 2
 exits 0 '' inspect "$dynamic/sequence.onnx"
+exits 0 '' inspect "$dynamic/product.onnx"
+grep -q 'MACs .*without 1 product of open extents: --shape' out || failed "inspect product.onnx: $(cat out)"
+exits 0 '' inspect "$dynamic/product.onnx" --json
+grep -q '"nodes_without_macs": 1' out || failed "inspect product.onnx --json: $(cat out)"
+exits 0 '' inspect "$dynamic/product.onnx" --shape x=2x7x4
+grep -q 'MACs  *168$' out || failed "inspect product.onnx --shape: $(cat out)"
 exits 2 'axis 1 (T) is not fixed' bench "$dynamic/sequence.onnx" -n 2
 exits 0 '' bench "$dynamic/sequence.onnx" -n 2 --shape a=1x7x4
 
@@ -145,12 +151,17 @@ exits 2 '--calibrate is required' front "$resnet"
 exits 2 nowhere compress "$resnet" --calibrate nowhere -o small.tercel
 exits 2 'holds no picture' compress "$resnet" --calibrate empty_pictures -o small.tercel
 exits 2 'excludes' compress "$resnet" --target-ratio 5 --lossless -o small.tercel
-exits 2 'excludes' compress "$resnet" --target-ratio 5 --force -o small.tercel
+exits 2 'excludes' compress "$resnet" --lossless --force -o small.tercel
 exits 2 target_ratio compress "$resnet" --target-ratio -3 -o small.tercel
 exits 2 'is not in 1..1000' compress "$resnet" --target-ratio 0.5 -o small.tercel
 exits 2 'is not in 1..1000' compress "$resnet" --target-ratio 0 -o small.tercel
 exits 2 'is not in 1..1000' front "$resnet" --calibrate pictures --ratios 5,0.5
 exits 2 'is out of reach' compress "$resnet" --target-ratio 500 -o small.tercel
+for seed in -1 18446744073709551616 1.5 1x nan ''; do
+  exits 2 'is not a whole number' compress "$resnet" --target-ratio 5 --seed "$seed" -o small.tercel
+done
+exits 2 'is not a whole number' bench "$resnet" --runs ''
+for ratio in '' 5x; do exits 2 'is not a number' compress "$resnet" --target-ratio "$ratio" -o small.tercel; done
 exits 2 effort compress "$resnet" --target-ratio 5 --effort 11 -o small.tercel
 exits 2 "'tiny'" compress "$resnet" --target-ratio 5 --profile tiny -o small.tercel
 mkdir broken

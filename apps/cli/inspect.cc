@@ -32,7 +32,8 @@ struct Summary {
   InputShapes assumed;
   std::vector<NodeInfo> nodes;
   std::map<std::string, int> operators;
-  int64_t macs = 0;
+  int64_t macs = 0;   ///< of all nodes where they are known
+  int uncounted = 0;  ///< products whose extents are open
 };
 
 /// With likely shapes where extents are not fixed; what nothing tells stays open.
@@ -41,16 +42,25 @@ Summary summarise(const Flags& flags) {
   const InputShapes given = flags.shape.shapes(model);
   const InputShapes likely = model.likely_shapes(given);
   const Model declared = model.with_shapes(given);
-  Summary s{declared, model.with_shapes(likely), {}, {}, {}, 0};
+  Summary s{declared, model.with_shapes(likely), {}, {}, {}};
   for (const Port& port : declared.inputs())
     if (const auto at = likely.find(port.name); at != likely.end() && at->second != port.dims)
       s.assumed[port.name] = at->second;
   s.nodes = s.model.nodes();
   for (const NodeInfo& node : s.nodes) {
     ++s.operators[node.op];
-    s.macs += node.macs;
+    if (node.macs < 0) ++s.uncounted;
+    else s.macs += node.macs;
   }
   return s;
+}
+
+/// What would close the extents.
+std::string shape_hint(const Summary& s) {
+  for (const Port& port : s.model.inputs())
+    if (!port.ranked || std::any_of(port.dims.begin(), port.dims.end(), [](int64_t extent) { return extent < 0; }))
+      return fmt::format("--shape {}=... counts all", port.name);
+  return "they depend on the values of inputs";
 }
 
 /// In running order, or the heaviest alone.
@@ -67,7 +77,9 @@ void print_nodes(std::vector<NodeInfo> nodes, bool all) {
   for (const NodeInfo& node : nodes)
     rows.push_back({node.name.empty() && !node.outputs.empty() ? node.outputs[0] : node.name, node.op,
                     node.output_types.empty() ? "" : node.output_types[0],
-                    node.macs > 0 ? scaled(static_cast<double>(node.macs)) : "",
+                    node.macs > 0   ? scaled(static_cast<double>(node.macs))
+                    : node.macs < 0 ? "open"
+                                    : "",
                     node.parameters > 0 ? scaled(static_cast<double>(node.parameters)) : ""});
   print("\n" + table(rows));
   if (nodes.size() < count)
@@ -92,7 +104,10 @@ void print_summary(const Summary& s, const Flags& flags) {
       print(fmt::format("  {:<10} {} is {} (--shape says otherwise)\n", "assumed", port.name, shape_text(port)));
   print(fmt::format("  {:<10} {} ({})\n", "parameters", scaled(static_cast<double>(s.model.parameters())),
                     bytes_text(static_cast<size_t>(s.model.parameter_bytes()))));
-  print(fmt::format("  {:<10} {}\n", "MACs", scaled(static_cast<double>(s.macs))));
+  print(fmt::format("  {:<10} {}{}\n", "MACs", scaled(static_cast<double>(s.macs)),
+                    s.uncounted == 0 ? std::string()
+                                     : fmt::format(", without {} {} of open extents: {}", s.uncounted,
+                                                   s.uncounted == 1 ? "product" : "products", shape_hint(s))));
   std::string operators;
   for (const auto& [op, count] : s.operators)
     operators += fmt::format("{}{} {}", operators.empty() ? "" : ", ", count, op);
@@ -112,7 +127,7 @@ Json summary_json(const Summary& s) {
                      {"inputs", node.inputs},
                      {"outputs", node.outputs},
                      {"output_types", node.output_types},
-                     {"macs", node.macs},
+                     {"macs", node.macs < 0 ? Json() : Json(node.macs)},
                      {"parameters", node.parameters}});
   Json json{{"model", s.model.name()},
             {"inputs", ports_json(s.declared.inputs())},
@@ -120,6 +135,7 @@ Json summary_json(const Summary& s) {
             {"parameters", s.model.parameters()},
             {"parameter_bytes", s.model.parameter_bytes()},
             {"macs", s.macs},
+            {"nodes_without_macs", s.uncounted},
             {"operators", s.operators},
             {"metadata", s.model.metadata()},
             {"warnings", s.model.warnings()},

@@ -29,7 +29,7 @@ struct NodeInfo {
   std::string name, op;
   std::vector<std::string> inputs, outputs;  ///< value names, "" where left out
   std::vector<std::string> output_types;     ///< "f32[1x64x112x112]"
-  int64_t macs = 0;        ///< multiply-accumulates of convolutions and matrix products; 0 where shapes are not known
+  int64_t macs = 0;        ///< multiply-accumulates of convolutions and matrix products; -1 where their shapes are open
   int64_t parameters = 0;  ///< elements of its constant floating operands
 };
 

@@ -1,5 +1,9 @@
 #include "graph/cost.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 namespace tercel {
 namespace {
 
@@ -10,11 +14,16 @@ int64_t elements_of(const Value* value) {
 }  // namespace
 
 int64_t count_macs(const Node& node) {
+  static constexpr std::string_view kProducts[] = {"Conv",          "FusedConv",  "ConvInteger",   "QLinearConv",
+                                                   "ConvTranspose", "MatMul",     "MatMulInteger", "QLinearMatMul",
+                                                   "Gemm",          "FusedMatMul"};
+  if (std::none_of(std::begin(kProducts), std::end(kProducts), [&](std::string_view op) { return node.is(op); }))
+    return 0;
   const Value* a = node.input(0);
   const Value* b = node.input(1);
   const Value* result = node.output();
   if (a == nullptr || b == nullptr || result == nullptr) return 0;
-  if (!a->type.static_shape() || !b->type.static_shape() || !result->type.static_shape()) return 0;
+  if (!a->type.static_shape() || !b->type.static_shape() || !result->type.static_shape()) return kUnknown;
   const auto conv = [&](const Value* weights) {  // each result element sums over ic/group * kernel
     const int64_t oc = weights->type.dims.empty() ? 0 : weights->type.dims[0];
     return oc == 0 ? 0 : elements_of(result) * (elements_of(weights) / oc);

@@ -4,8 +4,8 @@
 
 namespace tercel {
 
-/// Multiply-accumulates of convolutions and matrix products, counted directly (no transform tricks); 0 for all other
-/// operators and where shapes are not known.
+/// Multiply-accumulates of convolutions and matrix products, counted directly (no transform tricks); kUnknown where
+/// their shapes are open, 0 for all other operators.
 int64_t count_macs(const Node& node);
 
 /// Elements of all constants of floating type: what "parameters" means in papers.

@@ -177,7 +177,7 @@ class Planner {
   void take(const Node& node, const Variant& variant, const Problem& problem, Step step) {
     step.node = node.name.empty() && node.output() != nullptr ? node.output()->name : node.name;
     step.op = node.op;
-    step.macs = count_macs(node);
+    step.macs = std::max<int64_t>(count_macs(node), 0);
     step.kernel = variant.make(problem);
     StepHomes homes;
     for (size_t i = 0; i < node.inputs.size(); ++i) {

@@ -208,22 +208,23 @@ InputShapes Model::likely_shapes(const InputShapes& given) const {
 }
 
 InputShapes Model::full_shapes(const InputShapes& given) const {
-  return at_place([&] { return name(); },
-                  [&] {
-                    InputShapes shapes = likely_shapes(given);
-                    for (const Port& port : inputs()) {
-                      const auto at = shapes.find(port.name);
-                      if (at == shapes.end()) fail_input("input '{}' has no shape of its own: give one", port.name);
-                      const Dims& dims = at->second;
-                      const auto open =
-                          static_cast<size_t>(std::find(dims.begin(), dims.end(), kUnknown) - dims.begin());
-                      if (open == dims.size()) continue;
-                      const bool named = open < port.dim_names.size() && !port.dim_names[open].empty();
-                      fail_input("input '{}': the extent of axis {}{} is not fixed: give a shape (--shape {}=...)",
-                                 port.name, open, named ? " (" + port.dim_names[open] + ")" : "", port.name);
-                    }
-                    return shapes;
-                  });
+  return at_place(
+      [&] { return name(); },
+      [&] {
+        InputShapes shapes = likely_shapes(given);
+        for (const Port& port : inputs()) {
+          const auto at = shapes.find(port.name);
+          if (at == shapes.end())
+            fail_input("input '{}' has no shape of its own: give one (--shape {}=...)", port.name, port.name);
+          const Dims& dims = at->second;
+          const auto open = static_cast<size_t>(std::find(dims.begin(), dims.end(), kUnknown) - dims.begin());
+          if (open == dims.size()) continue;
+          const bool named = open < port.dim_names.size() && !port.dim_names[open].empty();
+          fail_input("input '{}': the extent of axis {}{} is not fixed: give a shape (--shape {}=...)", port.name, open,
+                     named ? " (" + port.dim_names[open] + ")" : "", port.name);
+        }
+        return shapes;
+      });
 }
 
 Model Model::with_metadata(const std::map<std::string, std::string>& more) const {

@@ -44,3 +44,5 @@ save("classifier",
      [constant("w", np.round(random.normal(0, 0.3, (8, 3, 3, 3)), 2)), constant("v", np.round(random.normal(0, 0.3, (8, 8, 3, 3)), 2)),
       constant("m", np.round(random.normal(0, 1, (8, 10)), 2))],
      {"tercel.preprocess.width": "24", "tercel.preprocess.height": "20", "tercel.preprocess.resize": "28"})
+save("product", [node("MatMul", ["x", "w"], ["y"])], [("x", ["N", "T", 4])], [("y", ["N", "T", 3])],
+     [constant("w", np.round(random.normal(0, 1, (4, 3)), 2))])
