@@ -52,10 +52,8 @@ std::optional<std::vector<std::string>> live_set_before(const Graph& graph, cons
       const bool read = graph.is_output(value) || std::any_of(value->users.begin(), value->users.end(),
                                                               [&](const Node* user) { return !before.contains(user); });
       if (!read) continue;
-      if (value->type.dtype != DType::f32 || !value->type.ranked) return std::nullopt;
-      int64_t elements = 1;
-      for (int64_t extent : value->type.dims) elements *= extent == kUnknown ? 1 : extent;
-      bytes += elements * 4;
+      if (value->type.dtype != DType::f32 || !value->type.static_shape()) return std::nullopt;
+      bytes += count_elements(value->type.dims) * static_cast<int64_t>(sizeof(float));
       if (bytes > most_bytes) return std::nullopt;
       names.push_back(value->name);
     }

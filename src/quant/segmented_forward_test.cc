@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "graph/infer.h"
 #include "quant/cifar_testing.h"
 #include "quant/observe.h"
 #include "session/model_impl.h"
@@ -53,6 +54,26 @@ TEST(SegmentedForward, KeepsNoMoreThanItMay) {
   const auto nothing = live_set_before(graph, graph.nodes().front().get(), 0);
   ASSERT_TRUE(nothing.has_value());
   EXPECT_TRUE(nothing->empty());
+}
+
+// How much must be kept is not known then; an extent that is taken for 1 may be 224.
+TEST(SegmentedForward, KeepsNothingOfOpenExtentsUntilTheyAreGiven) {
+  Graph graph;
+  Value* x = graph.add_input("x", {DType::f32, true, {1, 2, kUnknown, kUnknown}});
+  Value* r = graph.add_value("r");
+  graph.add_node("Relu", {x}, {r});
+  Value* y = graph.add_value("y");
+  graph.add_node("Sigmoid", {r}, {y});
+  graph.add_output(y);
+  infer_types(graph);
+  const auto last = [](const Model& model) { return model.impl().graph.nodes().back().get(); };
+  auto impl = std::make_shared<Model::Impl>();
+  impl->graph = std::move(graph);
+  const Model open(std::move(impl));
+  EXPECT_FALSE(live_set_before(open.impl().graph, last(open), 1 << 20).has_value());
+  const Model given = open.with_shapes({{"x", {1, 2, 16, 16}}});
+  EXPECT_TRUE(live_set_before(given.impl().graph, last(given), 2 * 16 * 16 * 4).has_value());
+  EXPECT_FALSE(live_set_before(given.impl().graph, last(given), 2 * 16 * 16 * 4 - 1).has_value());
 }
 
 TEST(SegmentedForward, NamesAValueThatIsNotThere) {

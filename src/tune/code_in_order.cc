@@ -31,6 +31,7 @@ class InOrder {
       : compressor_(compressor),
         settings_(settings),
         graph_(compressor.model().impl().graph),
+        sized_(sized(compressor)),
         unspoilt_(compressor.inputs()),
         spoilt_(compressor.inputs()) {
     const std::vector<Part>& parts = compressor.parts();
@@ -124,12 +125,20 @@ class InOrder {
     return now;
   }
 
+  static Model sized(const Compressor& compressor) {
+    const Model& model = compressor.model();
+    return model.with_shapes({{model.inputs().at(0).name, compressor.inputs().at(0).dims()}});
+  }
+
+  const Node* twin_of(const Node* node) const { return sized_.impl().graph.find_value(node->output()->name)->producer; }
+
   /// `values`: the target of each fit, then what all of them read.
   void measure(std::vector<Fitted>& fits, const std::vector<std::string>& values, const Node* node) {
     coded_.vectors = compressor_.code_vectors(settings_.vector_steps, coded_.parts);
     const Model now = compressor_.with(coded_);
     const std::vector<Array>& inputs = compressor_.inputs();
-    const auto next = live_set_before(graph_, node, kKeptBytes / (2 * static_cast<int64_t>(inputs.size())));
+    const auto next =
+        live_set_before(sized_.impl().graph, twin_of(node), kKeptBytes / (2 * static_cast<int64_t>(inputs.size())));
     const std::vector<std::string>* stand = next ? &*next : nullptr;
     const Isa isa = chosen_isa();
     const ThreadScope scope(compressor_.threads() == 0 ? hardware_threads() : compressor_.threads());
@@ -156,6 +165,7 @@ class InOrder {
   Compressor& compressor_;
   const Settings& settings_;
   const Graph& graph_;
+  const Model sized_;  // the same with the extents of the inputs: how much is to be kept shows there alone
   std::map<std::string, size_t> part_of_;
   std::map<std::string, int> readers_;  // sites by weights
   SegmentedForward unspoilt_, spoilt_;  // the network as it was, and as it is so far
