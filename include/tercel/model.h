@@ -75,7 +75,8 @@ class TERCEL_API Model {
   /// The graph as text; constants of more elements than that are shown as digests.
   std::string text(int64_t max_elements = 16) const;
 
-  /// Writes standard ONNX that any runtime loads. Throws Error where the graph holds operators ONNX does not have.
+  /// Writes ONNX that any runtime loads. Operators of Tercel's own (domain ai.tercel) come with a function that says
+  /// the same in standard operators; throws Error for one that has none, and for operators of the engine.
   void save_onnx(const std::filesystem::path& path) const;
 
   /// This model with fixed input shapes: types of all values follow as far as they can. An extent of -1 stays as the
