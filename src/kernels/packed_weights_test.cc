@@ -68,7 +68,7 @@ TEST(PackedWeights, ASourceIsKnownWhetherItsElementsAreThereOrNot) {
   const Tensor copy = weights;
   EXPECT_EQ(counter.get(store, copy, "a"), first);
   EXPECT_EQ(made, 1);
-  EXPECT_TRUE(copy.unmade());
+  EXPECT_TRUE(copy.lazy());
 }
 
 TEST(PackedWeights, BorrowedElementsAreNeverShared) {

@@ -343,7 +343,7 @@ class Reader {
     for (const auto& value : graph_.values()) {
       if (!value->is_constant() || value->type.dtype != DType::f32) continue;
       const Tensor& tensor = value->constant;
-      if (tensor.unmade()) continue;  // decoded later, from levels
+      if (tensor.lazy()) continue;  // decoded later, from levels
       if (std::isfinite(tensor.bound()) || tensor.elements() <= 1) continue;
       int64_t nan = 0;
       for (int64_t i = 0; i < tensor.elements(); ++i) nan += std::isnan(tensor.at<float>(i));

@@ -249,10 +249,10 @@ TEST(Pack, MatricesWaitWhereTheirBytesAreKept) {
   const onnx::ReadResult result = read(std::as_bytes(std::span(*file)), file);
   for (const char* name : {"w", "v", "k", "o", "p"}) {
     const Tensor& constant = result.graph.find_value(name)->constant;
-    EXPECT_TRUE(constant.unmade()) << name;
+    EXPECT_TRUE(constant.lazy()) << name;
     for (int again = 0; again < 2; ++again) {
       EXPECT_TRUE(constant == example.graph.find_value(name)->constant) << name;
-      EXPECT_FALSE(constant.unmade()) << name;
+      EXPECT_FALSE(constant.lazy()) << name;
       constant.release();
     }
   }

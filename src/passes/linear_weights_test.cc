@@ -21,12 +21,12 @@ TEST(EditedLater, IsComputedWhenItIsRead) {
     for (int i = 0; i < 4; ++i) elements[i] += 10;
   });
   EXPECT_EQ(calls, 0);
-  EXPECT_TRUE(edited.unmade());
+  EXPECT_TRUE(edited.lazy());
   EXPECT_THAT(edited.to_doubles(), testing::ElementsAre(10, 11, 12, 13));
   EXPECT_EQ(edited.at<float>(2), 12);
   EXPECT_EQ(calls, 1);
   edited.release();
-  EXPECT_TRUE(edited.unmade());
+  EXPECT_TRUE(edited.lazy());
   EXPECT_THAT(edited.to_doubles(), testing::ElementsAre(10, 11, 12, 13));
   EXPECT_EQ(calls, 2);
 }
@@ -40,7 +40,7 @@ TEST(EditedLater, AChainOfEditsSharesOneBuffer) {
   });
   EXPECT_THAT(second.to_doubles(), testing::ElementsAre(7, 8, 2));
   EXPECT_EQ(reinterpret_cast<const float*>(second.data()), seen);
-  EXPECT_TRUE(first.unmade());
+  EXPECT_TRUE(first.lazy());
 }
 
 TEST(EditedLater, ASharedTensorIsCopiedFirst) {

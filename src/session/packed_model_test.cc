@@ -25,7 +25,7 @@ std::vector<float> answer_of(const Model& model) {
 /// As many constants of the model as wait to be decoded.
 int waiting(const Model& model) {
   int count = 0;
-  for (const auto& value : model.impl().graph.values()) count += value->is_constant() && value->constant.unmade();
+  for (const auto& value : model.impl().graph.values()) count += value->is_constant() && value->constant.lazy();
   return count;
 }
 

@@ -88,8 +88,8 @@ class Tensor {
   /// other copies hold stays. Nobody may be reading this tensor. Otherwise nothing.
   void release() const;
 
-  /// Has a source, and holds none of its elements.
-  bool unmade() const { return source_ != nullptr && data_.load(std::memory_order_acquire) == nullptr; }
+  /// Lazy and not materialized: has a source, and holds none of its elements.
+  bool lazy() const { return source_ != nullptr && data_.load(std::memory_order_acquire) == nullptr; }
 
   /// What tells these elements from all others, without looking at them: copies have the same. The owner is null where
   /// nobody owns them.

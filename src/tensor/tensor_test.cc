@@ -123,11 +123,11 @@ TEST(Tensor, ElementsOfASourceAreMadeWhenLookedAt) {
   CountedSource counted;
   const Tensor tensor(DType::f32, {4}, counted.source);
   const Tensor copy = tensor.reshaped({2, 2});
-  EXPECT_TRUE(tensor.unmade());
+  EXPECT_TRUE(tensor.lazy());
   EXPECT_EQ(counted.made, 0);
   EXPECT_EQ(tensor.at<float>(3), 3.0f);
-  EXPECT_FALSE(tensor.unmade());
-  EXPECT_TRUE(copy.unmade());
+  EXPECT_FALSE(tensor.lazy());
+  EXPECT_TRUE(copy.lazy());
   EXPECT_EQ(copy.data(), tensor.data());
   EXPECT_EQ(tensor, Tensor::of<float>({4}, {0, 1, 2, 3}));
   EXPECT_EQ(counted.made, 1);
@@ -140,7 +140,7 @@ TEST(Tensor, ElementsOfASourceAreLetGoAndMadeAgain) {
   EXPECT_EQ(copy.at<float>(1), 1.0f);
   const Tensor third = copy;  // holds what its model holds
   copy.release();
-  EXPECT_TRUE(copy.unmade());
+  EXPECT_TRUE(copy.lazy());
   EXPECT_EQ(third.at<float>(2), 2.0f);
   EXPECT_TRUE(counted.source->held());
   third.release();
@@ -159,7 +159,7 @@ TEST(Tensor, ASourceThatFailsMayBeAskedAgain) {
                         *elements = std::byte{7};
                       }));
   EXPECT_THROW(tensor.data(), Error);
-  EXPECT_TRUE(tensor.unmade());
+  EXPECT_TRUE(tensor.lazy());
   fails = false;
   EXPECT_EQ(tensor.at<uint8_t>(0), 7);
 }
