@@ -11,8 +11,9 @@ namespace tercel {
 
 std::string to_string(const ValueType& type) {
   std::string text(type.dtype == DType::none ? "?" : to_string(type.dtype));
-  if (!type.ranked) return text + "[...]";
-  return text + "[" + (type.dims.empty() ? "" : to_string(type.dims)) + "]";
+  if (!type.ranked) text += "[...]";
+  else text += "[" + (type.dims.empty() ? "" : to_string(type.dims)) + "]";
+  return type.quantisation == nullptr ? text : text + to_string(*type.quantisation);
 }
 
 std::string Node::describe() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tensor/attrs.h"
+#include "tensor/quantisation.h"
 #include "tensor/tensor.h"
 
 namespace tercel {
@@ -16,15 +17,20 @@ struct OpSpec;
 
 /// What is known of a value without running anything.
 struct ValueType {
-  DType dtype = DType::none;  ///< none: not known
-  bool ranked = false;        ///< false: not even the rank is known, and dims means nothing
-  Dims dims;                  ///< kUnknown where an extent is not known
+  DType dtype = DType::none;               ///< none: not known
+  bool ranked = false;                     ///< false: not even the rank is known, and dims means nothing
+  Dims dims;                               ///< kUnknown where an extent is not known
+  QuantisationPtr quantisation = nullptr;  ///< what levels stand for; never of floats
 
   bool static_shape() const { return ranked && all_known(dims); }
-  bool operator==(const ValueType&) const = default;
+  bool operator==(const ValueType& other) const {
+    return dtype == other.dtype && ranked == other.ranked && dims == other.dims &&
+           same_quantisation(quantisation, other.quantisation);
+  }
 };
 
-std::string to_string(const ValueType& type);  // "f32[1x3x?x?]", "f32[...]" unranked, "f32[]" scalar
+/// "f32[1x3x?x?]", "f32[...]" unranked, "f32[]" scalar, "u8[1x8]{scale = 0.5, zero = 128}".
+std::string to_string(const ValueType& type);
 
 /// Made by exactly one of: a graph input, a constant, a node.
 struct Value {

@@ -1,5 +1,7 @@
 #include "graph/infer.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "graph/op.h"
 
@@ -10,6 +12,7 @@ namespace {
 ValueType merge(const ValueType& derived, const ValueType& known, const std::string& name) {
   ValueType merged = derived;
   if (derived.dtype == DType::none) merged.dtype = known.dtype;
+  if (derived.quantisation == nullptr && merged.dtype == known.dtype) merged.quantisation = known.quantisation;
   if (!derived.ranked) {
     merged.ranked = known.ranked;
     merged.dims = known.dims;
@@ -22,7 +25,23 @@ ValueType merge(const ValueType& derived, const ValueType& known, const std::str
   return merged;
 }
 
+/// Moved levels stand for what they stood for. (Of levels with an axis only those in place do.)
+void keep_quantisation(const Node& node, ValueType& result) {
+  if (!moves_elements(node) || result.dtype != node.input(0)->type.dtype) return;
+  const QuantisationPtr& quantisation = node.input(0)->type.quantisation;
+  for (const Value* input : node.inputs)
+    if (node.is("Concat") && !same_quantisation(quantisation, input->type.quantisation)) return;
+  if (quantisation == nullptr || quantisation->per_tensor() || node.is("Identity")) result.quantisation = quantisation;
+}
+
 }  // namespace
+
+bool moves_elements(const Node& node) {
+  static constexpr std::string_view kMovers[] = {"Concat",   "DepthToSpace", "Expand",    "Flatten",  "Gather",
+                                                 "Identity", "MaxPool",      "Reshape",   "Slice",    "SpaceToDepth",
+                                                 "Split",    "Squeeze",      "Transpose", "Unsqueeze"};
+  return node.input(0) != nullptr && std::find(std::begin(kMovers), std::end(kMovers), node.op) != std::end(kMovers);
+}
 
 void infer_types(Node& node) {
   at_place([&] { return node.describe(); },
@@ -30,7 +49,11 @@ void infer_types(Node& node) {
              InferContext context(node);
              node.spec->infer(context);
              for (size_t i = 0; i < node.outputs.size(); ++i)
-               if (Value* value = node.outputs[i]) value->type = merge(context.results()[i], value->type, value->name);
+               if (Value* value = node.outputs[i]) {
+                 ValueType derived = context.results()[i];
+                 keep_quantisation(node, derived);
+                 value->type = merge(derived, value->type, value->name);
+               }
            });
 }
 

@@ -12,4 +12,8 @@ void infer_types(Graph& graph);
 /// The same for one node.
 void infer_types(Node& node);
 
+/// Are its results elements of operand 0 (Concat: of its operands), moved and never changed? Such operators take levels
+/// as they take what the levels stand for. (The largest of some elements is one of them.)
+bool moves_elements(const Node& node);
+
 }  // namespace tercel

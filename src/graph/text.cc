@@ -100,7 +100,8 @@ std::string print_type(const Value* value) {
       out += i > 0 ? "x" : "";
       out += d != kUnknown ? std::to_string(d) : value->dim_names[i].empty() ? "?" : in_quotes(value->dim_names[i]);
     }
-    return out + "]";
+    out += "]";
+    return value->type.quantisation == nullptr ? out : out + to_string(*value->type.quantisation);
   }
   return to_string(value->type);
 }
@@ -229,7 +230,51 @@ class Parser {
     expect(']');
   }
 
+  /// One number, or a list of them.
+  template <typename T>
+  std::vector<T> numbers() {
+    std::vector<T> values;
+    skip_space();
+    if (peek() == '[') bracketed([&] { values.push_back(number<T>()); });
+    else values.push_back(number<T>());
+    return values;
+  }
+
+  /// "{scale = 0.5, zero = 128}" behind a type; the brace is read already.
+  QuantisationPtr quantisation(const ValueType& t) {
+    auto out = std::make_shared<Quantisation>();
+    const auto field = [&](std::string_view name) {
+      if (bare_word() != name) fail_here("expected '{}' of a quantisation", name);
+      expect('=');
+    };
+    skip_space();
+    if (text_.substr(at_, 4) == "axis") {
+      field("axis");
+      out->axis = number<int64_t>();
+      expect(',');
+    }
+    field("scale");
+    out->scales = numbers<float>();
+    expect(',');
+    field("zero");
+    out->zeros = numbers<int32_t>();
+    expect('}');
+    const auto count = static_cast<int64_t>(out->scales.size());
+    const bool fits = out->axis < 0 ? count == 1
+                                    : t.ranked && out->axis < static_cast<int64_t>(t.dims.size()) &&
+                                          t.dims[static_cast<size_t>(out->axis)] == count;
+    if (!fits || out->zeros.size() != out->scales.size() || is_float(t.dtype))
+      fail_here("{} scales and {} zero points do not fit {}", count, out->zeros.size(), to_string(t));
+    return out;
+  }
+
   ValueType type(std::vector<std::string>* dim_names = nullptr) {
+    ValueType out = plain_type(dim_names);
+    if (accept('{')) out.quantisation = quantisation(out);
+    return out;
+  }
+
+  ValueType plain_type(std::vector<std::string>* dim_names) {
     ValueType out;
     if (!accept('?')) {
       std::string name;
@@ -357,7 +402,7 @@ class Parser {
       const ValueType t = type();
       expect('=');
       if (accept('#')) fail_here("%{} is shown as a digest only, its elements are not in this text", name);
-      graph_.add_constant(name, tensor_elements(t));
+      graph_.add_constant(name, tensor_elements(t))->type.quantisation = t.quantisation;
     } else if (keyword == "output") {
       Value* value = operand();
       if (value == nullptr) fail_here("an output must be a value");
@@ -441,7 +486,7 @@ std::string print(const Graph& graph, const TextOptions& options) {
   for (const auto& value : graph.values()) {
     if (!value->is_constant()) continue;
     const Tensor& tensor = value->constant;
-    out += "const " + ref(value.get()) + " : " + type_of(tensor) + " = " +
+    out += "const " + ref(value.get()) + " : " + print_type(value.get()) + " = " +
            (tensor.elements() <= options.max_elements ? elements(tensor) : fmt::format("#{:016x}", digest(tensor))) +
            "\n";
   }

@@ -143,6 +143,16 @@ void infer_global_pool(InferContext& c) {
   c.set(0, c.dtype(0), std::move(dims));
 }
 
+/// Also of levels; what the mean's stand for, its declaration says.
+void infer_global_average_pool(InferContext& c) {
+  if (!c.is_quantised(0)) return infer_global_pool(c);
+  if (!c.ranked(0)) return c.set_unranked(0, DType::none);
+  c.need_rank(0, 2, 64);
+  Dims dims = c.dims(0);
+  std::fill(dims.begin() + 2, dims.end(), 1);
+  c.set(0, DType::none, std::move(dims));
+}
+
 void infer_max_unpool(InferContext& c) {
   c.need_float(0);
   c.need_dtype(1, {DType::i64});
@@ -213,7 +223,7 @@ std::vector<OpSpec> conv_ops() {
        .attrs = pool_attrs({AttrSpec::integer("storage_order", 0)}),
        .infer = infer_max_pool},
       {.name = "LpPool", .since = 2, .attrs = pool_attrs({AttrSpec::integer("p", 2)}), .infer = infer_float_pool},
-      {.name = "GlobalAveragePool", .since = 1, .infer = infer_global_pool},
+      {.name = "GlobalAveragePool", .since = 1, .infer = infer_global_average_pool},
       {.name = "GlobalMaxPool", .since = 1, .infer = infer_global_pool},
       {.name = "GlobalLpPool", .since = 2, .attrs = {AttrSpec::integer("p", 2)}, .infer = infer_global_pool},
       {.name = "MaxUnpool",

@@ -6,28 +6,42 @@
 namespace tercel {
 namespace {
 
+constexpr size_t kBias = 2;
+
 std::vector<AttrSpec> with_activation(std::vector<AttrSpec> attrs) {
   append(attrs, {AttrSpec::text("activation", "none"), AttrSpec::real("alpha", 0), AttrSpec::real("beta", 0)});
   return attrs;
 }
 
-void need_float_operands(const InferContext& c) {
+/// Of levels only the declaration of the result says what they stand for: u8 or i8 are no consequence of operands.
+DType result_type(const InferContext& c) { return c.is_quantised(0) ? DType::none : c.dtype(0); }
+
+/// Floats of one type; or levels of which is known what they stand for, as many as `levels`, and an i32 bias.
+void need_operands(const InferContext& c, size_t levels) {
   parse_activation(c.attrs().get_string("activation"));
+  if (c.is_quantised(0)) {
+    for (size_t i = 1; i < c.inputs(); ++i) {
+      if (!c.has(i)) continue;
+      if (i < levels ? !c.is_quantised(i) : i != kBias || c.dtype(i) != DType::i32)
+        fail_unsupported("input {} is {}, which does not go with levels", i, to_string(c.type(i)));
+    }
+    return;
+  }
   c.need_float(0);
   for (size_t i = 1; i < c.inputs(); ++i) c.need_same_dtype(0, i);
 }
 
 void infer_fused_conv(InferContext& c) {
-  need_float_operands(c);
+  need_operands(c, 2);
   auto dims = infer_conv_dims(c, 0, 1, 2);
   if (dims) dims = agree(c, 3, std::move(*dims), "result and residual");
-  set_or_unranked(c, c.dtype(0), std::move(dims));
+  set_or_unranked(c, result_type(c), std::move(dims));
 }
 
 void infer_fused_matmul(InferContext& c) {
-  need_float_operands(c);
+  need_operands(c, 2);
   for (size_t i : {0, 1}) c.need_rank(i, 1, 64);
-  if (!c.ranked(0) || !c.ranked(1)) return c.set_unranked(0, c.dtype(0));
+  if (!c.ranked(0) || !c.ranked(1)) return c.set_unranked(0, result_type(c));
   const auto transposed = [&](size_t operand, std::string_view attr) {
     Dims dims = c.dims(operand);
     if (c.attrs().get_bool(attr) && dims.size() >= 2) std::swap(dims.back(), dims[dims.size() - 2]);
@@ -39,12 +53,27 @@ void infer_fused_matmul(InferContext& c) {
   Dims row_scale = dims;
   if (!row_scale.empty()) row_scale.back() = 1;
   agree(c, 4, std::move(row_scale), "result and row scale");
-  c.set(0, c.dtype(0), std::move(dims));
+  c.set(0, result_type(c), std::move(dims));
 }
 
 void infer_fused_add(InferContext& c) {
-  need_float_operands(c);
-  infer_broadcast(c);
+  need_operands(c, 2);
+  if (!c.is_quantised(0)) return infer_broadcast(c);
+  if (!c.ranked(0) || !c.ranked(1)) return c.set_unranked(0, DType::none);
+  const auto dims = broadcast(c.dims(0), c.dims(1));
+  if (!dims) fail_input("shapes {} and {} do not broadcast", to_string(c.dims(0)), to_string(c.dims(1)));
+  c.set(0, DType::none, *dims);
+}
+
+/// Levels that stand for the same numbers under another scale and zero point, an activation between.
+void infer_requantise(InferContext& c) {
+  parse_activation(c.attrs().get_string("activation"));
+  if (c.dtype(0) != DType::none && !c.is_quantised(0))
+    fail_unsupported("input 0 is {}, wanted levels of which is known what they stand for", to_string(c.type(0)));
+  ValueType type = c.type(0);
+  type.dtype = DType::none;
+  type.quantisation = nullptr;
+  c.set(0, type);
 }
 
 void infer_silu(InferContext& c) {
@@ -72,6 +101,7 @@ std::vector<OpSpec> fused_ops() {
        .inputs = {2, 2},
        .attrs = with_activation({}),
        .infer = infer_fused_add},
+      {.name = "Requantize", .domain = Domain::engine, .attrs = with_activation({}), .infer = infer_requantise},
       {.name = "Silu", .domain = Domain::engine, .infer = infer_silu},
   };
 }
