@@ -1,5 +1,7 @@
 #include "kernels/kernel.h"
 
+#include "base/error.h"
+
 namespace tercel {
 
 std::string_view to_string(Layout layout) { return layout == Layout::plain ? "plain" : "channels_last"; }
@@ -13,6 +15,16 @@ std::shared_ptr<const Buffer> Problem::packed(size_t i, const std::string& form,
                                               const std::function<void(std::byte* packed)>& pack) const {
   PackedWeights alone;
   return (shared == nullptr ? alone : *shared).get(src[i].constant, form, bytes, pack);
+}
+
+std::string Variant::why_not(const Problem& problem) const {
+  const Operand& first = problem.input(0);
+  if (elements == Elements::f32 && first.dtype != DType::f32)
+    return fmt::format("elements are {}, not f32", to_string(first.dtype));
+  if (elements == Elements::levels && !is_level_type(first.dtype))
+    return fmt::format("elements are {}, not u8 or i8", to_string(first.dtype));
+  if (elements == Elements::levels && first.quantisation == nullptr) return "nobody says what the levels stand for";
+  return refuse(problem);
 }
 
 }  // namespace tercel

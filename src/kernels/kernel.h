@@ -10,6 +10,7 @@
 #include "base/isa.h"
 #include "kernels/packed_weights.h"
 #include "tensor/attrs.h"
+#include "tensor/quantisation.h"
 #include "tensor/tensor.h"
 
 namespace tercel {
@@ -27,7 +28,8 @@ struct Operand {
   DType dtype = DType::none;  ///< none: left out
   Dims dims;
   Layout layout = Layout::plain;
-  Tensor constant;  ///< the elements (plain layout, any alignment), where they are known already
+  Tensor constant;                         ///< the elements (plain layout, any alignment), where they are known already
+  QuantisationPtr quantisation = nullptr;  ///< what levels stand for
 
   explicit operator bool() const { return dtype != DType::none; }
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }
@@ -80,13 +82,24 @@ enum class LayoutRule : uint8_t {
   same,           ///< any one layout, the same for all of full rank; results get it too
 };
 
+/// Which elements of operand 0 a variant takes: with the operator, the key of the menu.
+enum class Elements : uint8_t {
+  any,
+  f32,
+  levels,  ///< u8 or i8, of which is known what they stand for
+};
+
 /// One way to perform an operator.
 struct Variant {
   std::string_view name;  ///< "ref", "simd_depthwise", "copy_concat"
   LayoutRule layout = LayoutRule::plain;
-  /// Empty where the variant takes the problem, else the reason why not, in words for `inspect --why`.
-  std::string (*why_not)(const Problem&);
+  Elements elements = Elements::any;
+  /// Empty where the variant takes the problem, whose elements are those it takes; else the reason why not.
+  std::string (*refuse)(const Problem&);
   std::unique_ptr<Kernel> (*make)(const Problem&);
+
+  /// Empty where the variant takes the problem, else the reason why not, in words for `inspect --why`.
+  std::string why_not(const Problem& problem) const;
 };
 
 }  // namespace tercel

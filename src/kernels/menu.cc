@@ -6,6 +6,7 @@
 #include "kernels/ref/ref_kernel.h"
 #include "kernels/simd/conv.h"
 #include "kernels/simd/elementwise.h"
+#include "kernels/simd/levels.h"
 #include "kernels/simd/matmul.h"
 #include "kernels/simd/move.h"
 #include "kernels/simd/norm.h"
@@ -34,12 +35,12 @@ Menu fast_variants() {
       {"Exp", {simd_unary()}},
       {"Expand", {copy_expand()}},
       {"Floor", {simd_unary()}},
-      {"FusedAdd", {simd_binary()}},
-      {"FusedConv", {simd_depthwise(), simd_conv()}},
-      {"FusedMatMul", {simd_gemv(), simd_matmul(), simd_batched_matmul()}},
+      {"FusedAdd", {simd_binary(), table_levels()}},
+      {"FusedConv", {simd_depthwise(), simd_conv(), simd_conv_levels()}},
+      {"FusedMatMul", {simd_gemv(), simd_matmul(), simd_batched_matmul(), simd_matmul_levels()}},
       {"Gather", {copy_gather()}},
       {"Gelu", {simd_unary()}},
-      {"GlobalAveragePool", {simd_reduce(), simd_reduce_plain()}},
+      {"GlobalAveragePool", {simd_reduce(), simd_reduce_plain(), mean_levels()}},
       {"GlobalMaxPool", {simd_reduce(), simd_reduce_plain()}},
       {"HardSigmoid", {simd_unary()}},
       {"HardSwish", {simd_unary()}},
@@ -73,13 +74,15 @@ Menu fast_variants() {
       {"Sum", {simd_binary()}},
       {"Tanh", {simd_unary()}},
       {"Transpose", {copy_transpose()}},
+      {"Requantize", {table_levels()}},
       {"ai.tercel.RowScale", {simd_row_scale()}},
   };
 }
 
 Menu build() {
   Menu all = fast_variants();
-  for (const RefEntry& entry : all_refs()) all[entry.op].push_back({"ref", LayoutRule::plain, takes_all, make_ref});
+  for (const RefEntry& entry : all_refs())
+    all[entry.op].push_back({"ref", LayoutRule::plain, Elements::any, takes_all, make_ref});
   return all;
 }
 

@@ -125,8 +125,8 @@ class Planner {
 
   Operand describe(const Value* value, Layout layout) const {
     if (value == nullptr) return {};
-    return {value->type.dtype, value->type.dims, value->type.dims.size() == 4 ? layout : Layout::plain,
-            value->constant};
+    return {value->type.dtype, value->type.dims, value->type.dims.size() == 4 ? layout : Layout::plain, value->constant,
+            value->type.quantisation};
   }
 
   /// The layout that operands have already: what a variant that takes any should be given.

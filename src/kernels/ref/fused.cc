@@ -1,6 +1,7 @@
 #include "kernels/activation.h"
 #include "kernels/ref/convolve.h"
 #include "kernels/ref/elementwise.h"
+#include "kernels/ref/levels.h"
 #include "kernels/ref/multiply.h"
 #include "kernels/ref/number.h"
 #include "kernels/ref/ref.h"
@@ -15,6 +16,7 @@ T activated(const ActivationOf& activation, double value) {
 }
 
 void fused_conv(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  if (!is_float(src[0].dtype)) return conv_of_levels(attrs, src, dst);
   const ConvGeometry geometry(attrs, src[0], src[1]);
   const ActivationOf activation(attrs);
   visit_float(src[0].dtype, [&](auto tag) {
@@ -36,6 +38,7 @@ void fused_conv(const Attrs& attrs, std::span<const View> src, std::span<const V
 }
 
 void fused_matmul(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  if (!is_float(src[0].dtype)) return matmul_of_levels(attrs, src, dst);
   const MatmulGeometry product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
   const ActivationOf activation(attrs);
   const auto factor = static_cast<double>(attrs.get_float("alpha_scale"));
@@ -67,6 +70,7 @@ void fused_matmul(const Attrs& attrs, std::span<const View> src, std::span<const
 }
 
 void fused_add(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  if (!is_float(src[0].dtype)) return add_of_levels(attrs, src, dst);
   const ActivationOf activation(attrs);
   visit_float(src[0].dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -83,6 +87,7 @@ std::vector<RefEntry> fused_refs() {
   return {{"FusedConv", fused_conv},
           {"FusedMatMul", fused_matmul},
           {"FusedAdd", fused_add},
+          {"tercel.Requantise", requantise_levels},
           unary_ref("Silu", []<Real C>(C x) { return x / (1 + std::exp(-x)); })};
 }
 

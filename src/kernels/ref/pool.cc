@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/threads.h"
+#include "kernels/ref/levels.h"
 #include "kernels/ref/number.h"
 #include "tensor/window.h"
 
@@ -132,6 +133,7 @@ void average_pool(const Attrs& attrs, std::span<const View> src, std::span<const
   average(src[0], windows_of(attrs, src[0]), attrs.get_bool("count_include_pad"), dst[0]);
 }
 void global_average_pool(const Attrs&, std::span<const View> src, std::span<const View> dst) {
+  if (!is_float(src[0].dtype)) return mean_of_levels(src, dst);
   average(src[0], global_windows(src[0]), false, dst[0]);
 }
 void lp_pool(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {

@@ -8,8 +8,12 @@ namespace {
 class RefKernel final : public Kernel {
  public:
   explicit RefKernel(const Problem& problem) : attrs_(*problem.attrs), run_(find_ref(problem.op)) {
-    for (const Operand& operand : problem.src) src_.push_back({operand.dtype, operand.dims, nullptr});
-    for (const Operand& operand : problem.dst) dst_.push_back({operand.dtype, operand.dims, nullptr});
+    const auto keep = [&](const Operand& operand, std::vector<View>& views) {
+      views.push_back({operand.dtype, operand.dims, nullptr, operand.quantisation.get()});
+      quantisations_.push_back(operand.quantisation);
+    };
+    for (const Operand& operand : problem.src) keep(operand, src_);
+    for (const Operand& operand : problem.dst) keep(operand, dst_);
   }
 
   void run(const Args& args) const override {
@@ -23,6 +27,7 @@ class RefKernel final : public Kernel {
   Attrs attrs_;
   RefFn run_;
   std::vector<View> src_, dst_;  // shapes; addresses come with each run
+  std::vector<QuantisationPtr> quantisations_;  // that views point to
 };
 
 }  // namespace

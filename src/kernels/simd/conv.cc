@@ -7,94 +7,13 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "kernels/activation.h"
+#include "kernels/simd/conv_rows.h"
 #include "kernels/simd/gemm.h"
-#include "tensor/window.h"
 
 namespace tercel {
 namespace {
 
 constexpr size_t kWeights = 1, kBias = 2, kResidual = 3;
-
-/// Below this many channels a group one kernel position is too short a sum: whole kernel rows are summed at once, over
-/// a copy of the source with its padding written out.
-constexpr int64_t kFewChannels = 16;
-
-struct Geometry {
-  int64_t n, c, oc, group, icg, ocg;
-  Window h, w;
-  bool pointwise;  ///< the rows of the product are the pixels themselves
-  bool merged;     ///< a kernel row of pixels is one tap
-
-  explicit Geometry(const Problem& p) {
-    const Dims& x = p.src[0].dims;
-    const Dims& weights = p.src[kWeights].dims;
-    n = x[0];
-    c = x[1];
-    oc = weights[0];
-    group = p.attrs->get_int("group");
-    icg = c / group;
-    ocg = oc / group;
-    const auto windows = conv_windows(*p.attrs, std::span(x).subspan(2), std::span(weights).subspan(2));
-    h = windows[0];
-    w = windows[1];
-    pointwise = h.kernel == 1 && w.kernel == 1 && h.stride == 1 && w.stride == 1 && !padded();
-    merged = !pointwise && group == 1 && w.dilation == 1 && icg < kFewChannels && copy_is_small();
-  }
-  bool padded() const { return h.pad_begin != 0 || h.pad_end != 0 || w.pad_begin != 0 || w.pad_end != 0; }
-  int64_t padded_height() const { return h.input + h.pad_begin + h.pad_end; }
-  int64_t padded_width() const { return w.input + w.pad_begin + w.pad_end; }
-  /// Pads come from strangers: with a stride as absurd they give a small result, but no copy that fits memory.
-  bool copy_is_small() const {
-    const auto area = checked_mul(padded_height(), padded_width());
-    return !padded() || (area && *area <= 16 * h.input * w.input + 4096);
-  }
-  int64_t taps() const { return merged ? h.kernel : h.kernel * w.kernel; }
-  int64_t depth() const { return merged ? w.kernel * icg : icg; }
-};
-
-/// What the row finder needs to know, for one run.
-struct Rows {
-  const Geometry* g;
-  const float* src;   // first channel of the group
-  const float* zero;  // icg zeros: what padding reads
-  int64_t height, width;
-  int64_t pad_h, pad_w;
-};
-
-void find_rows(const void* context, int64_t first, int count, int stride, const float** out) {
-  const Rows& r = *static_cast<const Rows*>(context);
-  const Geometry& g = *r.g;
-  int64_t ow = first % g.w.output, oh = first / g.w.output % g.h.output, n = first / (g.w.output * g.h.output);
-  for (int i = 0; i < count; ++i) {
-    const int64_t w0 = ow * g.w.stride - r.pad_w;
-    for (int64_t kh = 0; kh < g.h.kernel; ++kh) {
-      const int64_t ih = oh * g.h.stride - r.pad_h + kh * g.h.dilation;
-      const bool row_inside = ih >= 0 && ih < r.height;
-      const float* row = r.src + (n * r.height + ih) * r.width * g.c;
-      if (g.merged) {
-        out[kh * stride + i] = row + w0 * g.c;
-        continue;
-      }
-      for (int64_t kw = 0; kw < g.w.kernel; ++kw) {
-        const int64_t iw = w0 + kw * g.w.dilation;
-        out[(kh * g.w.kernel + kw) * stride + i] = row_inside && iw >= 0 && iw < r.width ? row + iw * g.c : r.zero;
-      }
-    }
-    if (++ow == g.w.output) {
-      ow = 0;
-      if (++oh == g.h.output) oh = 0, ++n;
-    }
-  }
-}
-
-/// Offsets in o i kh kw weights, in the order in which the product sums: tap by tap, channels innermost.
-std::vector<int64_t> summing_order(const Geometry& g) {
-  const int64_t area = g.h.kernel * g.w.kernel;
-  std::vector<int64_t> offsets;
-  for (int64_t tap = 0; tap < area; ++tap)
-    for (int64_t c = 0; c < g.icg; ++c) offsets.push_back(c * area + tap);
-  return offsets;
-}
 
 class ConvKernel final : public Kernel {
  public:
@@ -128,7 +47,7 @@ class ConvKernel final : public Kernel {
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const float*>(args.src[0]);
-    Rows rows{&g_, src, zero_.data(), g_.h.input, g_.w.input, g_.h.pad_begin, g_.w.pad_begin};
+    ConvRows<float> rows{&g_, src, zero_.data(), g_.h.input, g_.w.input, g_.h.pad_begin, g_.w.pad_begin};
     if (g_.merged && g_.padded()) {
       auto* copy = reinterpret_cast<float*>(args.scratch);
       write_padded(src, copy);
@@ -150,7 +69,7 @@ class ConvKernel final : public Kernel {
       if (g_.pointwise) {
         job.a = rows.src;
       } else {
-        job.find_rows = find_rows;
+        job.find_rows = find_conv_rows<float>;
         job.context = &rows;
       }
       job.b = weights(group);
@@ -186,7 +105,7 @@ class ConvKernel final : public Kernel {
     });
   }
 
-  Geometry g_;
+  ConvSizes g_;
   Isa isa_;
   ActivationOf activation_;
   std::vector<float> zero_;
@@ -197,13 +116,12 @@ class ConvKernel final : public Kernel {
 };
 
 std::string why_not(const Problem& p) {
-  if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
   if (p.src[0].rank() != 4) return fmt::format("rank {}, not 4", p.src[0].rank());
   if (!p.src[kWeights].constant) return "the weights are not constant";
   if (p.input(kBias) && !p.src[kBias].constant) return "the bias is not constant";
   if (p.input(kResidual).constant) return "the residual is a constant";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
-  const Geometry g(p);
+  const ConvSizes g(p);
   if (g.taps() > kMaxTaps) return fmt::format("{} kernel positions, more than {}", g.taps(), kMaxTaps);
   return {};
 }
@@ -211,7 +129,7 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_conv() {
-  return {"simd_conv", LayoutRule::channels_last, why_not,
+  return {"simd_conv", LayoutRule::channels_last, Elements::f32, why_not,
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<ConvKernel>(p); }};
 }
 

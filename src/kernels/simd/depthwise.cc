@@ -149,7 +149,6 @@ class DepthwiseKernel final : public Kernel {
 };
 
 std::string why_not(const Problem& p) {
-  if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
   if (p.src[0].rank() != 4) return fmt::format("rank {}, not 4", p.src[0].rank());
   const int64_t channels = p.src[0].dims[1];
   if (p.attrs->get_int("group") != channels || p.src[1].dims[0] != channels || channels == 1)
@@ -164,7 +163,7 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_depthwise() {
-  return {"simd_depthwise", LayoutRule::channels_last, why_not,
+  return {"simd_depthwise", LayoutRule::channels_last, Elements::f32, why_not,
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<DepthwiseKernel>(p); }};
 }
 

@@ -290,9 +290,9 @@ std::optional<Function> binary_function(const Problem& p) {
   return std::nullopt;
 }
 
-/// Of the elements that are computed with: the first `operands` sources and the result.
+/// Of the elements that are computed with: the first `operands` sources and the result. (The first: Variant::elements.)
 std::string refuse_elements(const Problem& p, size_t operands) {
-  for (size_t i = 0; i < operands; ++i)
+  for (size_t i = 1; i < operands; ++i)
     if (p.src[i].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[i].dtype));
   if (p.dst[0].dims.size() > kMaxAxes) return fmt::format("{} axes, more than {}", p.dst[0].dims.size(), kMaxAxes);
   return {};
@@ -411,25 +411,27 @@ std::unique_ptr<Kernel> make_batchnorm(const Problem& p) {
 }  // namespace
 
 Variant simd_unary() {
-  return {"simd_unary", LayoutRule::same, refuse_unary, [](const Problem& p) -> std::unique_ptr<Kernel> {
+  return {"simd_unary", LayoutRule::same, Elements::f32, refuse_unary, [](const Problem& p) -> std::unique_ptr<Kernel> {
             return std::make_unique<MapKernel>(p, *unary_function(p));
           }};
 }
 
 Variant simd_binary() {
-  return {"simd_binary", LayoutRule::same, refuse_binary, [](const Problem& p) -> std::unique_ptr<Kernel> {
-            return std::make_unique<MapKernel>(p, *binary_function(p));
-          }};
+  return {
+      "simd_binary", LayoutRule::same, Elements::f32, refuse_binary,
+      [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<MapKernel>(p, *binary_function(p)); }};
 }
 
 Variant simd_power() {
-  return {"simd_power", LayoutRule::same, refuse_power, [](const Problem& p) -> std::unique_ptr<Kernel> {
+  return {"simd_power", LayoutRule::same, Elements::f32, refuse_power, [](const Problem& p) -> std::unique_ptr<Kernel> {
             const bool squares = p.src[1].constant.to_doubles()[0] == 2;
             return std::make_unique<MapKernel>(p, Function{squares ? MapFn::square : MapFn::cube, 1, {}});
           }};
 }
 
-Variant simd_batchnorm() { return {"simd_batchnorm", LayoutRule::same, refuse_batchnorm, make_batchnorm}; }
+Variant simd_batchnorm() {
+  return {"simd_batchnorm", LayoutRule::same, Elements::f32, refuse_batchnorm, make_batchnorm};
+}
 
 }  // namespace tercel
 #endif

@@ -1,7 +1,6 @@
 #include "kernels/simd/gemm.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/bits.h"
@@ -262,19 +261,10 @@ void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, i
 void gemm(const GemmJob& job, Isa isa) {
   if (job.m <= 0 || job.n <= 0) return;
   const auto part = TERCEL_PICK(isa, GemmPart);
-  const GemmTile tile = gemm_tile(isa);
-  const int64_t tiles = div_up<int64_t>(job.m, tile.rows), panels = div_up<int64_t>(job.n, tile.columns);
-  // Threads share out whichever side divides more evenly; where both do, the one whose chunks have less to read again:
-  // chunks of panels each read all of a, chunks of tiles all of b.
-  constexpr int64_t kWorthAThread = 1 << 15;  // multiply-accumulates
-  const int64_t threads = current_threads();
-  const int64_t by_panels = tiles * div_up(panels, threads), by_tiles = panels * div_up(tiles, threads);
-  const auto grain = [&](int64_t macs) { return kWorthAThread / (macs * job.depth * job.taps + 1) + 1; };
-  const int64_t spare = tiles * panels / threads / 16;
-  const bool even = std::abs(by_panels - by_tiles) <= spare;
-  if (even ? job.m <= job.n * job.taps : by_panels < by_tiles)
-    parallel_for(panels, grain(job.m * tile.columns), [&](int64_t b, int64_t e) { part(job, tiles, 0, tiles, b, e); });
-  else parallel_for(tiles, grain(job.n * tile.rows), [&](int64_t b, int64_t e) { part(job, tiles, b, e, 0, panels); });
+  share_out(job, gemm_tile(isa),
+            [&](int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin, int64_t panel_end) {
+              part(job, tiles, tile_begin, tile_end, panel_begin, panel_end);
+            });
 }
 
 void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa) {

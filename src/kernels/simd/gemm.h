@@ -9,10 +9,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 #include <vector>
 
+#include "base/bits.h"
 #include "base/isa.h"
+#include "base/threads.h"
 #include "tensor/activation.h"
 
 namespace tercel {
@@ -35,7 +38,9 @@ void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, i
 std::vector<int64_t> strided_offsets(int64_t count, int64_t stride);
 
 /// Writes the addresses for rows first .. first + count - 1 to out[t * stride + i].
-using RowFinder = void (*)(const void* context, int64_t first, int count, int stride, const float** out);
+template <typename T>
+using RowFinderOf = void (*)(const void* context, int64_t first, int count, int stride, const T** out);
+using RowFinder = RowFinderOf<float>;
 
 struct GemmJob {
   int64_t m = 0, n = 0;
@@ -55,6 +60,25 @@ struct GemmJob {
   Activation activation = Activation::none;
   float alpha = 0, beta = 0;
 };
+
+/// Threads share out whichever side of the grid of tiles divides more evenly; where both do, the one whose chunks have
+/// less to read again: chunks of panels each read all of a, chunks of tiles all of b. run(tiles, first tile, last,
+/// first panel, last) is called for each chunk.
+template <typename Job, typename Run>
+void share_out(const Job& job, const GemmTile& tile, Run&& run) {
+  const int64_t tiles = div_up<int64_t>(job.m, tile.rows), panels = div_up<int64_t>(job.n, tile.columns);
+  constexpr int64_t kWorthAThread = 1 << 15;  // multiply-accumulates
+  const int64_t threads = current_threads();
+  const int64_t by_panels = tiles * div_up(panels, threads), by_tiles = panels * div_up(tiles, threads);
+  const auto grain = [&](int64_t macs) { return kWorthAThread / (macs * job.depth * job.taps + 1) + 1; };
+  const int64_t spare = tiles * panels / threads / 16;
+  const bool even = std::abs(by_panels - by_tiles) <= spare;
+  if (even ? job.m <= job.n * job.taps : by_panels < by_tiles)
+    parallel_for(panels, grain(job.m * tile.columns),
+                 [&](int64_t b, int64_t e) { run(tiles, int64_t{0}, tiles, b, e); });
+  else
+    parallel_for(tiles, grain(job.n * tile.rows), [&](int64_t b, int64_t e) { run(tiles, b, e, int64_t{0}, panels); });
+}
 
 /// Taps a job may have at most: their addresses are kept on the stack.
 inline constexpr int kMaxTaps = 512;

@@ -29,7 +29,6 @@ struct Sizes {
 };
 
 std::string refuse_common(const Problem& p) {
-  if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
   if (p.src[0].rank() < 2 || p.src[1].rank() < 2) return "an operand is a vector";
   if (p.attrs->get_bool("transA")) return "a is transposed";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
@@ -231,7 +230,7 @@ std::unique_ptr<Kernel> make(const Problem& p) {
 }  // namespace
 
 Variant simd_gemv() {
-  return {"simd_gemv", LayoutRule::plain,
+  return {"simd_gemv", LayoutRule::plain, Elements::f32,
           [](const Problem& p) -> std::string {
             if (std::string reason = refuse_constant(p); !reason.empty()) return reason;
             if (!p.attrs->get_bool("transB")) return "b is not transposed: its columns do not lie together";
@@ -241,10 +240,10 @@ Variant simd_gemv() {
           make<GemvKernel>};
 }
 
-Variant simd_matmul() { return {"simd_matmul", LayoutRule::plain, refuse_constant, make<MatmulKernel>}; }
+Variant simd_matmul() { return {"simd_matmul", LayoutRule::plain, Elements::f32, refuse_constant, make<MatmulKernel>}; }
 
 Variant simd_batched_matmul() {
-  return {"simd_batched_matmul", LayoutRule::plain, refuse_common, make<BatchedMatmulKernel>};
+  return {"simd_batched_matmul", LayoutRule::plain, Elements::f32, refuse_common, make<BatchedMatmulKernel>};
 }
 
 }  // namespace tercel

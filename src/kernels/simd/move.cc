@@ -245,14 +245,18 @@ std::string refuse_shape_unknown(const Problem& p) { return refuse_unknown(p, 1)
 
 }  // namespace
 
-Variant copy_transpose() { return {"copy_transpose", LayoutRule::plain, refuse_rank, make_transpose}; }
-Variant copy_slice() { return {"copy_slice", LayoutRule::same, refuse_shape_unknown, make_slice}; }
-Variant copy_split() { return {"copy_split", LayoutRule::same, refuse_shape_unknown, make_split}; }
-Variant copy_concat() { return {"copy_concat", LayoutRule::same, refuse_rank, make_concat}; }
-Variant copy_pad() { return {"copy_pad", LayoutRule::same, refuse_pad, make_pad}; }
-Variant copy_expand() { return {"copy_expand", LayoutRule::plain, refuse_rank, make_expand}; }
-Variant copy_depth_to_space() { return {"copy_depth_to_space", LayoutRule::same, refuse_rank, make_depth_to_space}; }
-Variant copy_space_to_depth() { return {"copy_space_to_depth", LayoutRule::same, refuse_rank, make_space_to_depth}; }
-Variant copy_gather() { return {"copy_gather", LayoutRule::plain, refuse_gather, make_gather}; }
+Variant copy_transpose() { return {"copy_transpose", LayoutRule::plain, Elements::any, refuse_rank, make_transpose}; }
+Variant copy_slice() { return {"copy_slice", LayoutRule::same, Elements::any, refuse_shape_unknown, make_slice}; }
+Variant copy_split() { return {"copy_split", LayoutRule::same, Elements::any, refuse_shape_unknown, make_split}; }
+Variant copy_concat() { return {"copy_concat", LayoutRule::same, Elements::any, refuse_rank, make_concat}; }
+Variant copy_pad() { return {"copy_pad", LayoutRule::same, Elements::any, refuse_pad, make_pad}; }
+Variant copy_expand() { return {"copy_expand", LayoutRule::plain, Elements::any, refuse_rank, make_expand}; }
+Variant copy_depth_to_space() {
+  return {"copy_depth_to_space", LayoutRule::same, Elements::any, refuse_rank, make_depth_to_space};
+}
+Variant copy_space_to_depth() {
+  return {"copy_space_to_depth", LayoutRule::same, Elements::any, refuse_rank, make_space_to_depth};
+}
+Variant copy_gather() { return {"copy_gather", LayoutRule::plain, Elements::any, refuse_gather, make_gather}; }
 
 }  // namespace tercel

@@ -191,16 +191,13 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_layernorm() {
-  return {"simd_layernorm", LayoutRule::plain, why_not,
+  return {"simd_layernorm", LayoutRule::plain, Elements::f32, why_not,
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LayerNormKernel>(p); }};
 }
 
 Variant simd_row_scale() {
-  return {"simd_row_scale", LayoutRule::plain,
-          [](const Problem& p) -> std::string {
-            if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
-            return p.src[0].elements() == 0 ? "nothing to compute" : "";
-          },
+  return {"simd_row_scale", LayoutRule::plain, Elements::f32,
+          [](const Problem& p) -> std::string { return p.src[0].elements() == 0 ? "nothing to compute" : ""; },
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<RowScaleKernel>(p); }};
 }
 

@@ -163,7 +163,6 @@ class PoolKernel final : public Kernel {
 };
 
 std::string why_not(const Problem& p) {
-  if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
   if (p.src[0].rank() != 4) return fmt::format("rank {}, not 4", p.src[0].rank());
   if (p.dst.size() > 1 && p.dst[1]) return "it is asked where the largest are";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
@@ -173,7 +172,7 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_pool() {
-  return {"simd_pool", LayoutRule::channels_last, why_not,
+  return {"simd_pool", LayoutRule::channels_last, Elements::f32, why_not,
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PoolKernel>(p); }};
 }
 

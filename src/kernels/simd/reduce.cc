@@ -220,7 +220,6 @@ class ReduceKernel final : public Kernel {
 };
 
 std::string why_not(const Problem& p) {
-  if (p.src[0].dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(p.src[0].dtype));
   if (p.src[0].elements() == 0) return "nothing to reduce";
   ReduceJob job;
   return arrange(p, job);
@@ -230,8 +229,8 @@ std::unique_ptr<Kernel> make(const Problem& p) { return std::make_unique<ReduceK
 
 }  // namespace
 
-Variant simd_reduce() { return {"simd_reduce", LayoutRule::same, why_not, make}; }
-Variant simd_reduce_plain() { return {"simd_reduce_plain", LayoutRule::plain, why_not, make}; }
+Variant simd_reduce() { return {"simd_reduce", LayoutRule::same, Elements::f32, why_not, make}; }
+Variant simd_reduce_plain() { return {"simd_reduce_plain", LayoutRule::plain, Elements::f32, why_not, make}; }
 
 }  // namespace tercel
 #endif

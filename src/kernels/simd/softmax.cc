@@ -112,7 +112,6 @@ class SoftmaxKernel final : public Kernel {
 
 std::string why_not(const Problem& p) {
   const Operand& x = p.src[0];
-  if (x.dtype != DType::f32) return fmt::format("elements are {}, not f32", to_string(x.dtype));
   if (x.elements() == 0) return "nothing to compute";
   const Dims strides = strides_in(x.dims, x.layout);
   for (size_t i = 0; i < x.dims.size(); ++i)
@@ -126,8 +125,8 @@ std::unique_ptr<Kernel> make(const Problem& p) { return std::make_unique<Softmax
 
 }  // namespace
 
-Variant simd_softmax() { return {"simd_softmax", LayoutRule::same, why_not, make}; }
-Variant simd_softmax_plain() { return {"simd_softmax_plain", LayoutRule::plain, why_not, make}; }
+Variant simd_softmax() { return {"simd_softmax", LayoutRule::same, Elements::f32, why_not, make}; }
+Variant simd_softmax_plain() { return {"simd_softmax_plain", LayoutRule::plain, Elements::f32, why_not, make}; }
 
 }  // namespace tercel
 #endif

@@ -1,0 +1,58 @@
+// What every kernel on levels asks before it runs: ratios of scales, and the range of its results.
+#pragma once
+
+#include "base/error.h"
+#include "kernels/activation.h"
+#include "tensor/quantisation.h"
+#include "tensor/requantise.h"
+
+namespace tercel {
+
+/// The activations that are nothing but a narrower range of levels.
+inline bool is_level_activation(Activation activation) {
+  return activation == Activation::none || activation == Activation::relu || activation == Activation::clip;
+}
+
+/// The range of a result: that of its type, within the activation's bounds.
+inline LevelRange range_after(const ActivationOf& activation, DType dtype, const Quantisation& y) {
+  if (!is_level_activation(activation.kind))
+    fail_unsupported("activation {} is not a range of levels", to_string(activation.kind));
+  LevelRange to = range_of(dtype, y.zeros[0]);
+  if (activation.kind == Activation::none) return to;
+  const bool clips = activation.kind == Activation::clip;
+  const LevelRange type = to;
+  to.low = level_of(clips ? activation.alpha : 0, y.scales[0], type);
+  if (clips) to.high = level_of(activation.beta, y.scales[0], type);
+  to.low = std::min(to.low, to.high);  // as ONNX says of a Clip whose bounds cross
+  return to;
+}
+
+inline Ratio ratio_or_fail(float value) {
+  const auto ratio = ratio_of(value);
+  if (!ratio) fail_unsupported("a ratio of scales is {}", value);
+  return *ratio;
+}
+
+/// scale of x * scale of w / scale of y, rounded to float after each, as ONNX Runtime does; one, or one for each place
+/// along w's axis.
+inline float product_ratio(float x, float w, float y, float factor = 1) { return x * w / y * factor; }
+
+inline std::vector<Ratio> product_ratios(const Quantisation& x, const Quantisation& w, const Quantisation& y,
+                                         float factor = 1) {
+  std::vector<Ratio> ratios;
+  for (float scale : w.scales) ratios.push_back(ratio_or_fail(product_ratio(x.scales[0], scale, y.scales[0], factor)));
+  return ratios;
+}
+
+inline TwoRatios sum_ratios(const Quantisation& a, const Quantisation& b, const Quantisation& y) {
+  const auto ratios = two_ratios_of(a.scales[0] / y.scales[0], b.scales[0] / y.scales[0]);
+  if (!ratios) fail_unsupported("scales {}, {} and {} differ too much", a.scales[0], b.scales[0], y.scales[0]);
+  return *ratios;
+}
+
+/// Of a mean over `count` elements.
+inline Ratio mean_ratio(const Quantisation& x, const Quantisation& y, int64_t count) {
+  return ratio_or_fail(x.scales[0] / (y.scales[0] * static_cast<float>(count)));
+}
+
+}  // namespace tercel

@@ -1,0 +1,110 @@
+// The engine's operators on levels: u8 or i8 that stand for (level - zero) * scale.
+#include "kernels/levels.h"
+
+#include "kernels/ref/convolve.h"
+#include "kernels/ref/levels.h"
+#include "kernels/ref/multiply.h"
+#include "kernels/ref/number.h"
+
+namespace tercel {
+namespace {
+
+const Quantisation& meaning(const View& view) {
+  TERCEL_CHECK(is_level_type(view.dtype) && view.quantisation != nullptr, "levels without a meaning");
+  return *view.quantisation;
+}
+
+/// f(tags of the operands' types), each u8 or i8.
+template <typename F>
+void visit_two(const View& a, const View& b, F&& f) {
+  visit_byte(a.dtype, [&](auto a_tag) { visit_byte(b.dtype, [&](auto b_tag) { f(a_tag, b_tag); }); });
+}
+
+void store(const View& dst, int64_t i, int32_t level) {
+  dst.data[i] = static_cast<std::byte>(level);  // the low byte is the level, in either type
+}
+
+}  // namespace
+
+void conv_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantisation &x = meaning(src[0]), &w = meaning(src[1]), &y = meaning(dst[0]);
+  const ConvGeometry geometry(attrs, src[0], src[1]);
+  const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
+  const std::vector<Ratio> ratios = product_ratios(x, w, y);
+  const int32_t* bias = operand(src, 2) ? src[2].as<int32_t>() : nullptr;
+  visit_two(src[0], src[1], [&](auto x_tag, auto w_tag) {
+    using X = typename decltype(x_tag)::type;
+    using W = typename decltype(w_tag)::type;
+    convolve<int64_t>(
+        geometry, src[0].as<X>(), int64_t{x.zeros[0]}, src[1].as<W>(), [&](int64_t o) { return int64_t{w.zero(o)}; },
+        [&](int64_t first, int64_t o, const int64_t* sums, int64_t count) {
+          const Ratio ratio = ratios[w.per_tensor() ? 0 : static_cast<size_t>(o)];
+          const int64_t offset = bias != nullptr ? bias[o] : 0;
+          for (int64_t i = 0; i < count; ++i) store(dst[0], first + i, requantise(sums[i] + offset, ratio, to));
+        });
+  });
+}
+
+void matmul_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantisation &a = meaning(src[0]), &b = meaning(src[1]), &y = meaning(dst[0]);
+  const Product product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
+  const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
+  const std::vector<Ratio> ratios = product_ratios(a, b, y, attrs.get_float("alpha_scale"));
+  const int32_t* bias = operand(src, 2) ? src[2].as<int32_t>() : nullptr;
+  visit_two(src[0], src[1], [&](auto a_tag, auto b_tag) {
+    using A = typename decltype(a_tag)::type;
+    using B = typename decltype(b_tag)::type;
+    multiply<int64_t>(
+        product, src[0].as<A>(), [&](int64_t, int64_t) { return int64_t{a.zeros[0]}; }, src[1].as<B>(),
+        [&](int64_t, int64_t column) { return int64_t{b.zero(column)}; },
+        [&](int64_t first, int64_t column, const int64_t* sums, int64_t count) {
+          for (int64_t i = 0; i < count; ++i)
+            store(dst[0], first + i,
+                  requantise(sums[i] + (bias != nullptr ? bias[column + i] : 0),
+                             ratios[b.per_tensor() ? 0 : static_cast<size_t>(column + i)], to));
+        });
+  });
+}
+
+void add_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantisation &a = meaning(src[0]), &b = meaning(src[1]), &y = meaning(dst[0]);
+  const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
+  const TwoRatios ratios = sum_ratios(a, b, y);
+  const std::array strides{broadcast_strides(src[0].dims, dst[0].dims), broadcast_strides(src[1].dims, dst[0].dims)};
+  visit_two(src[0], src[1], [&](auto a_tag, auto b_tag) {
+    using A = typename decltype(a_tag)::type;
+    using B = typename decltype(b_tag)::type;
+    walk(dst[0].dims, strides, [&](int64_t i, const auto& at) {
+      store(dst[0], i,
+            requantise_sum(src[0].as<A>()[at[0]] - a.zeros[0], src[1].as<B>()[at[1]] - b.zeros[0], ratios, to));
+    });
+  });
+}
+
+void mean_of_levels(std::span<const View> src, std::span<const View> dst) {
+  const Quantisation &x = meaning(src[0]), &y = meaning(dst[0]);
+  const int64_t planes = dst[0].elements(), area = planes == 0 ? 0 : src[0].elements() / planes;
+  if (area == 0) return;
+  const Ratio ratio = mean_ratio(x, y, area);
+  visit_byte(src[0].dtype, [&](auto tag) {
+    using X = typename decltype(tag)::type;
+    for (int64_t plane = 0; plane < planes; ++plane) {
+      int64_t sum = 0;
+      for (int64_t i = 0; i < area; ++i) sum += src[0].as<X>()[plane * area + i] - x.zeros[0];
+      store(dst[0], plane, requantise(sum, ratio, range_of(dst[0].dtype, y.zeros[0])));
+    }
+  });
+}
+
+void requantise_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantisation &x = meaning(src[0]), &y = meaning(dst[0]);
+  const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
+  const Ratio ratio = ratio_or_fail(x.scales[0] / y.scales[0]);
+  visit_byte(src[0].dtype, [&](auto tag) {
+    using X = typename decltype(tag)::type;
+    for (int64_t i = 0, count = src[0].elements(); i < count; ++i)
+      store(dst[0], i, requantise(src[0].as<X>()[i] - x.zeros[0], ratio, to));
+  });
+}
+
+}  // namespace tercel

@@ -1,0 +1,97 @@
+// A convolution as a product on rows found by address: its sizes, and where its rows are, for elements of any type.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/bits.h"
+#include "kernels/kernel.h"
+#include "tensor/window.h"
+
+namespace tercel {
+
+/// Below this many channels a group one kernel position is too short a sum: whole kernel rows are summed at once, over
+/// a copy of the source with its padding written out.
+inline constexpr int64_t kFewChannels = 16;
+
+struct ConvSizes {
+  int64_t n, c, oc, group, icg, ocg;
+  Window h, w;
+  bool pointwise;  ///< the rows of the product are the pixels themselves
+  bool merged;     ///< a kernel row of pixels is one tap
+
+  /// `merges`: kernel rows may be merged, where that helps.
+  explicit ConvSizes(const Problem& p, bool merges = true) {
+    const Dims& x = p.src[0].dims;
+    const Dims& weights = p.src[1].dims;
+    n = x[0];
+    c = x[1];
+    oc = weights[0];
+    group = p.attrs->get_int("group");
+    icg = c / group;
+    ocg = oc / group;
+    const auto windows = conv_windows(*p.attrs, std::span(x).subspan(2), std::span(weights).subspan(2));
+    h = windows[0];
+    w = windows[1];
+    pointwise = h.kernel == 1 && w.kernel == 1 && h.stride == 1 && w.stride == 1 && !padded();
+    merged = merges && !pointwise && group == 1 && w.dilation == 1 && icg < kFewChannels && copy_is_small();
+  }
+  bool padded() const { return h.pad_begin != 0 || h.pad_end != 0 || w.pad_begin != 0 || w.pad_end != 0; }
+  int64_t padded_height() const { return h.input + h.pad_begin + h.pad_end; }
+  int64_t padded_width() const { return w.input + w.pad_begin + w.pad_end; }
+  /// Pads come from strangers: with a stride as absurd they give a small result, but no copy that fits memory.
+  bool copy_is_small() const {
+    const auto area = checked_mul(padded_height(), padded_width());
+    return !padded() || (area && *area <= 16 * h.input * w.input + 4096);
+  }
+  int64_t taps() const { return merged ? h.kernel : h.kernel * w.kernel; }
+  int64_t depth() const { return merged ? w.kernel * icg : icg; }
+};
+
+/// What the row finder needs to know, for one run.
+template <typename T>
+struct ConvRows {
+  const ConvSizes* g;
+  const T* src;   // first channel of the group
+  const T* zero;  // icg elements: what padding reads
+  int64_t height, width;
+  int64_t pad_h, pad_w;
+};
+
+template <typename T>
+void find_conv_rows(const void* context, int64_t first, int count, int stride, const T** out) {
+  const auto& r = *static_cast<const ConvRows<T>*>(context);
+  const ConvSizes& g = *r.g;
+  int64_t ow = first % g.w.output, oh = first / g.w.output % g.h.output, n = first / (g.w.output * g.h.output);
+  for (int i = 0; i < count; ++i) {
+    const int64_t w0 = ow * g.w.stride - r.pad_w;
+    for (int64_t kh = 0; kh < g.h.kernel; ++kh) {
+      const int64_t ih = oh * g.h.stride - r.pad_h + kh * g.h.dilation;
+      const bool row_inside = ih >= 0 && ih < r.height;
+      const T* row = r.src + (n * r.height + ih) * r.width * g.c;
+      if (g.merged) {
+        out[kh * stride + i] = row + w0 * g.c;
+        continue;
+      }
+      for (int64_t kw = 0; kw < g.w.kernel; ++kw) {
+        const int64_t iw = w0 + kw * g.w.dilation;
+        out[(kh * g.w.kernel + kw) * stride + i] = row_inside && iw >= 0 && iw < r.width ? row + iw * g.c : r.zero;
+      }
+    }
+    if (++ow == g.w.output) {
+      ow = 0;
+      if (++oh == g.h.output) oh = 0, ++n;
+    }
+  }
+}
+
+/// Offsets in o i kh kw weights, in the order in which the product sums: tap by tap, channels innermost.
+inline std::vector<int64_t> summing_order(const ConvSizes& g) {
+  const int64_t area = g.h.kernel * g.w.kernel;
+  std::vector<int64_t> offsets;
+  for (int64_t tap = 0; tap < area; ++tap)
+    for (int64_t c = 0; c < g.icg; ++c) offsets.push_back(c * area + tap);
+  return offsets;
+}
+
+}  // namespace tercel

@@ -1,0 +1,55 @@
+// What the products of levels ask of their operands.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "kernels/kernel.h"
+#include "kernels/levels.h"
+
+namespace tercel {
+
+/// Weights less their zero points: -255 .. 255.
+class LevelReader {
+ public:
+  explicit LevelReader(const Operand& weights)
+      : LevelReader(weights, reinterpret_cast<const uint8_t*>(weights.constant.data())) {}
+  LevelReader(const Operand& weights, const uint8_t* levels)
+      : levels_(levels), is_signed_(weights.dtype == DType::i8), meaning_(weights.quantisation) {}
+
+  /// Level `at`, of output `channel`.
+  int32_t operator()(int64_t at, int64_t channel) const {
+    const uint8_t byte = levels_[at];
+    return (is_signed_ ? int32_t{static_cast<int8_t>(byte)} : int32_t{byte}) - meaning_->zero(channel);
+  }
+
+ private:
+  const uint8_t* levels_;
+  bool is_signed_;
+  QuantisationPtr meaning_;
+};
+
+/// Modulo 2^32: what int32 sums that wrap on the way start from.
+inline int32_t wrapped(int64_t sum) { return static_cast<int32_t>(static_cast<uint32_t>(static_cast<uint64_t>(sum))); }
+
+/// Why int32 sums of `taps` products, or 64-bit lanes of their ratios, would not do; empty where they do.
+inline std::string refuse_sums(const Problem& p, int64_t taps, size_t bias_operand) {
+  for (const Operand* operand : {&p.src[1], &p.dst[0]})
+    if (operand->quantisation == nullptr) return "nobody says what the levels stand for";
+  int64_t largest = 0;
+  if (p.input(bias_operand)) {
+    const Operand& bias = p.src[bias_operand];
+    if (!bias.constant) return "the bias is not constant";
+    for (int64_t b : bias.constant.to_ints()) largest = std::max(largest, std::abs(b));
+  }
+  if (!fits_int32(taps, 255, 255, largest))
+    return fmt::format("sums of {} products and a bias of up to {} may not fit 32 bits", taps, largest);
+  const float factor = p.attrs->has("alpha_scale") ? p.attrs->get_float("alpha_scale") : 1;
+  for (float scale : p.src[1].quantisation->scales)
+    if (product_ratio(p.src[0].quantisation->scales[0], scale, p.dst[0].quantisation->scales[0], factor) > 1)
+      return "a ratio of scales is more than 1";
+  return {};
+}
+
+}  // namespace tercel

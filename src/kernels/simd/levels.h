@@ -1,0 +1,19 @@
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace tercel {
+
+/// FusedConv of levels as an indirect matrix product, channels last.
+Variant simd_conv_levels();
+
+/// FusedMatMul of levels with constant weights, packed once.
+Variant simd_matmul_levels();
+
+/// FusedAdd and tercel.Requantise by tables: what each of 256 levels comes to is known while planning.
+Variant table_levels();
+
+/// GlobalAveragePool of levels, in whatever layout there is.
+Variant mean_levels();
+
+}  // namespace tercel

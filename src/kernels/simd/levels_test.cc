@@ -1,0 +1,202 @@
+#include "kernels/simd/variant_testing.h"
+#include "tensor/activation.h"
+#include "tensor/window.h"
+
+namespace tercel {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+QuantisationPtr meaning(float scale, int32_t zero) {
+  return std::make_shared<const Quantisation>(Quantisation{{scale}, {zero}, -1});
+}
+
+/// A scale and zero point for each of n, all different.
+QuantisationPtr meanings(DType dtype, int64_t n, int64_t axis, bool symmetric) {
+  Quantisation q;
+  q.axis = axis;
+  for (int64_t i = 0; i < n; ++i) {
+    q.scales.push_back(0.004f + 0.0007f * static_cast<float>(i % 13));
+    q.zeros.push_back(symmetric ? 0 : static_cast<int32_t>(dtype == DType::u8 ? (i * 37) % 256 : (i * 37) % 256 - 128));
+  }
+  return std::make_shared<const Quantisation>(std::move(q));
+}
+
+Tensor random_bias(int64_t n, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<int32_t> values(static_cast<size_t>(n));
+  for (int32_t& v : values) v = static_cast<int32_t>(rng.uniform(-20000, 20000));
+  return Tensor::of<int32_t>({n}, values);
+}
+
+constexpr DType kTypes[] = {DType::u8, DType::i8};
+
+struct Conv {
+  int64_t n = 1, c = 8, h = 7, w = 9, oc = 8, kh = 3, kw = 3, group = 1;
+  Ints strides = {1, 1}, dilations = {1, 1}, pads = {1, 1, 1, 1};
+  DType x = DType::u8, weights = DType::i8, y = DType::u8;
+  bool bias = true, per_channel = true, symmetric = true;
+  Activation activation = Activation::none;
+};
+
+void check(const Conv& conv) {
+  VariantCase c;
+  c.op = "FusedConv";
+  c.attrs = {{"group", conv.group},
+             {"strides", conv.strides},
+             {"dilations", conv.dilations},
+             {"pads", conv.pads},
+             {"activation", std::string(to_string(conv.activation))},
+             {"alpha", -0.25f},
+             {"beta", 0.4f}};
+  const Dims x = {conv.n, conv.c, conv.h, conv.w}, weights = {conv.oc, conv.c / conv.group, conv.kh, conv.kw};
+  const auto windows = conv_windows(c.attrs, std::span(x).subspan(2), std::span(weights).subspan(2));
+  const Dims y = {conv.n, conv.oc, windows[0].output, windows[1].output};
+  c.src = {random_bytes(conv.x, x, 1), random_bytes(conv.weights, weights, 2),
+           conv.bias ? random_bias(conv.oc, 3) : Tensor()};
+  c.constant = {1, 2};
+  c.dst = {{conv.y, y}};
+  c.quantised = {meaning(0.02f, conv.x == DType::u8 ? 117 : -9),
+                 conv.per_channel ? meanings(conv.weights, conv.oc, 0, conv.symmetric)
+                                  : meaning(0.006f, conv.weights == DType::u8 ? 131 : 0),
+                 nullptr, meaning(0.07f, conv.y == DType::u8 ? 128 : 3)};
+  c.tolerance = 0;
+  check_variants(c, {"simd_conv_levels"});
+}
+
+TEST(ConvLevels, EveryWidthOfChannels) {
+  for (int64_t c : {1, 2, 3, 7, 8, 9, 15, 16, 17, 31})
+    for (int64_t oc : {1, 3, 7, 8, 9, 16, 17, 33}) check({.c = c, .h = 5, .w = 6, .oc = oc});
+}
+
+TEST(ConvLevels, EveryTypeAndZeroPoint) {
+  for (DType x : kTypes)
+    for (DType weights : kTypes)
+      for (DType y : kTypes)
+        for (bool per_channel : {false, true})
+          for (bool symmetric : {false, true})
+            check({.c = 11,
+                   .oc = 13,
+                   .x = x,
+                   .weights = weights,
+                   .y = y,
+                   .per_channel = per_channel,
+                   .symmetric = symmetric});
+}
+
+TEST(ConvLevels, StridesDilationsPadsGroups) {
+  for (const Ints& pads : {Ints{0, 0, 0, 0}, Ints{1, 1, 1, 1}, Ints{2, 0, 1, 3}})
+    for (const Ints& strides : {Ints{1, 1}, Ints{2, 2}, Ints{3, 1}})
+      for (const Ints& dilations : {Ints{1, 1}, Ints{2, 2}})
+        check({.c = 20, .h = 9, .w = 11, .strides = strides, .dilations = dilations, .pads = pads});
+  for (int64_t group : {2, 3, 6})
+    for (int64_t per : {1, 2, 5}) check({.n = 2, .c = group * 3, .h = 5, .w = 4, .oc = group * per, .group = group});
+  check({.n = 2, .c = 17, .oc = 17, .group = 17});  // depthwise
+}
+
+TEST(ConvLevels, PointwiseAndOddKernels) {
+  for (int64_t pixels : {1, 2, 3, 4, 5, 7, 8, 9, 29})
+    check({.n = 2, .c = 19, .h = 1, .w = pixels, .oc = 31, .kh = 1, .kw = 1, .pads = {0, 0, 0, 0}});
+  check({.c = 64, .h = 14, .w = 14, .oc = 40, .kh = 1, .kw = 1, .strides = {2, 2}, .pads = {0, 0, 0, 0}});
+  check({.c = 5, .kh = 2, .kw = 4, .pads = {0, 1, 1, 2}});
+  check({.c = 3, .h = 23, .w = 21, .oc = 16, .kh = 7, .kw = 7, .strides = {2, 2}, .pads = {3, 3, 3, 3}});
+}
+
+TEST(ConvLevels, ActivationsAndLongSums) {
+  for (Activation activation : {Activation::none, Activation::relu, Activation::clip})
+    for (bool bias : {false, true}) check({.n = 3, .c = 18, .oc = 21, .bias = bias, .activation = activation});
+  check({.c = 512, .h = 7, .w = 7, .oc = 24});
+}
+
+TEST(ConvLevels, RefusesInWords) {
+  VariantCase c;
+  c.op = "FusedConv";
+  c.attrs = {{"group", int64_t{1}}, {"activation", std::string("none")}, {"alpha", 0.0f}, {"beta", 0.0f}};
+  Problem p{c.op, &c.attrs, {}, {}, Isa::baseline, 1};
+  p.src = {{DType::u8, {1, 40000, 1, 1}, Layout::channels_last, {}, meaning(1, 0)},
+           {DType::i8, {1, 40000, 1, 1}, Layout::plain, random_bytes(DType::i8, {1, 40000, 1, 1}, 1), meaning(1, 0)}};
+  p.dst = {{DType::u8, {1, 1, 1, 1}, Layout::channels_last, {}, meaning(1e5f, 0)}};
+  const auto variants = menu("FusedConv");
+  const auto at =
+      std::find_if(variants.begin(), variants.end(), [](const Variant& v) { return v.elements == Elements::levels; });
+  ASSERT_NE(at, variants.end());
+  EXPECT_EQ(at->why_not(p), "sums of 40000 products and a bias of up to 0 may not fit 32 bits");
+  p.src[0].quantisation = nullptr;
+  EXPECT_EQ(at->why_not(p), "nobody says what the levels stand for");
+  p.src[0].dtype = DType::f32;
+  EXPECT_EQ(at->why_not(p), "elements are f32, not u8 or i8");
+  EXPECT_EQ(variants[0].why_not(p).find("not f32"), std::string::npos);
+  p.src[0].dtype = DType::u8;
+  EXPECT_EQ(variants[0].why_not(p), "elements are u8, not f32");
+}
+
+TEST(MatmulLevels, EverySizeAndType) {
+  for (DType a : kTypes)
+    for (DType b : kTypes)
+      for (bool transposed : {false, true})
+        for (const auto& [m, k, n] :
+             {std::array<int64_t, 3>{1, 1, 1}, {1, 64, 10}, {5, 7, 9}, {13, 31, 17}, {3, 129, 40}}) {
+          VariantCase c;
+          c.op = "FusedMatMul";
+          c.attrs = {{"transA", int64_t{0}}, {"transB", int64_t{transposed}},
+                     {"alpha_scale", 1.0f},  {"activation", std::string("none")},
+                     {"alpha", 0.0f},        {"beta", 0.0f}};
+          c.src = {random_bytes(a, {2, m, k}, 1), random_bytes(b, transposed ? Dims{n, k} : Dims{k, n}, 2),
+                   random_bias(n, 3)};
+          c.constant = {1, 2};
+          c.dst = {{DType::i8, {2, m, n}}};
+          c.quantised = {meaning(0.02f, a == DType::u8 ? 99 : 4), meanings(b, n, transposed ? 0 : 1, false), nullptr,
+                         meaning(0.05f, -7)};
+          c.tolerance = 0;
+          check_variants(c, {"simd_matmul_levels"});
+        }
+}
+
+TEST(TableLevels, SumsOfEveryTypeAndShape) {
+  for (DType a : kTypes)
+    for (DType b : kTypes)
+      for (const auto& [a_dims, b_dims] :
+           {std::pair<Dims, Dims>{{2, 5, 3, 4}, {2, 5, 3, 4}}, {{3, 7}, {3, 7}}, {{2, 3, 7}, {7}}})
+        for (Activation activation : {Activation::none, Activation::relu}) {
+          VariantCase c;
+          c.op = "FusedAdd";
+          c.attrs = {{"activation", std::string(to_string(activation))}, {"alpha", 0.0f}, {"beta", 0.0f}};
+          c.src = {random_bytes(a, a_dims, 1), random_bytes(b, b_dims, 2)};
+          c.dst = {{DType::u8, a_dims}};
+          c.quantised = {meaning(0.02f, 7), meaning(0.031f, 120), meaning(0.04f, 100)};
+          c.tolerance = 0;
+          check_variants(c, {"table_levels"});
+        }
+}
+
+TEST(TableLevels, EveryLevelUnderAnotherScale) {
+  std::vector<uint8_t> all(256);
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<uint8_t>(i);
+  for (float scale : {0.5f, 1.0f, 2.0f, 0.37f}) {
+    VariantCase c;
+    c.op = "tercel.Requantise";
+    c.attrs = {{"activation", std::string("Clip")}, {"alpha", -20.0f}, {"beta", 60.0f}};
+    c.src = {Tensor::of<uint8_t>({256}, all)};
+    c.dst = {{DType::i8, {256}}};
+    c.quantised = {meaning(scale, 100), meaning(1, -10)};
+    c.tolerance = 0;
+    check_variants(c, {"table_levels"});
+  }
+}
+
+TEST(MeanLevels, EveryTypeAndSize) {
+  for (DType x : kTypes)
+    for (int64_t channels : {1, 3, 64, 65})
+      for (int64_t side : {1, 7, 8}) {
+        VariantCase c;
+        c.op = "GlobalAveragePool";
+        c.src = {random_bytes(x, {2, channels, side, side}, 1)};
+        c.dst = {{DType::u8, {2, channels, 1, 1}}};
+        c.quantised = {meaning(0.02f, 7), meaning(0.015f, 120)};
+        c.tolerance = 0;
+        check_variants(c, {"mean_levels"});
+      }
+}
+
+}  // namespace
+}  // namespace tercel

@@ -1,0 +1,78 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/levels.h"
+#include "kernels/simd/gemm_levels.h"
+#include "kernels/simd/level_operands.h"
+#include "kernels/simd/levels.h"
+
+namespace tercel {
+namespace {
+
+constexpr size_t kBias = 2;
+
+class MatmulLevelsKernel final : public Kernel {
+ public:
+  explicit MatmulLevelsKernel(const Problem& p) : isa_(p.isa) {
+    const Operand& b = p.src[1];
+    const bool transposed = p.attrs->get_bool("transB");
+    const int64_t k = p.src[0].dims.back(), n = p.dst[0].dims.back();
+    const int64_t x_zero = p.src[0].quantisation->zeros[0];
+    const LevelReader read(b);
+    const auto weight = [&](int64_t i, int64_t column) {
+      return static_cast<int16_t>(read(transposed ? column * k + i : i * n + column, column));
+    };
+    packed_ = Buffer(packed_levels(k, 1, n, isa_) * sizeof(int16_t));
+    pack_levels(k, 1, n, isa_, weight, reinterpret_cast<int16_t*>(packed_.data()));
+    const std::vector<Ratio> ratios = product_ratios(*p.src[0].quantisation, *b.quantisation, *p.dst[0].quantisation,
+                                                     p.attrs->get_float("alpha_scale"));
+    columns_ = LevelColumns(n, isa_, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantisation));
+    for (int64_t j = 0; j < n; ++j) {
+      int64_t sum = 0;
+      for (int64_t i = 0; i < k; ++i) sum += weight(i, j);
+      const int64_t bias = p.input(kBias) ? p.src[kBias].constant.at<int32_t>(j) : 0;
+      columns_.set(j, wrapped(bias - x_zero * sum), ratios[ratios.size() > 1 ? static_cast<size_t>(j) : 0]);
+    }
+    job_.m = p.src[0].elements() / k;
+    job_.n = n;
+    job_.depth = job_.lda = k;
+    job_.ldd = n;
+    job_.a_signed = p.src[0].dtype == DType::i8;
+  }
+
+  bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
+  size_t packed_bytes() const override { return packed_.size() + columns_.bias.size() * 3 * sizeof(int32_t); }
+
+  void run(const Args& args) const override {
+    LevelsJob job = job_;
+    job.a = reinterpret_cast<const uint8_t*>(args.src[0]);
+    job.b = reinterpret_cast<const int16_t*>(packed_.data());
+    job.dst = reinterpret_cast<uint8_t*>(args.dst[0]);
+    job.columns = &columns_;
+    gemm_levels(job, isa_);
+  }
+
+ private:
+  Isa isa_;
+  LevelsJob job_;
+  LevelColumns columns_;
+  Buffer packed_;
+};
+
+std::string refuse(const Problem& p) {
+  if (!p.src[1].constant) return "b is not constant";
+  if (p.src[1].rank() != 2) return "b has batch axes";
+  if (p.src[0].rank() < 2) return "an operand is a vector";
+  if (p.attrs->get_bool("transA")) return "a is transposed";
+  if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
+  return refuse_sums(p, p.src[0].dims.back(), kBias);
+}
+
+}  // namespace
+
+Variant simd_matmul_levels() {
+  return {"simd_matmul_levels", LayoutRule::plain, Elements::levels, refuse,
+          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<MatmulLevelsKernel>(p); }};
+}
+
+}  // namespace tercel

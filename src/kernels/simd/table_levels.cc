@@ -1,0 +1,153 @@
+// Elementwise on levels: 256 possible operands, so every product is looked up.
+#include <array>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "kernels/levels.h"
+#include "kernels/simd/level_operands.h"
+#include "kernels/simd/levels.h"
+
+namespace tercel {
+namespace {
+
+constexpr int64_t kWorthAThread = 1 << 14;  // elements
+
+int32_t level_of_byte(int byte, DType dtype) { return dtype == DType::i8 ? static_cast<int8_t>(byte) : byte; }
+
+class RequantiseKernel final : public Kernel {
+ public:
+  explicit RequantiseKernel(const Problem& p) : count_(p.dst[0].elements()) {
+    const Quantisation &x = *p.src[0].quantisation, &y = *p.dst[0].quantisation;
+    const LevelRange to = range_after(ActivationOf(*p.attrs), p.dst[0].dtype, y);
+    const Ratio ratio = ratio_or_fail(x.scales[0] / y.scales[0]);
+    for (int i = 0; i < 256; ++i)
+      table_[static_cast<size_t>(i)] =
+          static_cast<uint8_t>(requantise(level_of_byte(i, p.src[0].dtype) - x.zeros[0], ratio, to));
+  }
+
+  void run(const Args& args) const override {
+    const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
+    auto* dst = reinterpret_cast<uint8_t*>(args.dst[0]);
+    parallel_for(count_, kWorthAThread, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) dst[i] = table_[src[i]];
+    });
+  }
+
+ private:
+  int64_t count_;
+  std::array<uint8_t, 256> table_{};
+};
+
+/// Of two operands of one shape, or the second a row that repeats.
+class AddLevelsKernel final : public Kernel {
+ public:
+  explicit AddLevelsKernel(const Problem& p)
+      : count_(p.dst[0].elements()),
+        period_(p.src[1].elements()),
+        to_(range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantisation)) {
+    const TwoRatios ratios = sum_ratios(*p.src[0].quantisation, *p.src[1].quantisation, *p.dst[0].quantisation);
+    shift_ = ratios.shift;
+    for (int i = 0; i < 256; ++i) {
+      const auto at = static_cast<size_t>(i);
+      a_[at] = (level_of_byte(i, p.src[0].dtype) - p.src[0].quantisation->zeros[0]) * ratios.a;
+      b_[at] = (level_of_byte(i, p.src[1].dtype) - p.src[1].quantisation->zeros[0]) * ratios.b;
+    }
+  }
+
+  void run(const Args& args) const override {
+    const auto* a = reinterpret_cast<const uint8_t*>(args.src[0]);
+    const auto* b = reinterpret_cast<const uint8_t*>(args.src[1]);
+    auto* dst = reinterpret_cast<uint8_t*>(args.dst[0]);
+    const int64_t low = int64_t{to_.low} - to_.zero, high = int64_t{to_.high} - to_.zero;
+    parallel_for(count_ / period_, std::max<int64_t>(1, kWorthAThread / period_), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row)
+        for (int64_t j = 0, i = row * period_; j < period_; ++j, ++i) {
+          const int64_t level = shift_to_nearest_even(a_[a[i]] + b_[b[j]], shift_);
+          dst[i] = static_cast<uint8_t>(std::clamp(level, low, high) + to_.zero);
+        }
+    });
+  }
+
+ private:
+  int64_t count_, period_;
+  LevelRange to_;
+  int shift_ = 1;
+  std::array<int64_t, 256> a_{}, b_{};
+};
+
+std::string refuse_table(const Problem& p) {
+  if (p.dst[0].elements() == 0) return "nothing to compute";
+  if (p.op != "FusedAdd") return {};
+  const Operand &a = p.src[0], &b = p.src[1];
+  if (a.dims != p.dst[0].dims) return "the first operand is broadcast";
+  if (b.dims == a.dims && b.layout == a.layout) return {};
+  // The same order of elements in any layout only without one: rank 4 is left out.
+  const bool suffix = b.rank() <= a.rank() && std::equal(b.dims.rbegin(), b.dims.rend(), a.dims.rbegin());
+  if (!suffix || a.rank() == 4 || b.elements() == 0) return "the second operand is broadcast, and is no row";
+  return {};
+}
+
+class MeanKernel final : public Kernel {
+ public:
+  explicit MeanKernel(const Problem& p)
+      : n_(p.dst[0].dims[0]),
+        c_(p.dst[0].dims[1]),
+        area_(p.src[0].elements() / p.dst[0].elements()),
+        last_(p.src[0].layout == Layout::channels_last),
+        signed_(p.src[0].dtype == DType::i8),
+        offset_(-area_ * p.src[0].quantisation->zeros[0]),
+        ratio_(mean_ratio(*p.src[0].quantisation, *p.dst[0].quantisation, area_)),
+        to_(range_of(p.dst[0].dtype, p.dst[0].quantisation->zeros[0])) {}
+
+  void run(const Args& args) const override {
+    const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
+    auto* dst = reinterpret_cast<uint8_t*>(args.dst[0]);
+    const uint8_t flip = signed_ ? 0x80 : 0;  // of i8: level + 128, as u8
+    const int64_t offset = offset_ - (signed_ ? 128 * area_ : 0);
+    constexpr int64_t kChannels = 64;  // summed side by side
+    const int64_t pieces = (c_ + kChannels - 1) / kChannels;
+    parallel_for(
+        n_ * pieces, std::max<int64_t>(1, kWorthAThread / (area_ * kChannels)), [&](int64_t begin, int64_t end) {
+          for (int64_t item = begin; item < end; ++item) {
+            const int64_t n = item / pieces, c0 = item % pieces * kChannels, count = std::min(kChannels, c_ - c0);
+            uint32_t sums[kChannels] = {};  // fewer than 2^24 elements: refuse_mean
+            for (int64_t i = 0; i < area_; ++i)
+              for (int64_t c = 0; c < count; ++c)
+                sums[c] += static_cast<uint8_t>(
+                    src[last_ ? (n * area_ + i) * c_ + c0 + c : (n * c_ + c0 + c) * area_ + i] ^ flip);
+            for (int64_t c = 0; c < count; ++c)
+              dst[n * c_ + c0 + c] = static_cast<uint8_t>(requantise(int64_t{sums[c]} + offset, ratio_, to_));
+          }
+        });
+  }
+
+ private:
+  int64_t n_, c_, area_;
+  bool last_, signed_;
+  int64_t offset_;
+  Ratio ratio_;
+  LevelRange to_;
+};
+
+std::string refuse_mean(const Problem& p) {
+  if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
+  if (p.src[0].elements() / p.dst[0].elements() >= (int64_t{1} << 24)) return "planes of 2^24 elements and more";
+  return {};
+}
+
+}  // namespace
+
+Variant table_levels() {
+  return {"table_levels", LayoutRule::same, Elements::levels, refuse_table,
+          [](const Problem& p) -> std::unique_ptr<Kernel> {
+            if (p.op == "FusedAdd") return std::make_unique<AddLevelsKernel>(p);
+            return std::make_unique<RequantiseKernel>(p);
+          }};
+}
+
+Variant mean_levels() {
+  return {"mean_levels", LayoutRule::same, Elements::levels, refuse_mean,
+          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<MeanKernel>(p); }};
+}
+
+}  // namespace tercel
