@@ -60,9 +60,24 @@ Tensor from_type(const Node& node) {
   return Tensor::of<int64_t>({count}, {type.dims.begin() + start, type.dims.begin() + start + count});
 }
 
-}  // namespace
+bool is_dequantised(const Value* value) {
+  const Node* node = made_by(value, "DequantizeLinear");
+  return node != nullptr && node->input(0) != nullptr && !node->input(0)->is_constant();
+}
 
-int fold_constants(Graph& graph, PassContext& context) {
+/// Weights and biases that meet dequantised activations: their levels are what the engine computes with
+/// (lower_quantised), and a quarter of the size.
+bool belongs_to_levels(const Node& node) {
+  if (!node.is("DequantizeLinear") || node.output() == nullptr || node.output()->users.empty()) return false;
+  for (const Node* user : node.output()->users) {
+    const bool product = user->is("Conv") || user->is("Gemm") || user->is("MatMul");
+    const bool sum = user->is("Add") && is_dequantised(other_operand(*user, node.output()));
+    if (!sum && !(product && is_dequantised(user->input(0)))) return false;
+  }
+  return true;
+}
+
+int fold(Graph& graph, PassContext& context, bool (*keep)(const Node&)) {
   size_t left = budget_of(graph);
   return for_each_node(graph, [&](Node& node) {
     infer_types(node);
@@ -70,7 +85,7 @@ int fold_constants(Graph& graph, PassContext& context) {
       graph.make_constant(node.output(), std::move(tensor));
       return true;
     }
-    if (!all_constant(node) || grows_too_much(node) || result_bytes(node) > left) return false;
+    if (keep(node) || !all_constant(node) || grows_too_much(node) || result_bytes(node) > left) return false;
     std::vector<Tensor> results = context.evaluate(node);
     if (results.empty()) return false;
     for (size_t i = 0; i < results.size(); ++i)
@@ -80,6 +95,14 @@ int fold_constants(Graph& graph, PassContext& context) {
       }
     return true;
   });
+}
+
+}  // namespace
+
+int fold_constants(Graph& graph, PassContext& context) { return fold(graph, context, belongs_to_levels); }
+
+int fold_dequantised(Graph& graph, PassContext& context) {
+  return fold(graph, context, [](const Node&) { return false; });
 }
 
 }  // namespace tercel

@@ -16,6 +16,9 @@ std::span<const Pass> engine_recipe();
 /// Constant folding alone: what even an unoptimized graph needs before its shapes are known.
 std::span<const Pass> minimal_recipe();
 
+/// Constant folding that leaves no levels of weights: for what measures or changes weights as floats.
+std::span<const Pass> dequantising_recipe();
+
 /// Translation to the operators that fast kernels know, one for one: what an unoptimized graph goes through instead.
 std::span<const Pass> lowering_recipe();
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "graph/infer.h"
+#include "passes/recipe.h"
 #include "session/model_impl.h"
+#include "session/optimizer.h"
 #include "tensor/narrow.h"
 
 namespace tercel {
@@ -41,6 +43,15 @@ Model widened(const Model& model) {
   }
   for (const auto& node : impl->graph.nodes()) widen_attrs(*node);
   infer_types(impl->graph);
+  return Model(std::move(impl));
+}
+
+Model dequantised(const Model& model) {
+  const Model::Impl& from = model.impl();
+  const auto& nodes = from.graph.nodes();
+  if (std::none_of(nodes.begin(), nodes.end(), [](const auto& n) { return n->is("DequantizeLinear"); })) return model;
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
+  rewrite(impl->graph, dequantising_recipe());
   return Model(std::move(impl));
 }
 

@@ -9,4 +9,7 @@ namespace tercel {
 /// network would if its activations were not rounded. A network without such types is itself.
 Model widened(const Model& model);
 
+/// The network with weights behind DequantizeLinear as floats. A network without them is itself.
+Model dequantised(const Model& model);
+
 }  // namespace tercel

@@ -10,6 +10,7 @@
 #include "graph/verify.h"
 #include "quant/observe.h"
 #include "quant/pictures.h"
+#include "quant/widen.h"
 #include "session/model_impl.h"
 #include "tercel/session.h"
 #include "tune/norm_fit.h"
@@ -103,7 +104,7 @@ Fit fit_map(const NormSite& site, NormEstimator estimator, const std::vector<Arr
 class Fixer {
  public:
   Fixer(const Model& model, const std::filesystem::path& folder, const StaticNormOptions& options)
-      : options_(options), original_(optimize(model)) {
+      : options_(options), original_(optimize(dequantised(model))) {
     session_options_.threads = options.threads;
     const auto count = static_cast<size_t>(options.pictures);
     auto [measured, judged] = split_pictures(find_pictures(folder), count, count, options.seed);

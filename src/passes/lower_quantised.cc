@@ -1,0 +1,397 @@
+#include "passes/lower_quantised.h"
+
+#include <cmath>
+#include <map>
+
+#include "graph/infer.h"
+#include "passes/match.h"
+#include "tensor/activation.h"
+#include "tensor/requantise.h"
+
+namespace tercel {
+namespace {
+
+/// What the levels on the integer side of a QuantizeLinear or DequantizeLinear stand for; nullptr where that is no
+/// constant, or no number.
+QuantisationPtr meaning(const Value* scale, const Value* zero, int64_t axis, size_t rank) {
+  if (!is_f32_constant(scale) || (zero != nullptr && !zero->is_constant())) return nullptr;
+  auto q = std::make_shared<Quantisation>();
+  for (double s : scale->constant.to_doubles()) {
+    if (!std::isfinite(s) || s <= 0) return nullptr;
+    q->scales.push_back(static_cast<float>(s));
+  }
+  q->zeros.assign(q->scales.size(), 0);
+  if (zero != nullptr) {
+    const auto zeros = zero->constant.to_ints();
+    if (zeros.size() != q->zeros.size() && zeros.size() != 1) return nullptr;
+    for (size_t i = 0; i < q->zeros.size(); ++i) q->zeros[i] = static_cast<int32_t>(zeros[zeros.size() == 1 ? 0 : i]);
+  }
+  if (q->scales.empty()) return nullptr;
+  if (q->scales.size() > 1) q->axis = axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
+  return q;
+}
+
+QuantisationPtr meaning_at(const Node& node) {
+  const Value* ranked = node.is("QuantizeLinear") ? node.output() : node.input(0);
+  if (ranked == nullptr || !ranked->type.ranked) return nullptr;
+  return meaning(node.input(1), node.input(2), node.attrs.get_int("axis"), ranked->type.dims.size());
+}
+
+/// A value of levels, and what they stand for.
+struct Levels {
+  Value* value = nullptr;
+  QuantisationPtr meaning;
+  explicit operator bool() const { return value != nullptr; }
+  float scale() const { return meaning->scales[0]; }
+};
+
+/// Writes down what a value's levels stand for; false where it is said to stand for something else.
+bool declare(const Levels& levels) {
+  QuantisationPtr& known = levels.value->type.quantisation;
+  if (known == nullptr) known = levels.meaning;
+  return same_quantisation(known, levels.meaning);
+}
+
+struct Clamp {
+  Activation kind = Activation::none;
+  float alpha = 0, beta = 0;
+};
+
+/// A product with everything that goes into its result.
+struct Product {
+  std::string op;
+  Levels x, w;
+  size_t channel_axis = 0;  ///< of w
+  Value* bias = nullptr;    ///< floats, or i32 levels behind a DequantizeLinear; or nullptr
+  float bias_factor = 1;
+  Attrs attrs;
+  float factor = 1;  ///< of the product, not of the bias
+};
+
+class Lowering {
+ public:
+  explicit Lowering(Graph& graph) : graph_(graph) {}
+
+  bool lower(Node& node) {
+    if (node.output() == nullptr || !node.output()->type.static_shape()) return false;
+    if (node.is("QuantizeLinear")) return lower_quantize(node);
+    if (node.is("QLinearConv") || node.is("QLinearMatMul")) return lower_qlinear(node);
+    return false;
+  }
+
+ private:
+  // ---- where levels come from
+
+  /// The levels behind a float value: in front of its DequantizeLinear, moved as the value was.
+  Levels levels_of(Value* value, const Node& before) {
+    if (value == nullptr || value->producer == nullptr || value->type.dtype != DType::f32) return {};
+    if (const auto at = known_.find(value); at != known_.end()) return at->second;
+    Levels found = find_levels(value, before);
+    if (found) known_[value] = found;
+    return found;
+  }
+
+  Levels find_levels(Value* value, const Node& before) {
+    Node& node = *value->producer;
+    if (node.is("DequantizeLinear")) {
+      if (!is_level_type(node.input(0)->type.dtype)) return {};
+      Levels levels{node.input(0), meaning_at(node)};
+      return levels.meaning != nullptr && declare(levels) ? levels : Levels{};
+    }
+    const bool pads = node.is("Pad") && node.attrs.get_string("mode") == "constant" &&
+                      (node.input(2) == nullptr || is_scalar_constant(node.input(2), 0));
+    if ((!moves_elements(node) && !pads) || node.outputs.size() != 1) return {};
+    // In front of the node itself, where its levels have been made: others may read the result before `before`.
+    Levels from = levels_of(node.input(0), node);
+    if (!from || !from.meaning->per_tensor()) return {};
+    std::vector<Value*> operands = node.inputs;
+    operands[0] = from.value;
+    if (node.is("Concat"))
+      for (size_t i = 1; i < operands.size(); ++i) {
+        const Levels other = levels_of(node.inputs[i], node);
+        if (!other || !same_quantisation(other.meaning, from.meaning)) return {};
+        operands[i] = other.value;
+      }
+    if (pads) {
+      operands.resize(std::max<size_t>(operands.size(), 3), nullptr);
+      operands[2] = graph_.add_constant("zero", level_constant(from));
+    }
+    return {
+        add(node.op, operands, node.attrs, value->type.dims, from.value->type.dtype, from.meaning, node.name, &node),
+        from.meaning};
+  }
+
+  static Tensor level_constant(const Levels& levels) {
+    const int32_t zero = levels.meaning->zeros[0];
+    return levels.value->type.dtype == DType::u8 ? Tensor::scalar(static_cast<uint8_t>(zero))
+                                                 : Tensor::scalar(static_cast<int8_t>(zero));
+  }
+
+  Value* add(std::string_view op, std::vector<Value*> operands, Attrs attrs, const Dims& dims, DType dtype,
+             const QuantisationPtr& quantisation, std::string_view name, const Node* before) {
+    Value* result = graph_.add_value("levels", {dtype, true, dims, quantisation});
+    graph_.add_node(op, std::move(operands), {result}, std::move(attrs), name, before);
+    return result;
+  }
+
+  // ---- what is computed between
+
+  static Attrs with(Attrs attrs, const Clamp& clamp) {
+    attrs.set("activation", std::string(to_string(clamp.kind)));
+    attrs.set("alpha", clamp.alpha);
+    attrs.set("beta", clamp.beta);
+    return attrs;
+  }
+
+  static std::optional<Clamp> clamp_of(const Node& node) {
+    if (node.is("Relu")) return Clamp{Activation::relu};
+    if (!node.is("Clip")) return std::nullopt;
+    Clamp clip{Activation::clip, -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
+    for (size_t i : {size_t{1}, size_t{2}}) {
+      if (node.input(i) == nullptr) continue;
+      const auto bound = scalar_constant(node.input(i));
+      if (!bound || std::isnan(*bound)) return std::nullopt;
+      (i == 1 ? clip.alpha : clip.beta) = static_cast<float>(*bound);
+    }
+    return clip;
+  }
+
+  bool lower_quantize(Node& q) {
+    Value* y = q.output();
+    Value* x = q.input(0);
+    const QuantisationPtr to = meaning_at(q);
+    if (!is_level_type(y->type.dtype) || x->type.dtype != DType::f32 || to == nullptr || !to->per_tensor())
+      return false;
+    Clamp clamp;
+    if (x->producer != nullptr && sole_user(graph_, x) == &q)
+      if (const auto found = clamp_of(*x->producer)) {
+        clamp = *found;
+        x = x->producer->input(0);
+      }
+    Value* result = make(x, clamp, y->type, to, q);
+    if (result == nullptr) return false;
+    if (const Levels levels = levels_of(x, q); levels.value == result) {  // nothing changes
+      if (!graph_.is_output(y)) {
+        graph_.replace_uses(y, result);
+        return true;
+      }
+      result = add("Identity", {result}, {}, y->type.dims, y->type.dtype, to, q.name, &q);
+    }
+    take_over(graph_, y, result);
+    return true;
+  }
+
+  /// The levels of clamp(x); nullptr where they cannot be had from levels.
+  Value* make(Value* x, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to, const Node& before) {
+    if (const Levels levels = levels_of(x, before)) return requantised(levels, clamp, type, to, before);
+    Node* node = x->producer;
+    if (node == nullptr || sole_user(graph_, x) == nullptr) return nullptr;
+    if (const auto product = product_of(*node, before)) return linear(*product, clamp, type, to, before, node->name);
+    if (node->is("Add")) return sum(*node, clamp, type, to, before);
+    if (clamp.kind != Activation::none) return nullptr;
+    if (node->is("Concat")) return joined(*node, type, to, before);
+    if (node->is("GlobalAveragePool") || node->is("ReduceMean")) return mean(*node, type, to, before);
+    return nullptr;
+  }
+
+  Value* requantised(const Levels& from, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to,
+                     const Node& before) {
+    if (!from.meaning->per_tensor() || !ratio_of(from.scale() / to->scales[0])) return nullptr;
+    const bool same = same_quantisation(from.meaning, to) && from.value->type.dtype == type.dtype;
+    if (same && clamp.kind == Activation::none) return from.value;
+    return add("tercel.Requantise", {from.value}, with({}, clamp), type.dims, type.dtype, to, before.name, &before);
+  }
+
+  Value* sum(Node& node, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to, const Node& before) {
+    const Levels a = levels_of(node.input(0), before), b = levels_of(node.input(1), before);
+    if (!a || !b || !a.meaning->per_tensor() || !b.meaning->per_tensor()) return nullptr;
+    if (!two_ratios_of(a.scale() / to->scales[0], b.scale() / to->scales[0])) return nullptr;
+    return add("FusedAdd", {a.value, b.value}, with({}, clamp), type.dims, type.dtype, to, node.name, &before);
+  }
+
+  Value* joined(Node& node, const ValueType& type, const QuantisationPtr& to, const Node& before) {
+    std::vector<Value*> parts;
+    for (Value* input : node.inputs) {
+      const Levels part = levels_of(input, before);
+      Value* same = part ? requantised(part, {}, {type.dtype, true, input->type.dims, nullptr}, to, before) : nullptr;
+      if (same == nullptr) return nullptr;
+      parts.push_back(same);
+    }
+    return add("Concat", parts, node.attrs, type.dims, type.dtype, to, node.name, &before);
+  }
+
+  /// Over all but the first two axes.
+  Value* mean(Node& node, const ValueType& type, const QuantisationPtr& to, const Node& before) {
+    const Levels x = levels_of(node.input(0), before);
+    if (!x || !x.meaning->per_tensor() || x.value->type.dims.size() < 3) return nullptr;
+    const Dims& dims = x.value->type.dims;
+    int64_t area = 1;
+    for (size_t i = 2; i < dims.size(); ++i) area *= dims[i];
+    if (area < 1 || area >= (int64_t{1} << 23)) return nullptr;
+    if (!ratio_of(x.scale() / (to->scales[0] * static_cast<float>(area)))) return nullptr;
+    if (node.is("ReduceMean")) {
+      if (node.input(1) == nullptr || !node.input(1)->is_constant()) return nullptr;
+      std::vector<int64_t> axes = node.input(1)->constant.to_ints();
+      for (int64_t& axis : axes) axis += axis < 0 ? static_cast<int64_t>(dims.size()) : 0;
+      std::sort(axes.begin(), axes.end());
+      Dims wanted;
+      for (size_t i = 2; i < dims.size(); ++i) wanted.push_back(static_cast<int64_t>(i));
+      if (axes != wanted) return nullptr;
+    }
+    Dims pooled(dims.size(), 1);
+    pooled[0] = dims[0], pooled[1] = dims[1];
+    Value* result = add("GlobalAveragePool", {x.value}, {}, pooled, type.dtype, to, node.name, &before);
+    if (type.dims == pooled) return result;
+    Value* shape =
+        graph_.add_constant("shape", Tensor::of<int64_t>({static_cast<int64_t>(type.dims.size())}, type.dims));
+    return add("Reshape", {result, shape}, {}, type.dims, type.dtype, to, "", &before);
+  }
+
+  // ---- products
+
+  /// Conv, Gemm, MatMul, or an Add of a constant to one of them, whose operands are levels.
+  std::optional<Product> product_of(Node& node, const Node& before) {
+    if (node.is("Add")) {
+      for (size_t i : {size_t{0}, size_t{1}}) {
+        Node* inner = made_by(node.input(i), "MatMul");
+        Value* bias = node.input(1 - i);
+        if (inner == nullptr || sole_user(graph_, node.input(i)) != &node || !is_f32_constant(bias)) continue;
+        if (bias->constant.elements() != node.output()->type.dims.back()) continue;
+        auto product = product_of(*inner, before);
+        if (product) product->bias = bias;
+        return product;
+      }
+      return std::nullopt;
+    }
+    Product p;
+    if (node.is("Conv")) {
+      p.op = "FusedConv";
+      p.attrs = node.attrs;
+      p.bias = node.input(2);
+    } else if (node.is("MatMul")) {
+      p.op = "FusedMatMul";
+      p.channel_axis = node.input(1)->type.dims.size() - 1;
+    } else if (node.is("Gemm")) {
+      p.op = "FusedMatMul";
+      const bool transposed = node.attrs.get_bool("transB");
+      p.attrs = {{"transB", int64_t{transposed}}};
+      p.channel_axis = transposed ? 0 : 1;
+      p.bias = node.input(2);
+      p.factor = node.attrs.get_float("alpha");
+      p.bias_factor = node.attrs.get_float("beta");
+      if (node.attrs.get_bool("transA") || !(p.factor > 0)) return std::nullopt;
+      p.attrs.set("alpha_scale", p.factor);
+    } else {
+      return std::nullopt;
+    }
+    p.x = levels_of(node.input(0), before);
+    p.w = levels_of(node.input(1), before);
+    if (!p.x || !p.w) return std::nullopt;
+    return p;
+  }
+
+  Value* linear(const Product& p, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to,
+                const Node& before, std::string_view name) {
+    const Dims& w = p.w.value->type.dims;
+    if (p.op == "FusedMatMul" && (w.size() < 2 || p.x.value->type.dims.size() < 2)) return nullptr;
+    if (!p.x.meaning->per_tensor()) return nullptr;
+    if (!p.w.meaning->per_tensor() && p.w.meaning->axis != static_cast<int64_t>(p.channel_axis)) return nullptr;
+    if (!p.w.value->type.static_shape()) return nullptr;
+    for (float scale : p.w.meaning->scales)
+      if (!ratio_of(p.x.scale() * scale / to->scales[0] * p.factor)) return nullptr;
+    const int64_t channels = p.op == "FusedConv" ? w[0] : type.dims.back();
+    std::vector<int32_t> bias;
+    if (p.bias != nullptr) {
+      const auto sums = bias_of(p, to, channels);
+      if (!sums) return nullptr;
+      bias = *sums;
+    }
+    int64_t largest_bias = 0;
+    for (int32_t b : bias) largest_bias = std::max<int64_t>(largest_bias, std::abs(int64_t{b}));
+    const int64_t taps =
+        p.op == "FusedConv" ? count_elements(w) / std::max<int64_t>(1, w[0]) : p.x.value->type.dims.back();
+    if (!fits_int32(taps, 255, 255, largest_bias)) return nullptr;
+    std::vector<Value*> operands{p.x.value, p.w.value};
+    if (p.bias != nullptr) operands.push_back(graph_.add_constant("bias", Tensor::of<int32_t>({channels}, bias)));
+    return add(p.op, operands, with(p.attrs, clamp), type.dims, type.dtype, to, name, &before);
+  }
+
+  /// A bias in what sums count in: scale of x * scale of w. Of i32 levels with that scale these are the levels; of
+  /// anything else the nearest, where that is a small part of a step of the result.
+  static std::optional<std::vector<int32_t>> bias_of(const Product& p, const QuantisationPtr& to, int64_t channels) {
+    const Node* dq = made_by(p.bias, "DequantizeLinear");
+    const Value* stored = dq != nullptr ? dq->input(0) : p.bias;
+    if (!stored->is_constant() || !p.bias->type.static_shape()) return std::nullopt;
+    const QuantisationPtr meant = dq != nullptr ? meaning_at(*dq) : nullptr;
+    if (dq != nullptr ? meant == nullptr : p.bias->type.dtype != DType::f32) return std::nullopt;
+    const std::vector<double> values = stored->constant.to_doubles();
+    if (p.op == "FusedMatMul" && !p.bias->type.dims.empty() &&
+        p.bias->type.dims.back() != static_cast<int64_t>(values.size()))
+      return std::nullopt;
+    if (static_cast<int64_t>(values.size()) != channels && values.size() != 1) return std::nullopt;
+    constexpr double kSame = 1e-6, kSmallPart = 0.125, kMost = 1 << 30;
+    std::vector<int32_t> sums;
+    for (int64_t i = 0; i < channels; ++i) {
+      const size_t at = values.size() == 1 ? 0 : static_cast<size_t>(i);
+      const double unit =
+          static_cast<double>(p.x.scale()) * static_cast<double>(p.w.meaning->scale(i)) * static_cast<double>(p.factor);
+      const double scale = static_cast<double>(p.bias_factor) *
+                           (meant == nullptr ? 1.0 : static_cast<double>(meant->scale(static_cast<int64_t>(at))));
+      const bool exact = meant != nullptr && std::abs(scale / unit - 1) < kSame;
+      const double value = meant == nullptr ? values[at] : values[at] - meant->zero(static_cast<int64_t>(at));
+      const double sum = exact ? value : value * scale / unit;
+      if (!exact && unit > kSmallPart * static_cast<double>(to->scales[0])) return std::nullopt;
+      if (!(std::abs(sum) < kMost)) return std::nullopt;
+      sums.push_back(static_cast<int32_t>(std::nearbyint(sum)));
+    }
+    return sums;
+  }
+
+  /// Operands x scale zero, w scale zero, y scale zero, bias.
+  bool lower_qlinear(Node& node) {
+    const auto meant = [&](size_t i, int64_t axis) {
+      return meaning(node.input(i + 1), node.input(i + 2), axis, node.input(i)->type.dims.size());
+    };
+    const bool conv = node.is("QLinearConv");
+    const Dims& w = node.input(3)->type.dims;
+    if (!node.input(0)->type.ranked || !node.input(3)->type.ranked) return false;
+    Product p;
+    p.op = conv ? "FusedConv" : "FusedMatMul";
+    if (conv) p.attrs = node.attrs;
+    p.channel_axis = conv || w.empty() ? 0 : w.size() - 1;
+    p.x = {node.input(0), meant(0, 0)};
+    p.w = {node.input(3), meant(3, static_cast<int64_t>(p.channel_axis))};
+    const QuantisationPtr to = meaning(node.input(6), node.input(7), 0, 1);
+    if (p.x.meaning == nullptr || p.w.meaning == nullptr || to == nullptr || !to->per_tensor()) return false;
+    // Of matrices in a batch only those of one scale: others give each matrix its own.
+    if (!conv && !p.w.meaning->per_tensor() && (w.size() != 2 || node.input(4)->type.dims.size() > 1)) return false;
+    if (!p.x.meaning->per_tensor() || !declare(p.x) || !declare(p.w)) return false;
+    Value* bias = node.input(8);
+    if (bias != nullptr && !bias->is_constant()) return false;
+    Value* y = node.output();
+    Value* result = linear(p, {}, y->type, to, node, node.name);
+    if (result == nullptr) return false;
+    if (bias != nullptr) {
+      int64_t largest = 0;
+      for (int64_t b : bias->constant.to_ints()) largest = std::max(largest, std::abs(b));
+      if (!fits_int32(count_elements(w) / std::max<int64_t>(1, w[0]), 255, 255, largest)) return false;
+      std::vector<Value*> operands = result->producer->inputs;
+      operands.push_back(bias);
+      result = add(p.op, operands, result->producer->attrs, y->type.dims, y->type.dtype, to, node.name, &node);
+    }
+    take_over(graph_, y, result);
+    return true;
+  }
+
+  Graph& graph_;
+  std::map<const Value*, Levels> known_;
+};
+
+}  // namespace
+
+int lower_quantised(Graph& graph, PassContext&) {
+  Lowering lowering(graph);
+  return for_each_node(graph, [&](Node& node) { return lowering.lower(node); });
+}
+
+}  // namespace tercel
