@@ -175,7 +175,7 @@ TEST_P(OfSize, RefusesWhatIsNotFinite) {
 INSTANTIATE_TEST_SUITE_P(Kernels, OfSize,
                          testing::Combine(testing::Values(1, 3, 5, 7, 11), testing::Values(Sigmas::one, Sigmas::two)));
 
-TEST(QuantiseFractional, KeepsTheGainInItsBounds) {
+TEST(QuantizeFractional, KeepsTheGainInItsBounds) {
   const std::vector<float> kernel = floats(evaluate(FractionalFilter{-3, {1, 1, 0}, {1, 1, 0}}, 3, 3));
   const FractionalFilter fit = fit_fractional(kernel, 3, 3);
   const FractionalGrid grid{3, 3, 32};

@@ -20,7 +20,7 @@ void CompressFlags::add_to(CLI::App& command) {
                               "1 (one step for all layers) .. 5 (good), 6 .. 9 (slower: evolutionary search)"),
            command.add_flag(
                "--trellis", options.trellis,
-               "Trellis-coded quantisation, where the build has it: smaller files that default builds do not read"),
+               "Trellis-coded quantization, where the build has it: smaller files that default builds do not read"),
            command.add_option("--calibration-pictures", options.calibration_pictures, "At most so many to measure on")
                ->needs(pictures),
            command.add_option("--tuning-pictures", options.tuning_pictures, "At most so many others to choose by")

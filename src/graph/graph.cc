@@ -13,7 +13,7 @@ std::string to_string(const ValueType& type) {
   std::string text(type.dtype == DType::none ? "?" : to_string(type.dtype));
   if (!type.ranked) text += "[...]";
   else text += "[" + (type.dims.empty() ? "" : to_string(type.dims)) + "]";
-  return type.quantisation == nullptr ? text : text + to_string(*type.quantisation);
+  return type.quantization == nullptr ? text : text + to_string(*type.quantization);
 }
 
 std::string Node::describe() const {

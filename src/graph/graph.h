@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tensor/attrs.h"
-#include "tensor/quantisation.h"
+#include "tensor/quantization.h"
 #include "tensor/tensor.h"
 
 namespace tercel {
@@ -20,12 +20,12 @@ struct ValueType {
   DType dtype = DType::none;               ///< none: not known
   bool ranked = false;                     ///< false: not even the rank is known, and dims means nothing
   Dims dims;                               ///< kUnknown where an extent is not known
-  QuantisationPtr quantisation = nullptr;  ///< what levels stand for; never of floats
+  QuantizationPtr quantization = nullptr;  ///< what levels stand for; never of floats
 
   bool static_shape() const { return ranked && all_known(dims); }
   bool operator==(const ValueType& other) const {
     return dtype == other.dtype && ranked == other.ranked && dims == other.dims &&
-           same_quantisation(quantisation, other.quantisation);
+           same_quantization(quantization, other.quantization);
   }
 };
 

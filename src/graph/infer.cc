@@ -12,7 +12,7 @@ namespace {
 ValueType merge(const ValueType& derived, const ValueType& known, const std::string& name) {
   ValueType merged = derived;
   if (derived.dtype == DType::none) merged.dtype = known.dtype;
-  if (derived.quantisation == nullptr && merged.dtype == known.dtype) merged.quantisation = known.quantisation;
+  if (derived.quantization == nullptr && merged.dtype == known.dtype) merged.quantization = known.quantization;
   if (!derived.ranked) {
     merged.ranked = known.ranked;
     merged.dims = known.dims;
@@ -26,12 +26,12 @@ ValueType merge(const ValueType& derived, const ValueType& known, const std::str
 }
 
 /// Moved levels stand for what they stood for. (Of levels with an axis only those in place do.)
-void keep_quantisation(const Node& node, ValueType& result) {
+void keep_quantization(const Node& node, ValueType& result) {
   if (!moves_elements(node) || result.dtype != node.input(0)->type.dtype) return;
-  const QuantisationPtr& quantisation = node.input(0)->type.quantisation;
+  const QuantizationPtr& quantization = node.input(0)->type.quantization;
   for (const Value* input : node.inputs)
-    if (node.is("Concat") && !same_quantisation(quantisation, input->type.quantisation)) return;
-  if (quantisation == nullptr || quantisation->per_tensor() || node.is("Identity")) result.quantisation = quantisation;
+    if (node.is("Concat") && !same_quantization(quantization, input->type.quantization)) return;
+  if (quantization == nullptr || quantization->per_tensor() || node.is("Identity")) result.quantization = quantization;
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ void infer_types(Node& node) {
              for (size_t i = 0; i < node.outputs.size(); ++i)
                if (Value* value = node.outputs[i]) {
                  ValueType derived = context.results()[i];
-                 keep_quantisation(node, derived);
+                 keep_quantization(node, derived);
                  value->type = merge(derived, value->type, value->name);
                }
            });

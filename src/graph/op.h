@@ -72,8 +72,8 @@ class InferContext {
   void need_rank(size_t operand, int64_t at_least, int64_t at_most) const;
   void need_float(size_t operand) const { need_dtype(operand, {DType::f32, DType::f64, DType::f16, DType::bf16}); }
   /// Levels of which is known what they stand for: what the engine's operators take beside floats.
-  bool is_quantised(size_t operand) const {
-    return is_level_type(dtype(operand)) && type(operand).quantisation != nullptr;
+  bool is_quantized(size_t operand) const {
+    return is_level_type(dtype(operand)) && type(operand).quantization != nullptr;
   }
 
  private:

@@ -105,7 +105,7 @@ void InferContext::set(size_t result, const ValueType& type) {
     fail(ErrorCode::limit, "result {} would have {} axes, more than {}", result, type.dims.size(), kMaxRank);
   if (result >= results_.size()) return;
   results_[result] = type;
-  if (is_float(type.dtype)) results_[result].quantisation = nullptr;  // rules copy the types of operands
+  if (is_float(type.dtype)) results_[result].quantization = nullptr;  // rules copy the types of operands
 }
 void InferContext::set(size_t result, DType dtype, Dims dims) {
   if (all_known(dims)) count_elements(dims);  // refuses absurd sizes

@@ -101,7 +101,7 @@ std::string print_type(const Value* value) {
       out += d != kUnknown ? std::to_string(d) : value->dim_names[i].empty() ? "?" : in_quotes(value->dim_names[i]);
     }
     out += "]";
-    return value->type.quantisation == nullptr ? out : out + to_string(*value->type.quantisation);
+    return value->type.quantization == nullptr ? out : out + to_string(*value->type.quantization);
   }
   return to_string(value->type);
 }
@@ -241,10 +241,10 @@ class Parser {
   }
 
   /// "{scale = 0.5, zero = 128}" behind a type; the brace is read already.
-  QuantisationPtr quantisation(const ValueType& t) {
-    auto out = std::make_shared<Quantisation>();
+  QuantizationPtr quantization(const ValueType& t) {
+    auto out = std::make_shared<Quantization>();
     const auto field = [&](std::string_view name) {
-      if (bare_word() != name) fail_here("expected '{}' of a quantisation", name);
+      if (bare_word() != name) fail_here("expected '{}' of a quantization", name);
       expect('=');
     };
     skip_space();
@@ -270,7 +270,7 @@ class Parser {
 
   ValueType type(std::vector<std::string>* dim_names = nullptr) {
     ValueType out = plain_type(dim_names);
-    if (accept('{')) out.quantisation = quantisation(out);
+    if (accept('{')) out.quantization = quantization(out);
     return out;
   }
 
@@ -402,7 +402,7 @@ class Parser {
       const ValueType t = type();
       expect('=');
       if (accept('#')) fail_here("%{} is shown as a digest only, its elements are not in this text", name);
-      graph_.add_constant(name, tensor_elements(t))->type.quantisation = t.quantisation;
+      graph_.add_constant(name, tensor_elements(t))->type.quantization = t.quantization;
     } else if (keyword == "output") {
       Value* value = operand();
       if (value == nullptr) fail_here("an output must be a value");

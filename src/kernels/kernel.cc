@@ -23,7 +23,7 @@ std::string Variant::why_not(const Problem& problem) const {
     return fmt::format("elements are {}, not f32", to_string(first.dtype));
   if (elements == Elements::levels && !is_level_type(first.dtype))
     return fmt::format("elements are {}, not u8 or i8", to_string(first.dtype));
-  if (elements == Elements::levels && first.quantisation == nullptr) return "nobody says what the levels stand for";
+  if (elements == Elements::levels && first.quantization == nullptr) return "nobody says what the levels stand for";
   return refuse(problem);
 }
 

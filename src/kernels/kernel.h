@@ -10,7 +10,7 @@
 #include "base/isa.h"
 #include "kernels/packed_weights.h"
 #include "tensor/attrs.h"
-#include "tensor/quantisation.h"
+#include "tensor/quantization.h"
 #include "tensor/tensor.h"
 
 namespace tercel {
@@ -29,7 +29,7 @@ struct Operand {
   Dims dims;
   Layout layout = Layout::plain;
   Tensor constant;                         ///< the elements (plain layout, any alignment), where they are known already
-  QuantisationPtr quantisation = nullptr;  ///< what levels stand for
+  QuantizationPtr quantization = nullptr;  ///< what levels stand for
 
   explicit operator bool() const { return dtype != DType::none; }
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }

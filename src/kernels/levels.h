@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "kernels/activation.h"
-#include "tensor/quantisation.h"
-#include "tensor/requantise.h"
+#include "tensor/quantization.h"
+#include "tensor/requantize.h"
 
 namespace tercel {
 
@@ -14,7 +14,7 @@ inline bool is_level_activation(Activation activation) {
 }
 
 /// The range of a result: that of its type, within the activation's bounds.
-inline LevelRange range_after(const ActivationOf& activation, DType dtype, const Quantisation& y) {
+inline LevelRange range_after(const ActivationOf& activation, DType dtype, const Quantization& y) {
   if (!is_level_activation(activation.kind))
     fail_unsupported("activation {} is not a range of levels", to_string(activation.kind));
   LevelRange to = range_of(dtype, y.zeros[0]);
@@ -37,21 +37,21 @@ inline Ratio ratio_or_fail(float value) {
 /// along w's axis.
 inline float product_ratio(float x, float w, float y, float factor = 1) { return x * w / y * factor; }
 
-inline std::vector<Ratio> product_ratios(const Quantisation& x, const Quantisation& w, const Quantisation& y,
+inline std::vector<Ratio> product_ratios(const Quantization& x, const Quantization& w, const Quantization& y,
                                          float factor = 1) {
   std::vector<Ratio> ratios;
   for (float scale : w.scales) ratios.push_back(ratio_or_fail(product_ratio(x.scales[0], scale, y.scales[0], factor)));
   return ratios;
 }
 
-inline TwoRatios sum_ratios(const Quantisation& a, const Quantisation& b, const Quantisation& y) {
+inline TwoRatios sum_ratios(const Quantization& a, const Quantization& b, const Quantization& y) {
   const auto ratios = two_ratios_of(a.scales[0] / y.scales[0], b.scales[0] / y.scales[0]);
   if (!ratios) fail_unsupported("scales {}, {} and {} differ too much", a.scales[0], b.scales[0], y.scales[0]);
   return *ratios;
 }
 
 /// Of a mean over `count` elements.
-inline Ratio mean_ratio(const Quantisation& x, const Quantisation& y, int64_t count) {
+inline Ratio mean_ratio(const Quantization& x, const Quantization& y, int64_t count) {
   return ratio_or_fail(x.scales[0] / (y.scales[0] * static_cast<float>(count)));
 }
 

@@ -60,19 +60,19 @@ Tensor from_type(const Node& node) {
   return Tensor::of<int64_t>({count}, {type.dims.begin() + start, type.dims.begin() + start + count});
 }
 
-bool is_dequantised(const Value* value) {
+bool is_dequantized(const Value* value) {
   const Node* node = made_by(value, "DequantizeLinear");
   return node != nullptr && node->input(0) != nullptr && !node->input(0)->is_constant();
 }
 
-/// Weights and biases that meet dequantised activations: their levels are what the engine computes with
-/// (lower_quantised), and a quarter of the size.
+/// Weights and biases that meet dequantized activations: their levels are what the engine computes with
+/// (lower_quantized), and a quarter of the size.
 bool belongs_to_levels(const Node& node) {
   if (!node.is("DequantizeLinear") || node.output() == nullptr || node.output()->users.empty()) return false;
   for (const Node* user : node.output()->users) {
     const bool product = user->is("Conv") || user->is("Gemm") || user->is("MatMul");
-    const bool sum = user->is("Add") && is_dequantised(other_operand(*user, node.output()));
-    if (!sum && !(product && is_dequantised(user->input(0)))) return false;
+    const bool sum = user->is("Add") && is_dequantized(other_operand(*user, node.output()));
+    if (!sum && !(product && is_dequantized(user->input(0)))) return false;
   }
   return true;
 }
@@ -101,7 +101,7 @@ int fold(Graph& graph, PassContext& context, bool (*keep)(const Node&)) {
 
 int fold_constants(Graph& graph, PassContext& context) { return fold(graph, context, belongs_to_levels); }
 
-int fold_dequantised(Graph& graph, PassContext& context) {
+int fold_dequantized(Graph& graph, PassContext& context) {
   return fold(graph, context, [](const Node&) { return false; });
 }
 

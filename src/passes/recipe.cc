@@ -14,7 +14,7 @@
 #include "passes/fuse_silu.h"
 #include "passes/hoist_gather.h"
 #include "passes/lower_linear.h"
-#include "passes/lower_quantised.h"
+#include "passes/lower_quantized.h"
 
 namespace tercel {
 
@@ -38,15 +38,15 @@ std::span<const Pass> portable_recipe() {
 }
 
 std::span<const Pass> lowering_recipe() {
-  static constexpr Pass kPasses[] = {{"fold_dequantised", "compute weights from their levels", fold_dequantised},
+  static constexpr Pass kPasses[] = {{"fold_dequantized", "compute weights from their levels", fold_dequantized},
                                      {"lower_linear", "Conv, MatMul and Gemm in the engine's form", lower_linear}};
   return kPasses;
 }
 
-std::span<const Pass> dequantising_recipe() {
-  static constexpr Pass kPasses[] = {{"fold_dequantised",
+std::span<const Pass> dequantizing_recipe() {
+  static constexpr Pass kPasses[] = {{"fold_dequantized",
                                       "compute what does not depend on the input, weights from their levels too",
-                                      fold_dequantised}};
+                                      fold_dequantized}};
   return kPasses;
 }
 
@@ -54,8 +54,8 @@ std::string_view current_name(std::string_view pass) { return pass == "lift_pick
 
 std::span<const Pass> engine_recipe() {
   static constexpr Pass kPasses[] = {
-      {"lower_quantised", "operators between QuantizeLinear and DequantizeLinear compute on levels", lower_quantised},
-      {"fold_dequantised", "weights whose levels no operator takes become floats", fold_dequantised},
+      {"lower_quantized", "operators between QuantizeLinear and DequantizeLinear compute on levels", lower_quantized},
+      {"fold_dequantized", "weights whose levels no operator takes become floats", fold_dequantized},
       {"fuse_gelu", "recognize GELU written as primitive operators", fuse_gelu},
       {"fuse_silu", "recognize SiLU written as x * sigmoid(x)", fuse_silu},
       {"lower_linear", "Conv, MatMul and Gemm take bias, residual and activation", lower_linear},

@@ -17,7 +17,7 @@ std::span<const Pass> engine_recipe();
 std::span<const Pass> minimal_recipe();
 
 /// Constant folding that leaves no levels of weights: for what measures or changes weights as floats.
-std::span<const Pass> dequantising_recipe();
+std::span<const Pass> dequantizing_recipe();
 
 /// Translation to the operators that fast kernels know, one for one: what an unoptimized graph goes through instead.
 std::span<const Pass> lowering_recipe();

@@ -126,7 +126,7 @@ class Planner {
   Operand describe(const Value* value, Layout layout) const {
     if (value == nullptr) return {};
     return {value->type.dtype, value->type.dims, value->type.dims.size() == 4 ? layout : Layout::plain, value->constant,
-            value->type.quantisation};
+            value->type.quantization};
   }
 
   /// The layout that operands have already: what a variant that takes any should be given.

@@ -27,7 +27,7 @@ Model settled(const Model& model) {
   Graph& graph = impl->graph;
   if (graph.inputs().size() != 1) fail_unsupported("gradient: {} inputs, wanted 1", graph.inputs().size());
   set_input_shapes(graph, model.full_shapes());
-  rewrite(graph, dequantising_recipe());
+  rewrite(graph, dequantizing_recipe());
   infer_types(graph);
   pass_straight_through(graph);
   return Model(std::move(impl));

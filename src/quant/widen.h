@@ -10,6 +10,6 @@ namespace tercel {
 Model widened(const Model& model);
 
 /// The network with weights behind DequantizeLinear as floats. A network without them is itself.
-Model dequantised(const Model& model);
+Model dequantized(const Model& model);
 
 }  // namespace tercel

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "tensor/dtype.h"
-#include "tensor/quantisation.h"
+#include "tensor/quantization.h"
 #include "tensor/shape.h"
 
 namespace tercel {
@@ -17,7 +17,7 @@ struct View {
   DType dtype = DType::none;
   Dims dims;
   std::byte* data = nullptr;
-  const Quantisation* quantisation = nullptr;  ///< what levels stand for
+  const Quantization* quantization = nullptr;  ///< what levels stand for
 
   explicit operator bool() const { return dtype != DType::none; }
   int64_t rank() const { return static_cast<int64_t>(dims.size()); }

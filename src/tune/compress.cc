@@ -107,7 +107,7 @@ class Exact {
     p.bytes = bytes_;
     p.ratio = ratio();
     if (!trials.judging.empty())
-      trials.judge_into(p, widened(optimize(dequantised(back))), options_, options_.progress);
+      trials.judge_into(p, widened(optimize(dequantized(back))), options_, options_.progress);
     return p;
   }
 
@@ -196,7 +196,7 @@ Compressed compress_given(const Model& model, const Given& given, const Compress
   const Exact exact(model, given, options);
   if (options.lossless) check_smaller(exact.bytes(), given);
   const bool wants_lean = !options.lossless || !options.pictures.empty();
-  const Model lean = wants_lean ? optimize(dequantised(model)) : model;
+  const Model lean = wants_lean ? optimize(dequantized(model)) : model;
   const Trials trials(wants_lean ? widened(lean) : model, options);
   if (options.lossless) return exact.finish(trials, {});
   if (options.target_ratio > 0 && exact.ratio() >= options.target_ratio)
@@ -259,7 +259,7 @@ CompressPoint front_point(CompressJob& job, double ratio, double& divergence, bo
 
 std::vector<CompressPoint> front_of(const Model& model, const std::vector<double>& ratios,
                                     const CompressOptions& options) {
-  const Model lean = optimize(dequantised(model));
+  const Model lean = optimize(dequantized(model));
   const std::vector<double> all = temperatures(lean, options);
   const size_t points = all.size() * ratios.size();
   size_t at_point = 0;

@@ -34,7 +34,7 @@ class CompressJob {
   double ratio_of(const Coded& coded) const { return ratio_of(bytes_of(coded)); }
   /// Has it lost no more than the options allow, by the tuning pictures? Where a ratio was asked for, anything goes.
   bool keeps_promise(const Coded& coded);
-  /// Did all its levels come out zero? Then no weight is left of what could be quantised.
+  /// Did all its levels come out zero? Then no weight is left of what could be quantized.
   bool is_void(const Coded& coded) const;
   /// On the tuning pictures.
   Evaluation try_out(const Coded& coded);

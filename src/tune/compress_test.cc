@@ -274,7 +274,7 @@ TEST(Compress, ConstantsThatDoNotVaryTakeNoMoreThanLossless) {
     }
 }
 
-TEST(Compress, OtherFloatingTypesAreQuantisedAndStayWhatTheyAre) {
+TEST(Compress, OtherFloatingTypesAreQuantizedAndStayWhatTheyAre) {
   for (DType dtype : {DType::f16, DType::bf16, DType::f64}) {
     Tensor weights(dtype, {128, 64});
     narrow(normal(128 * 64), dtype, weights.mutable_data());
@@ -305,8 +305,8 @@ TEST(Compress, WhatIsNotFiniteIsKept) {
   }
 }
 
-/// A quantised network of one layer: integers with a scale a row.
-Model quantised() {
+/// A quantized network of one layer: integers with a scale a row.
+Model quantized() {
   Graph graph;
   Value* x = graph.add_input("x", {DType::f32, true, {1, 128}});
   std::vector<int8_t> levels;
@@ -321,8 +321,8 @@ Model quantised() {
   return of(std::move(graph));
 }
 
-TEST(Compress, IntegersOfQuantisedNetworksStayIntegersWhereNothingMayBeLost) {
-  const Model model = quantised();
+TEST(Compress, IntegersOfQuantizedNetworksStayIntegersWhereNothingMayBeLost) {
+  const Model model = quantized();
   CompressOptions options;
   options.lossless = true;
   const Compressed small = compress(model, options);
@@ -332,10 +332,10 @@ TEST(Compress, IntegersOfQuantisedNetworksStayIntegersWhereNothingMayBeLost) {
   EXPECT_EQ(small.model().impl().graph.nodes().size(), 2u);
 }
 
-TEST(Compress, RatiosOfQuantisedNetworksAreOfTheirOwnBytes) {
+TEST(Compress, RatiosOfQuantizedNetworksAreOfTheirOwnBytes) {
   CompressOptions options;
   options.target_ratio = 2;
-  const Compressed small = compress(quantised(), options);
+  const Compressed small = compress(quantized(), options);
   EXPECT_NEAR(small.report().result.ratio, 2, 0.05);
   EXPECT_LT(small.report().given_bytes, 64 * 128 * 3 / 2);
 }

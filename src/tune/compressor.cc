@@ -198,7 +198,7 @@ void Compressor::choose_kernel_bases() {
 }
 
 void Compressor::choose_units() {
-  // KL is about 1/2 sum of weight * error^2, and the error of fine quantisation is step^2 / 12: all parts together make
+  // KL is about 1/2 sum of weight * error^2, and the error of fine quantization is step^2 / 12: all parts together make
   // kDivergence where each weighted squared step is this.
   const bool fisher = weighed_by_ == "Fisher information";
   int64_t elements = 0;

@@ -1,4 +1,4 @@
-// One network being made small: its constants as parts that can be quantised with settings of their own, and what the
+// One network being made small: its constants as parts that can be quantized with settings of their own, and what the
 // network answers with them.
 #pragma once
 
@@ -31,7 +31,7 @@ struct Part {
   int64_t elements() const { return rows * columns; }
 };
 
-/// How one part is quantised.
+/// How one part is quantized.
 struct PartSettings {
   float step = 0;
   float lambda = 0.15f;
@@ -105,7 +105,7 @@ class Compressor {
   const std::string& weighed_by() const { return weighed_by_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
-  /// Remembered: the same settings are not quantised twice.
+  /// Remembered: the same settings are not quantized twice.
   std::shared_ptr<const CodedPart> code_part(size_t part, const PartSettings& settings);
   /// Biases first take up the errors of the mean of the parts they belong to.
   CodedVectors code_vectors(const std::vector<float>& steps,

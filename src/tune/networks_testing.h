@@ -164,7 +164,7 @@ class MadeNetwork {
     return node("DequantizeLinear", {w8, scale, zero}, {{"axis", axis}});
   }
 
-  /// Activations as a quantised network has them.
+  /// Activations as a quantized network has them.
   Value* observed(Value* x) {
     if (kept != "qdq") return x;
     const auto operands = [&](Value* of) { return std::vector<Value*>{of, scalar(0.05f), scalar(100, DType::u8)}; };

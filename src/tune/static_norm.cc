@@ -104,7 +104,7 @@ Fit fit_map(const NormSite& site, NormEstimator estimator, const std::vector<Arr
 class Fixer {
  public:
   Fixer(const Model& model, const std::filesystem::path& folder, const StaticNormOptions& options)
-      : options_(options), original_(optimize(dequantised(model))) {
+      : options_(options), original_(optimize(dequantized(model))) {
     session_options_.threads = options.threads;
     const auto count = static_cast<size_t>(options.pictures);
     auto [measured, judged] = split_pictures(find_pictures(folder), count, count, options.seed);

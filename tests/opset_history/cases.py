@@ -531,7 +531,7 @@ for op in ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"):
     one_type(op, "negative ignore_index, i32 labels", [T(R(3, 4)), F([0, -5, 3], "int32")], {"ignore_index": -5})
 one_type("SoftmaxCrossEntropyLoss", "log probabilities", [T(R(3, 4)), F([0, 2, 3], "int64")], outputs=2)
 
-# --- quantisation ----------------------------------------------------------------------------------------------------
+# --- quantization ----------------------------------------------------------------------------------------------------
 
 half = np.array([-1.5, -0.5, 0.5, 1.5, 2.5, 300.0, -300.0, 0.26])
 for word in ("uint8", "int8"):

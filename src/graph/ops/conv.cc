@@ -145,7 +145,7 @@ void infer_global_pool(InferContext& c) {
 
 /// Also of levels; what the mean's stand for, its declaration says.
 void infer_global_average_pool(InferContext& c) {
-  if (!c.is_quantised(0)) return infer_global_pool(c);
+  if (!c.is_quantized(0)) return infer_global_pool(c);
   if (!c.ranked(0)) return c.set_unranked(0, DType::none);
   c.need_rank(0, 2, 64);
   Dims dims = c.dims(0);

@@ -1,4 +1,4 @@
-// The shape rule of convolution, for its several forms (plain, fused, quantised).
+// The shape rule of convolution, for its several forms (plain, fused, quantized).
 #pragma once
 
 #include "graph/ops/rules.h"

@@ -14,15 +14,15 @@ std::vector<AttrSpec> with_activation(std::vector<AttrSpec> attrs) {
 }
 
 /// Of levels only the declaration of the result says what they stand for: u8 or i8 are no consequence of operands.
-DType result_type(const InferContext& c) { return c.is_quantised(0) ? DType::none : c.dtype(0); }
+DType result_type(const InferContext& c) { return c.is_quantized(0) ? DType::none : c.dtype(0); }
 
 /// Floats of one type; or levels of which is known what they stand for, as many as `levels`, and an i32 bias.
 void need_operands(const InferContext& c, size_t levels) {
   parse_activation(c.attrs().get_string("activation"));
-  if (c.is_quantised(0)) {
+  if (c.is_quantized(0)) {
     for (size_t i = 1; i < c.inputs(); ++i) {
       if (!c.has(i)) continue;
-      if (i < levels ? !c.is_quantised(i) : i != kBias || c.dtype(i) != DType::i32)
+      if (i < levels ? !c.is_quantized(i) : i != kBias || c.dtype(i) != DType::i32)
         fail_unsupported("input {} is {}, which does not go with levels", i, to_string(c.type(i)));
     }
     return;
@@ -58,7 +58,7 @@ void infer_fused_matmul(InferContext& c) {
 
 void infer_fused_add(InferContext& c) {
   need_operands(c, 2);
-  if (!c.is_quantised(0)) return infer_broadcast(c);
+  if (!c.is_quantized(0)) return infer_broadcast(c);
   if (!c.ranked(0) || !c.ranked(1)) return c.set_unranked(0, DType::none);
   const auto dims = broadcast(c.dims(0), c.dims(1));
   if (!dims) fail_input("shapes {} and {} do not broadcast", to_string(c.dims(0)), to_string(c.dims(1)));
@@ -66,13 +66,13 @@ void infer_fused_add(InferContext& c) {
 }
 
 /// Levels that stand for the same numbers under another scale and zero point, an activation between.
-void infer_requantise(InferContext& c) {
+void infer_requantize(InferContext& c) {
   parse_activation(c.attrs().get_string("activation"));
-  if (c.dtype(0) != DType::none && !c.is_quantised(0))
+  if (c.dtype(0) != DType::none && !c.is_quantized(0))
     fail_unsupported("input 0 is {}, wanted levels of which is known what they stand for", to_string(c.type(0)));
   ValueType type = c.type(0);
   type.dtype = DType::none;
-  type.quantisation = nullptr;
+  type.quantization = nullptr;
   c.set(0, type);
 }
 
@@ -101,7 +101,7 @@ std::vector<OpSpec> fused_ops() {
        .inputs = {2, 2},
        .attrs = with_activation({}),
        .infer = infer_fused_add},
-      {.name = "Requantize", .domain = Domain::engine, .attrs = with_activation({}), .infer = infer_requantise},
+      {.name = "Requantize", .domain = Domain::engine, .attrs = with_activation({}), .infer = infer_requantize},
       {.name = "Silu", .domain = Domain::engine, .infer = infer_silu},
   };
 }

@@ -9,9 +9,9 @@
 namespace tercel {
 namespace {
 
-const Quantisation& meaning(const View& view) {
-  TERCEL_CHECK(is_level_type(view.dtype) && view.quantisation != nullptr, "levels without a meaning");
-  return *view.quantisation;
+const Quantization& meaning(const View& view) {
+  TERCEL_CHECK(is_level_type(view.dtype) && view.quantization != nullptr, "levels without a meaning");
+  return *view.quantization;
 }
 
 /// f(tags of the operands' types), each u8 or i8.
@@ -27,7 +27,7 @@ void store(const View& dst, int64_t i, int32_t level) {
 }  // namespace
 
 void conv_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
-  const Quantisation &x = meaning(src[0]), &w = meaning(src[1]), &y = meaning(dst[0]);
+  const Quantization &x = meaning(src[0]), &w = meaning(src[1]), &y = meaning(dst[0]);
   const ConvGeometry geometry(attrs, src[0], src[1]);
   const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
   const std::vector<Ratio> ratios = product_ratios(x, w, y);
@@ -40,14 +40,14 @@ void conv_of_levels(const Attrs& attrs, std::span<const View> src, std::span<con
         [&](int64_t first, int64_t o, const int64_t* sums, int64_t count) {
           const Ratio ratio = ratios[w.per_tensor() ? 0 : static_cast<size_t>(o)];
           const int64_t offset = bias != nullptr ? bias[o] : 0;
-          for (int64_t i = 0; i < count; ++i) store(dst[0], first + i, requantise(sums[i] + offset, ratio, to));
+          for (int64_t i = 0; i < count; ++i) store(dst[0], first + i, requantize(sums[i] + offset, ratio, to));
         });
   });
 }
 
 void matmul_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
-  const Quantisation &a = meaning(src[0]), &b = meaning(src[1]), &y = meaning(dst[0]);
-  const Product product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
+  const Quantization &a = meaning(src[0]), &b = meaning(src[1]), &y = meaning(dst[0]);
+  const MatmulGeometry product(src[0], src[1], dst[0].dims, attrs.get_bool("transA"), attrs.get_bool("transB"));
   const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
   const std::vector<Ratio> ratios = product_ratios(a, b, y, attrs.get_float("alpha_scale"));
   const int32_t* bias = operand(src, 2) ? src[2].as<int32_t>() : nullptr;
@@ -60,14 +60,14 @@ void matmul_of_levels(const Attrs& attrs, std::span<const View> src, std::span<c
         [&](int64_t first, int64_t column, const int64_t* sums, int64_t count) {
           for (int64_t i = 0; i < count; ++i)
             store(dst[0], first + i,
-                  requantise(sums[i] + (bias != nullptr ? bias[column + i] : 0),
+                  requantize(sums[i] + (bias != nullptr ? bias[column + i] : 0),
                              ratios[b.per_tensor() ? 0 : static_cast<size_t>(column + i)], to));
         });
   });
 }
 
 void add_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
-  const Quantisation &a = meaning(src[0]), &b = meaning(src[1]), &y = meaning(dst[0]);
+  const Quantization &a = meaning(src[0]), &b = meaning(src[1]), &y = meaning(dst[0]);
   const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
   const TwoRatios ratios = sum_ratios(a, b, y);
   const std::array strides{broadcast_strides(src[0].dims, dst[0].dims), broadcast_strides(src[1].dims, dst[0].dims)};
@@ -76,13 +76,13 @@ void add_of_levels(const Attrs& attrs, std::span<const View> src, std::span<cons
     using B = typename decltype(b_tag)::type;
     walk(dst[0].dims, strides, [&](int64_t i, const auto& at) {
       store(dst[0], i,
-            requantise_sum(src[0].as<A>()[at[0]] - a.zeros[0], src[1].as<B>()[at[1]] - b.zeros[0], ratios, to));
+            requantize_sum(src[0].as<A>()[at[0]] - a.zeros[0], src[1].as<B>()[at[1]] - b.zeros[0], ratios, to));
     });
   });
 }
 
 void mean_of_levels(std::span<const View> src, std::span<const View> dst) {
-  const Quantisation &x = meaning(src[0]), &y = meaning(dst[0]);
+  const Quantization &x = meaning(src[0]), &y = meaning(dst[0]);
   const int64_t planes = dst[0].elements(), area = planes == 0 ? 0 : src[0].elements() / planes;
   if (area == 0) return;
   const Ratio ratio = mean_ratio(x, y, area);
@@ -91,19 +91,19 @@ void mean_of_levels(std::span<const View> src, std::span<const View> dst) {
     for (int64_t plane = 0; plane < planes; ++plane) {
       int64_t sum = 0;
       for (int64_t i = 0; i < area; ++i) sum += src[0].as<X>()[plane * area + i] - x.zeros[0];
-      store(dst[0], plane, requantise(sum, ratio, range_of(dst[0].dtype, y.zeros[0])));
+      store(dst[0], plane, requantize(sum, ratio, range_of(dst[0].dtype, y.zeros[0])));
     }
   });
 }
 
-void requantise_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
-  const Quantisation &x = meaning(src[0]), &y = meaning(dst[0]);
+void requantize_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantization &x = meaning(src[0]), &y = meaning(dst[0]);
   const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
   const Ratio ratio = ratio_or_fail(x.scales[0] / y.scales[0]);
   visit_byte(src[0].dtype, [&](auto tag) {
     using X = typename decltype(tag)::type;
     for (int64_t i = 0, count = src[0].elements(); i < count; ++i)
-      store(dst[0], i, requantise(src[0].as<X>()[i] - x.zeros[0], ratio, to));
+      store(dst[0], i, requantize(src[0].as<X>()[i] - x.zeros[0], ratio, to));
   });
 }
 

@@ -9,8 +9,8 @@ class RefKernel final : public Kernel {
  public:
   explicit RefKernel(const Problem& problem) : attrs_(*problem.attrs), run_(find_ref(problem.op)) {
     const auto keep = [&](const Operand& operand, std::vector<View>& views) {
-      views.push_back({operand.dtype, operand.dims, nullptr, operand.quantisation.get()});
-      quantisations_.push_back(operand.quantisation);
+      views.push_back({operand.dtype, operand.dims, nullptr, operand.quantization.get()});
+      quantizations_.push_back(operand.quantization);
     };
     for (const Operand& operand : problem.src) keep(operand, src_);
     for (const Operand& operand : problem.dst) keep(operand, dst_);
@@ -26,8 +26,8 @@ class RefKernel final : public Kernel {
  private:
   Attrs attrs_;
   RefFn run_;
-  std::vector<View> src_, dst_;  // shapes; addresses come with each run
-  std::vector<QuantisationPtr> quantisations_;  // that views point to
+  std::vector<View> src_, dst_;                 // shapes; addresses come with each run
+  std::vector<QuantizationPtr> quantizations_;  // that views point to
 };
 
 }  // namespace

@@ -10,10 +10,10 @@ namespace tercel {
 
 /// Results are zeroed tensors of the given types and shapes before the kernel writes them. An empty Tensor among the
 /// operands is one left out; a result of dtype none is one nobody wants.
-/// `quantised` says what levels stand for: of the operands, then of the results.
+/// `quantized` says what levels stand for: of the operands, then of the results.
 inline std::vector<Tensor> run_ref(std::string_view op, const std::vector<Tensor>& operands,
                                    const std::vector<std::pair<DType, Dims>>& results, const Attrs& attrs = {},
-                                   const std::vector<QuantisationPtr>& quantised = {}) {
+                                   const std::vector<QuantizationPtr>& quantized = {}) {
   const RefFn run = find_ref(op);
   TERCEL_CHECK(run != nullptr, "no reference kernel '{}'", op);
   std::vector<View> src, dst;
@@ -30,8 +30,8 @@ inline std::vector<Tensor> run_ref(std::string_view op, const std::vector<Tensor
     dst.push_back(tensor.view());
     made.push_back(std::move(tensor));
   }
-  for (size_t i = 0; i < quantised.size(); ++i)
-    (i < src.size() ? src[i] : dst.at(i - src.size())).quantisation = quantised[i].get();
+  for (size_t i = 0; i < quantized.size(); ++i)
+    (i < src.size() ? src[i] : dst.at(i - src.size())).quantization = quantized[i].get();
   run(attrs, src, dst);
   return made;
 }

@@ -18,15 +18,15 @@ class ConvLevelsKernel final : public Kernel {
       : g_(p, false),
         isa_(p.isa),
         a_signed_(p.src[0].dtype == DType::i8),
-        padding_(static_cast<size_t>(g_.icg), static_cast<uint8_t>(p.src[0].quantisation->zeros[0])) {
+        padding_(static_cast<size_t>(g_.icg), static_cast<uint8_t>(p.src[0].quantization->zeros[0])) {
     const Operand& weights = p.src[kWeights];
     const auto order = summing_order(g_);
     const auto k = static_cast<int64_t>(order.size());
     const LevelReader read(weights);
     const std::vector<Ratio> ratios =
-        product_ratios(*p.src[0].quantisation, *weights.quantisation, *p.dst[0].quantisation);
-    const LevelRange to = range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantisation);
-    const int64_t x_zero = p.src[0].quantisation->zeros[0];
+        product_ratios(*p.src[0].quantization, *weights.quantization, *p.dst[0].quantization);
+    const LevelRange to = range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization);
+    const int64_t x_zero = p.src[0].quantization->zeros[0];
     group_size_ = packed_levels(g_.icg, g_.taps(), g_.ocg, isa_);
     packed_ = Buffer(group_size_ * static_cast<size_t>(g_.group) * sizeof(int16_t));
     for (int64_t group = 0; group < g_.group; ++group) {

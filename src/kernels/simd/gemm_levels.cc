@@ -53,7 +53,7 @@ HWY_INLINE void AddPair(const VWeight (&levels)[R], const int16_t* HWY_RESTRICT 
   }
 }
 
-/// requantise() of tensor/requantise.h on half of the lanes, as 64 bits. The sum is moved to where it is positive, by a
+/// requantize() of tensor/requantize.h on half of the lanes, as 64 bits. The sum is moved to where it is positive, by a
 /// multiple of 2 after the shift: shifts of unsigned numbers are what every instruction set has.
 HWY_INLINE hn::Vec<DWide> ShiftToNearestEven(hn::Vec<DWide> product, hn::Vec<DCount> shift) {
   const DCount d;
@@ -65,7 +65,7 @@ HWY_INLINE hn::Vec<DWide> ShiftToNearestEven(hn::Vec<DWide> product, hn::Vec<DCo
   return hn::BitCast(DWide(), hn::Sub(level, hn::Shr(middle, shift)));
 }
 
-HWY_INLINE VSum Requantise(VSum sum, VSum multiplier, VSum shift, VSum low, VSum high, VSum zero) {
+HWY_INLINE VSum Requantize(VSum sum, VSum multiplier, VSum shift, VSum low, VSum high, VSum zero) {
   const DSum d;
   const auto even_shift = hn::And(hn::BitCast(DCount(), shift), hn::Set(DCount(), uint64_t{0xFFFFFFFF}));
   const auto odd_shift = hn::ShiftRight<32>(hn::BitCast(DCount(), shift));
@@ -117,7 +117,7 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
     for (int v = 0; v < kVectors; ++v) {
       const int64_t at = column0 + v * kLanes;
       const VSum sum = hn::Add(acc[r][v], hn::LoadU(d, ends.bias.data() + at));
-      hn::Store(Requantise(sum, hn::LoadU(d, ends.multiplier.data() + at), hn::LoadU(d, ends.shift.data() + at), low,
+      hn::Store(Requantize(sum, hn::LoadU(d, ends.multiplier.data() + at), hn::LoadU(d, ends.shift.data() + at), low,
                            high, zero),
                 d, buffer + v * kLanes);
     }

@@ -1,13 +1,13 @@
 // The product of gemm.h on levels: u8 or i8 by 16-bit weights, summed in int32, ending in levels.
 //
-//   dst[i, j] = requantise(sum_t sum_k row(i, t)[k] * b[t, k, j] + bias[j], ratio[j])     (tensor/requantise.h)
+//   dst[i, j] = requantize(sum_t sum_k row(i, t)[k] * b[t, k, j] + bias[j], ratio[j])     (tensor/requantize.h)
 //
 // b holds weights less their zero points, which 9 bits hold; 16 are what every instruction set multiplies exactly. The
 // zero point of rows is in the bias: sum (x - zero) w = sum x w - zero sum w. Sums wrap on the way, their end fits.
 #pragma once
 
 #include "kernels/simd/gemm.h"
-#include "tensor/requantise.h"
+#include "tensor/requantize.h"
 
 namespace tercel {
 

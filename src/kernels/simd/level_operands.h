@@ -16,7 +16,7 @@ class LevelReader {
   explicit LevelReader(const Operand& weights)
       : LevelReader(weights, reinterpret_cast<const uint8_t*>(weights.constant.data())) {}
   LevelReader(const Operand& weights, const uint8_t* levels)
-      : levels_(levels), is_signed_(weights.dtype == DType::i8), meaning_(weights.quantisation) {}
+      : levels_(levels), is_signed_(weights.dtype == DType::i8), meaning_(weights.quantization) {}
 
   /// Level `at`, of output `channel`.
   int32_t operator()(int64_t at, int64_t channel) const {
@@ -27,7 +27,7 @@ class LevelReader {
  private:
   const uint8_t* levels_;
   bool is_signed_;
-  QuantisationPtr meaning_;
+  QuantizationPtr meaning_;
 };
 
 /// Modulo 2^32: what int32 sums that wrap on the way start from.
@@ -36,7 +36,7 @@ inline int32_t wrapped(int64_t sum) { return static_cast<int32_t>(static_cast<ui
 /// Why int32 sums of `taps` products, or 64-bit lanes of their ratios, would not do; empty where they do.
 inline std::string refuse_sums(const Problem& p, int64_t taps, size_t bias_operand) {
   for (const Operand* operand : {&p.src[1], &p.dst[0]})
-    if (operand->quantisation == nullptr) return "nobody says what the levels stand for";
+    if (operand->quantization == nullptr) return "nobody says what the levels stand for";
   int64_t largest = 0;
   if (p.input(bias_operand)) {
     const Operand& bias = p.src[bias_operand];
@@ -46,8 +46,8 @@ inline std::string refuse_sums(const Problem& p, int64_t taps, size_t bias_opera
   if (!fits_int32(taps, 255, 255, largest))
     return fmt::format("sums of {} products and a bias of up to {} may not fit 32 bits", taps, largest);
   const float factor = p.attrs->has("alpha_scale") ? p.attrs->get_float("alpha_scale") : 1;
-  for (float scale : p.src[1].quantisation->scales)
-    if (product_ratio(p.src[0].quantisation->scales[0], scale, p.dst[0].quantisation->scales[0], factor) > 1)
+  for (float scale : p.src[1].quantization->scales)
+    if (product_ratio(p.src[0].quantization->scales[0], scale, p.dst[0].quantization->scales[0], factor) > 1)
       return "a ratio of scales is more than 1";
   return {};
 }

@@ -10,7 +10,7 @@ Variant simd_conv_levels();
 /// FusedMatMul of levels with constant weights, packed once.
 Variant simd_matmul_levels();
 
-/// FusedAdd and tercel.Requantise by tables: what each of 256 levels comes to is known while planning.
+/// FusedAdd and Requantize by tables: what each of 256 levels comes to is known while planning.
 Variant table_levels();
 
 /// GlobalAveragePool of levels, in whatever layout there is.

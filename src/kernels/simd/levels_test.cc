@@ -7,19 +7,19 @@ namespace {
 
 using Ints = std::vector<int64_t>;
 
-QuantisationPtr meaning(float scale, int32_t zero) {
-  return std::make_shared<const Quantisation>(Quantisation{{scale}, {zero}, -1});
+QuantizationPtr meaning(float scale, int32_t zero) {
+  return std::make_shared<const Quantization>(Quantization{{scale}, {zero}, -1});
 }
 
 /// A scale and zero point for each of n, all different.
-QuantisationPtr meanings(DType dtype, int64_t n, int64_t axis, bool symmetric) {
-  Quantisation q;
+QuantizationPtr meanings(DType dtype, int64_t n, int64_t axis, bool symmetric) {
+  Quantization q;
   q.axis = axis;
   for (int64_t i = 0; i < n; ++i) {
     q.scales.push_back(0.004f + 0.0007f * static_cast<float>(i % 13));
     q.zeros.push_back(symmetric ? 0 : static_cast<int32_t>(dtype == DType::u8 ? (i * 37) % 256 : (i * 37) % 256 - 128));
   }
-  return std::make_shared<const Quantisation>(std::move(q));
+  return std::make_shared<const Quantization>(std::move(q));
 }
 
 Tensor random_bias(int64_t n, uint64_t seed) {
@@ -56,7 +56,7 @@ void check(const Conv& conv) {
            conv.bias ? random_bias(conv.oc, 3) : Tensor()};
   c.constant = {1, 2};
   c.dst = {{conv.y, y}};
-  c.quantised = {meaning(0.02f, conv.x == DType::u8 ? 117 : -9),
+  c.quantized = {meaning(0.02f, conv.x == DType::u8 ? 117 : -9),
                  conv.per_channel ? meanings(conv.weights, conv.oc, 0, conv.symmetric)
                                   : meaning(0.006f, conv.weights == DType::u8 ? 131 : 0),
                  nullptr, meaning(0.07f, conv.y == DType::u8 ? 128 : 3)};
@@ -121,7 +121,7 @@ TEST(ConvLevels, RefusesInWords) {
       std::find_if(variants.begin(), variants.end(), [](const Variant& v) { return v.elements == Elements::levels; });
   ASSERT_NE(at, variants.end());
   EXPECT_EQ(at->why_not(p), "sums of 40000 products and a bias of up to 0 may not fit 32 bits");
-  p.src[0].quantisation = nullptr;
+  p.src[0].quantization = nullptr;
   EXPECT_EQ(at->why_not(p), "nobody says what the levels stand for");
   p.src[0].dtype = DType::f32;
   EXPECT_EQ(at->why_not(p), "elements are f32, not u8 or i8");
@@ -145,7 +145,7 @@ TEST(MatmulLevels, EverySizeAndType) {
                    random_bias(n, 3)};
           c.constant = {1, 2};
           c.dst = {{DType::i8, {2, m, n}}};
-          c.quantised = {meaning(0.02f, a == DType::u8 ? 99 : 4), meanings(b, n, transposed ? 0 : 1, false), nullptr,
+          c.quantized = {meaning(0.02f, a == DType::u8 ? 99 : 4), meanings(b, n, transposed ? 0 : 1, false), nullptr,
                          meaning(0.05f, -7)};
           c.tolerance = 0;
           check_variants(c, {"simd_matmul_levels"});
@@ -163,7 +163,7 @@ TEST(TableLevels, SumsOfEveryTypeAndShape) {
           c.attrs = {{"activation", std::string(to_string(activation))}, {"alpha", 0.0f}, {"beta", 0.0f}};
           c.src = {random_bytes(a, a_dims, 1), random_bytes(b, b_dims, 2)};
           c.dst = {{DType::u8, a_dims}};
-          c.quantised = {meaning(0.02f, 7), meaning(0.031f, 120), meaning(0.04f, 100)};
+          c.quantized = {meaning(0.02f, 7), meaning(0.031f, 120), meaning(0.04f, 100)};
           c.tolerance = 0;
           check_variants(c, {"table_levels"});
         }
@@ -174,11 +174,11 @@ TEST(TableLevels, EveryLevelUnderAnotherScale) {
   for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<uint8_t>(i);
   for (float scale : {0.5f, 1.0f, 2.0f, 0.37f}) {
     VariantCase c;
-    c.op = "tercel.Requantise";
+    c.op = "Requantize";
     c.attrs = {{"activation", std::string("Clip")}, {"alpha", -20.0f}, {"beta", 60.0f}};
     c.src = {Tensor::of<uint8_t>({256}, all)};
     c.dst = {{DType::i8, {256}}};
-    c.quantised = {meaning(scale, 100), meaning(1, -10)};
+    c.quantized = {meaning(scale, 100), meaning(1, -10)};
     c.tolerance = 0;
     check_variants(c, {"table_levels"});
   }
@@ -192,7 +192,7 @@ TEST(MeanLevels, EveryTypeAndSize) {
         c.op = "GlobalAveragePool";
         c.src = {random_bytes(x, {2, channels, side, side}, 1)};
         c.dst = {{DType::u8, {2, channels, 1, 1}}};
-        c.quantised = {meaning(0.02f, 7), meaning(0.015f, 120)};
+        c.quantized = {meaning(0.02f, 7), meaning(0.015f, 120)};
         c.tolerance = 0;
         check_variants(c, {"mean_levels"});
       }

@@ -17,16 +17,16 @@ class MatmulLevelsKernel final : public Kernel {
     const Operand& b = p.src[1];
     const bool transposed = p.attrs->get_bool("transB");
     const int64_t k = p.src[0].dims.back(), n = p.dst[0].dims.back();
-    const int64_t x_zero = p.src[0].quantisation->zeros[0];
+    const int64_t x_zero = p.src[0].quantization->zeros[0];
     const LevelReader read(b);
     const auto weight = [&](int64_t i, int64_t column) {
       return static_cast<int16_t>(read(transposed ? column * k + i : i * n + column, column));
     };
     packed_ = Buffer(packed_levels(k, 1, n, isa_) * sizeof(int16_t));
     pack_levels(k, 1, n, isa_, weight, reinterpret_cast<int16_t*>(packed_.data()));
-    const std::vector<Ratio> ratios = product_ratios(*p.src[0].quantisation, *b.quantisation, *p.dst[0].quantisation,
+    const std::vector<Ratio> ratios = product_ratios(*p.src[0].quantization, *b.quantization, *p.dst[0].quantization,
                                                      p.attrs->get_float("alpha_scale"));
-    columns_ = LevelColumns(n, isa_, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantisation));
+    columns_ = LevelColumns(n, isa_, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization));
     for (int64_t j = 0; j < n; ++j) {
       int64_t sum = 0;
       for (int64_t i = 0; i < k; ++i) sum += weight(i, j);

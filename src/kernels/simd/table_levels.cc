@@ -14,15 +14,15 @@ constexpr int64_t kWorthAThread = 1 << 14;  // elements
 
 int32_t level_of_byte(int byte, DType dtype) { return dtype == DType::i8 ? static_cast<int8_t>(byte) : byte; }
 
-class RequantiseKernel final : public Kernel {
+class RequantizeKernel final : public Kernel {
  public:
-  explicit RequantiseKernel(const Problem& p) : count_(p.dst[0].elements()) {
-    const Quantisation &x = *p.src[0].quantisation, &y = *p.dst[0].quantisation;
+  explicit RequantizeKernel(const Problem& p) : count_(p.dst[0].elements()) {
+    const Quantization &x = *p.src[0].quantization, &y = *p.dst[0].quantization;
     const LevelRange to = range_after(ActivationOf(*p.attrs), p.dst[0].dtype, y);
     const Ratio ratio = ratio_or_fail(x.scales[0] / y.scales[0]);
     for (int i = 0; i < 256; ++i)
       table_[static_cast<size_t>(i)] =
-          static_cast<uint8_t>(requantise(level_of_byte(i, p.src[0].dtype) - x.zeros[0], ratio, to));
+          static_cast<uint8_t>(requantize(level_of_byte(i, p.src[0].dtype) - x.zeros[0], ratio, to));
   }
 
   void run(const Args& args) const override {
@@ -44,13 +44,13 @@ class AddLevelsKernel final : public Kernel {
   explicit AddLevelsKernel(const Problem& p)
       : count_(p.dst[0].elements()),
         period_(p.src[1].elements()),
-        to_(range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantisation)) {
-    const TwoRatios ratios = sum_ratios(*p.src[0].quantisation, *p.src[1].quantisation, *p.dst[0].quantisation);
+        to_(range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization)) {
+    const TwoRatios ratios = sum_ratios(*p.src[0].quantization, *p.src[1].quantization, *p.dst[0].quantization);
     shift_ = ratios.shift;
     for (int i = 0; i < 256; ++i) {
       const auto at = static_cast<size_t>(i);
-      a_[at] = (level_of_byte(i, p.src[0].dtype) - p.src[0].quantisation->zeros[0]) * ratios.a;
-      b_[at] = (level_of_byte(i, p.src[1].dtype) - p.src[1].quantisation->zeros[0]) * ratios.b;
+      a_[at] = (level_of_byte(i, p.src[0].dtype) - p.src[0].quantization->zeros[0]) * ratios.a;
+      b_[at] = (level_of_byte(i, p.src[1].dtype) - p.src[1].quantization->zeros[0]) * ratios.b;
     }
   }
 
@@ -95,9 +95,9 @@ class MeanKernel final : public Kernel {
         area_(p.src[0].elements() / p.dst[0].elements()),
         last_(p.src[0].layout == Layout::channels_last),
         signed_(p.src[0].dtype == DType::i8),
-        offset_(-area_ * p.src[0].quantisation->zeros[0]),
-        ratio_(mean_ratio(*p.src[0].quantisation, *p.dst[0].quantisation, area_)),
-        to_(range_of(p.dst[0].dtype, p.dst[0].quantisation->zeros[0])) {}
+        offset_(-area_ * p.src[0].quantization->zeros[0]),
+        ratio_(mean_ratio(*p.src[0].quantization, *p.dst[0].quantization, area_)),
+        to_(range_of(p.dst[0].dtype, p.dst[0].quantization->zeros[0])) {}
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
@@ -116,7 +116,7 @@ class MeanKernel final : public Kernel {
                 sums[c] += static_cast<uint8_t>(
                     src[last_ ? (n * area_ + i) * c_ + c0 + c : (n * c_ + c0 + c) * area_ + i] ^ flip);
             for (int64_t c = 0; c < count; ++c)
-              dst[n * c_ + c0 + c] = static_cast<uint8_t>(requantise(int64_t{sums[c]} + offset, ratio_, to_));
+              dst[n * c_ + c0 + c] = static_cast<uint8_t>(requantize(int64_t{sums[c]} + offset, ratio_, to_));
           }
         });
   }
@@ -141,7 +141,7 @@ Variant table_levels() {
   return {"table_levels", LayoutRule::same, Elements::levels, refuse_table,
           [](const Problem& p) -> std::unique_ptr<Kernel> {
             if (p.op == "FusedAdd") return std::make_unique<AddLevelsKernel>(p);
-            return std::make_unique<RequantiseKernel>(p);
+            return std::make_unique<RequantizeKernel>(p);
           }};
 }
 

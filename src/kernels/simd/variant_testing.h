@@ -24,7 +24,7 @@ struct VariantCase {
   std::vector<std::pair<DType, Dims>> dst;   ///< DType::none: nobody wants it
   double tolerance = 1e-5;                   ///< of the reference's largest magnitude, at least of 1; 0: the same bytes
   std::string_view only = "";                ///< compare only variants whose names begin so
-  std::vector<QuantisationPtr> quantised{};  ///< what levels stand for: of src, then of dst
+  std::vector<QuantizationPtr> quantized{};  ///< what levels stand for: of src, then of dst
 };
 
 inline Tensor random_floats(Dims dims, uint64_t seed, double low = -1, double high = 1) {
@@ -98,8 +98,8 @@ inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, i
                            constant ? misaligned(c.src[i]) : Tensor()});
   }
   for (const auto& [dtype, dims] : c.dst) problem.dst.push_back({dtype, dims, layout_of(dims), {}});
-  for (size_t i = 0; i < c.quantised.size(); ++i)
-    (i < problem.src.size() ? problem.src[i] : problem.dst.at(i - problem.src.size())).quantisation = c.quantised[i];
+  for (size_t i = 0; i < c.quantized.size(); ++i)
+    (i < problem.src.size() ? problem.src[i] : problem.dst.at(i - problem.src.size())).quantization = c.quantized[i];
   reason = variant.why_not(problem);
   if (!reason.empty()) return false;
   const auto kernel = variant.make(problem);
@@ -130,7 +130,7 @@ inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, i
 /// Compares all variants with the reference; fails where one of `must_run` refuses (in any layout it claims to take).
 inline void check_variants(const VariantCase& c, std::initializer_list<std::string_view> must_run) {
   using namespace variant_testing;
-  const std::vector<Tensor> wanted = run_ref(c.op, c.src, c.dst, c.attrs, c.quantised);
+  const std::vector<Tensor> wanted = run_ref(c.op, c.src, c.dst, c.attrs, c.quantized);
   std::string shapes;
   for (const Tensor& tensor : c.src) shapes += " " + (tensor ? to_string(tensor.dims()) : std::string("-"));
   int compared = 0;

@@ -1,4 +1,4 @@
-// The arithmetic of quantised networks, defined once: whole numbers only, so that every kernel, on every processor,
+// The arithmetic of quantized networks, defined once: whole numbers only, so that every kernel, on every processor,
 // gives the same bytes.
 //
 // A sum of products of levels is an int32; it becomes a level of the result by a ratio of scales:
@@ -51,13 +51,13 @@ struct LevelRange {
 };
 
 /// Of a sum, |sum| < 2^38.
-inline int32_t requantise(int64_t sum, Ratio ratio, LevelRange to) {
+inline int32_t requantize(int64_t sum, Ratio ratio, LevelRange to) {
   const int64_t level = shift_to_nearest_even(sum * ratio.multiplier, ratio.shift);
   return static_cast<int32_t>(std::clamp<int64_t>(level, to.low - int64_t{to.zero}, to.high - int64_t{to.zero}) +
                               to.zero);
 }
 
-/// A sum of two quantised values: sum over both of (level - zero) * multiplier, then one shift. The multipliers have 30
+/// A sum of two quantized values: sum over both of (level - zero) * multiplier, then one shift. The multipliers have 30
 /// bits at most and share the shift: the larger ratio is exact, the other has lost no more than 2^-30 of the larger.
 struct TwoRatios {
   int64_t a = 0, b = 0;
@@ -73,7 +73,7 @@ inline std::optional<TwoRatios> two_ratios_of(float a, float b) {
 }
 
 /// Of two levels less their zero points.
-inline int32_t requantise_sum(int64_t a, int64_t b, const TwoRatios& ratios, LevelRange to) {
+inline int32_t requantize_sum(int64_t a, int64_t b, const TwoRatios& ratios, LevelRange to) {
   const int64_t level = shift_to_nearest_even(a * ratios.a + b * ratios.b, ratios.shift);
   return static_cast<int32_t>(std::clamp<int64_t>(level, to.low - int64_t{to.zero}, to.high - int64_t{to.zero}) +
                               to.zero);

@@ -1,15 +1,15 @@
-#include "tensor/quantisation.h"
+#include "tensor/quantization.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 namespace tercel {
 
-bool same_quantisation(const QuantisationPtr& a, const QuantisationPtr& b) {
+bool same_quantization(const QuantizationPtr& a, const QuantizationPtr& b) {
   return a == b || (a != nullptr && b != nullptr && *a == *b);
 }
 
-std::string to_string(const Quantisation& q) {
+std::string to_string(const Quantization& q) {
   if (q.per_tensor()) return fmt::format("{{scale = {}, zero = {}}}", q.scales.at(0), q.zeros.at(0));
   return fmt::format("{{axis = {}, scale = [{}], zero = [{}]}}", q.axis, fmt::join(q.scales, ", "),
                      fmt::join(q.zeros, ", "));

@@ -1,4 +1,4 @@
-#include "tensor/requantise.h"
+#include "tensor/requantize.h"
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ std::vector<float> ratios() {
   return all;
 }
 
-TEST(Requantise, RatiosAreTheFloatExactly) {
+TEST(Requantize, RatiosAreTheFloatExactly) {
   for (float value : ratios()) {
     const auto ratio = ratio_of(value);
     ASSERT_TRUE(ratio) << value;
@@ -37,7 +37,7 @@ TEST(Requantise, RatiosAreTheFloatExactly) {
   for (float value : {0.0f, -1.0f, INFINITY, NAN, 4194304.0f, 1e-12f}) EXPECT_FALSE(ratio_of(value)) << value;
 }
 
-TEST(Requantise, IsTheNearestLevelWithHalvesToEven) {
+TEST(Requantize, IsTheNearestLevelWithHalvesToEven) {
   constexpr LevelRange kWide{0, -1000000, 1000000};
   int ties = 0;
   for (float value : ratios()) {
@@ -45,7 +45,7 @@ TEST(Requantise, IsTheNearestLevelWithHalvesToEven) {
     for (int level = -300; level <= 300; ++level) {
       const auto tie = static_cast<int64_t>((level + 0.5) / static_cast<double>(value));
       for (int64_t sum = tie - 3; sum <= tie + 3; ++sum) {
-        const int64_t got = requantise(sum, ratio, kWide);
+        const int64_t got = requantize(sum, ratio, kWide);
         ASSERT_TRUE(is_nearest_even(sum, ratio, got)) << sum << " * " << value << " gave " << got;
         ties +=
             std::abs(2 * (sum * ratio.multiplier - got * (int64_t{1} << ratio.shift))) == (int64_t{1} << ratio.shift);
@@ -55,34 +55,34 @@ TEST(Requantise, IsTheNearestLevelWithHalvesToEven) {
   EXPECT_GT(ties, 1000);  // the powers of two have them
 }
 
-TEST(Requantise, LargestSumsDoNotOverflow) {
+TEST(Requantize, LargestSumsDoNotOverflow) {
   for (float value : ratios())
     for (int64_t sum : {int64_t{INT32_MAX}, int64_t{INT32_MIN}, int64_t{INT32_MAX} - 1}) {
       const Ratio ratio = *ratio_of(value);
       const int64_t level = shift_to_nearest_even(sum * ratio.multiplier, ratio.shift);
       EXPECT_NEAR(static_cast<double>(level), static_cast<double>(sum) * static_cast<double>(value), 0.5000001);
-      EXPECT_EQ(requantise(sum, ratio, range_of(DType::i8, 3)), sum > 0 && level > 127 ? 127
+      EXPECT_EQ(requantize(sum, ratio, range_of(DType::i8, 3)), sum > 0 && level > 127 ? 127
                                                                 : level < -128         ? -128
                                                                                : static_cast<int32_t>(level) + 3);
     }
 }
 
-TEST(Requantise, SaturatesAroundTheZeroPoint) {
+TEST(Requantize, SaturatesAroundTheZeroPoint) {
   const Ratio one = *ratio_of(1);
-  EXPECT_EQ(requantise(100, one, range_of(DType::u8, 128)), 228);
-  EXPECT_EQ(requantise(1000, one, range_of(DType::u8, 128)), 255);
-  EXPECT_EQ(requantise(-1000, one, range_of(DType::u8, 128)), 0);
-  EXPECT_EQ(requantise(-1000, one, range_of(DType::i8, -5)), -128);
-  EXPECT_EQ(requantise(-7, one, LevelRange{10, 10, 255}), 10);  // ReLU
+  EXPECT_EQ(requantize(100, one, range_of(DType::u8, 128)), 228);
+  EXPECT_EQ(requantize(1000, one, range_of(DType::u8, 128)), 255);
+  EXPECT_EQ(requantize(-1000, one, range_of(DType::u8, 128)), 0);
+  EXPECT_EQ(requantize(-1000, one, range_of(DType::i8, -5)), -128);
+  EXPECT_EQ(requantize(-7, one, LevelRange{10, 10, 255}), 10);  // ReLU
 }
 
-TEST(Requantise, WithinOneStepOfFloatArithmetic) {
+TEST(Requantize, WithinOneStepOfFloatArithmetic) {
   Rng rng(7);
   int64_t different = 0, all = 0;
   for (float value : ratios())
     for (int i = 0; i < 20000; ++i, ++all) {
       const auto sum = static_cast<int32_t>(rng.uniform(-260, 260) / static_cast<double>(value));
-      const int32_t got = requantise(sum, *ratio_of(value), range_of(DType::i8, 0));
+      const int32_t got = requantize(sum, *ratio_of(value), range_of(DType::i8, 0));
       const float real = std::nearbyint(static_cast<float>(sum) * value);  // as ONNX Runtime does
       const auto wanted = static_cast<int32_t>(std::min(127.0f, std::max(-128.0f, real)));
       ASSERT_LE(std::abs(got - wanted), 1);
@@ -91,7 +91,7 @@ TEST(Requantise, WithinOneStepOfFloatArithmetic) {
   EXPECT_LT(different, all / 10000);
 }
 
-TEST(Requantise, SumOfTwoIsExactInTheLargerRatio) {
+TEST(Requantize, SumOfTwoIsExactInTheLargerRatio) {
   for (float a : {0.5f, 0.7f, 1.0f, 0.013f})
     for (float b : {0.5f, 0.3f, 1.0f, 0.25f}) {
       const auto ratios = two_ratios_of(a, b);
@@ -99,7 +99,7 @@ TEST(Requantise, SumOfTwoIsExactInTheLargerRatio) {
       for (int x = -255; x <= 255; x += 3)
         for (int y = -255; y <= 255; y += 5) {
           const double real = x * static_cast<double>(a) + y * static_cast<double>(b);
-          const int32_t got = requantise_sum(x, y, *ratios, LevelRange{0, -1000, 1000});
+          const int32_t got = requantize_sum(x, y, *ratios, LevelRange{0, -1000, 1000});
           ASSERT_NEAR(got, real, 0.5 + 1e-6);
           if (a >= 0.25f && b >= 0.25f) ASSERT_EQ(got, std::nearbyint(real)) << x << " " << y;  // both exact
         }
@@ -107,7 +107,7 @@ TEST(Requantise, SumOfTwoIsExactInTheLargerRatio) {
   EXPECT_FALSE(two_ratios_of(0.5f, 0));
 }
 
-TEST(Requantise, SumsThatMayNotFitAreKnown) {
+TEST(Requantize, SumsThatMayNotFitAreKnown) {
   EXPECT_TRUE(fits_int32(25088, 255, 255, 1000));  // the longest of VGG-16
   EXPECT_TRUE(fits_int32(33025, 255, 255, 0));
   EXPECT_FALSE(fits_int32(33026, 255, 255, 0));

@@ -10,7 +10,7 @@ namespace tercel {
 ///   the same with MatMul (-> Add of a constant), Gemm                                    =>   FusedMatMul(x, w, bias)
 ///   two DequantizeLinear -> Add (-> Relu, Clip) -> QuantizeLinear                        =>   FusedAdd(a, b)
 ///   DequantizeLinear -> GlobalAveragePool, ReduceMean over it -> QuantizeLinear          =>   GlobalAveragePool(x)
-///   DequantizeLinear (-> Relu, Clip) -> QuantizeLinear            =>   tercel.Requantise(x), or x where nothing
+///   DequantizeLinear (-> Relu, Clip) -> QuantizeLinear            =>   Requantize(x), or x where nothing
 ///   changes QLinearConv, QLinearMatMul                                                           =>   FusedConv,
 ///   FusedMatMul
 ///
@@ -18,6 +18,6 @@ namespace tercel {
 /// type says what their levels stand for. Weights may be of either type, with a scale and zero point for all or for
 /// each output; a bias may be i32 at any scale, or f32: it is rounded to what sums count in. Where a form is another, a
 /// scale is no constant, or a sum might not fit 32 bits, the floats stay.
-int lower_quantised(Graph& graph, PassContext& context);
+int lower_quantized(Graph& graph, PassContext& context);
 
 }  // namespace tercel

@@ -1,4 +1,4 @@
-#include "passes/lower_quantised.h"
+#include "passes/lower_quantized.h"
 
 #include <cmath>
 #include <map>
@@ -6,16 +6,16 @@
 #include "graph/infer.h"
 #include "passes/match.h"
 #include "tensor/activation.h"
-#include "tensor/requantise.h"
+#include "tensor/requantize.h"
 
 namespace tercel {
 namespace {
 
 /// What the levels on the integer side of a QuantizeLinear or DequantizeLinear stand for; nullptr where that is no
 /// constant, or no number.
-QuantisationPtr meaning(const Value* scale, const Value* zero, int64_t axis, size_t rank) {
+QuantizationPtr meaning(const Value* scale, const Value* zero, int64_t axis, size_t rank) {
   if (!is_f32_constant(scale) || (zero != nullptr && !zero->is_constant())) return nullptr;
-  auto q = std::make_shared<Quantisation>();
+  auto q = std::make_shared<Quantization>();
   for (double s : scale->constant.to_doubles()) {
     if (!std::isfinite(s) || s <= 0) return nullptr;
     q->scales.push_back(static_cast<float>(s));
@@ -31,7 +31,7 @@ QuantisationPtr meaning(const Value* scale, const Value* zero, int64_t axis, siz
   return q;
 }
 
-QuantisationPtr meaning_at(const Node& node) {
+QuantizationPtr meaning_at(const Node& node) {
   const Value* ranked = node.is("QuantizeLinear") ? node.output() : node.input(0);
   if (ranked == nullptr || !ranked->type.ranked) return nullptr;
   return meaning(node.input(1), node.input(2), node.attrs.get_int("axis"), ranked->type.dims.size());
@@ -40,16 +40,16 @@ QuantisationPtr meaning_at(const Node& node) {
 /// A value of levels, and what they stand for.
 struct Levels {
   Value* value = nullptr;
-  QuantisationPtr meaning;
+  QuantizationPtr meaning;
   explicit operator bool() const { return value != nullptr; }
   float scale() const { return meaning->scales[0]; }
 };
 
 /// Writes down what a value's levels stand for; false where it is said to stand for something else.
 bool declare(const Levels& levels) {
-  QuantisationPtr& known = levels.value->type.quantisation;
+  QuantizationPtr& known = levels.value->type.quantization;
   if (known == nullptr) known = levels.meaning;
-  return same_quantisation(known, levels.meaning);
+  return same_quantization(known, levels.meaning);
 }
 
 struct Clamp {
@@ -109,7 +109,7 @@ class Lowering {
     if (node.is("Concat"))
       for (size_t i = 1; i < operands.size(); ++i) {
         const Levels other = levels_of(node.inputs[i], node);
-        if (!other || !same_quantisation(other.meaning, from.meaning)) return {};
+        if (!other || !same_quantization(other.meaning, from.meaning)) return {};
         operands[i] = other.value;
       }
     if (pads) {
@@ -128,8 +128,8 @@ class Lowering {
   }
 
   Value* add(std::string_view op, std::vector<Value*> operands, Attrs attrs, const Dims& dims, DType dtype,
-             const QuantisationPtr& quantisation, std::string_view name, const Node* before) {
-    Value* result = graph_.add_value("levels", {dtype, true, dims, quantisation});
+             const QuantizationPtr& quantization, std::string_view name, const Node* before) {
+    Value* result = graph_.add_value("levels", {dtype, true, dims, quantization});
     graph_.add_node(op, std::move(operands), {result}, std::move(attrs), name, before);
     return result;
   }
@@ -159,7 +159,7 @@ class Lowering {
   bool lower_quantize(Node& q) {
     Value* y = q.output();
     Value* x = q.input(0);
-    const QuantisationPtr to = meaning_at(q);
+    const QuantizationPtr to = meaning_at(q);
     if (!is_level_type(y->type.dtype) || x->type.dtype != DType::f32 || to == nullptr || !to->per_tensor())
       return false;
     Clamp clamp;
@@ -182,8 +182,8 @@ class Lowering {
   }
 
   /// The levels of clamp(x); nullptr where they cannot be had from levels.
-  Value* make(Value* x, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to, const Node& before) {
-    if (const Levels levels = levels_of(x, before)) return requantised(levels, clamp, type, to, before);
+  Value* make(Value* x, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to, const Node& before) {
+    if (const Levels levels = levels_of(x, before)) return requantized(levels, clamp, type, to, before);
     Node* node = x->producer;
     if (node == nullptr || sole_user(graph_, x) == nullptr) return nullptr;
     if (const auto product = product_of(*node, before)) return linear(*product, clamp, type, to, before, node->name);
@@ -194,26 +194,26 @@ class Lowering {
     return nullptr;
   }
 
-  Value* requantised(const Levels& from, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to,
+  Value* requantized(const Levels& from, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to,
                      const Node& before) {
     if (!from.meaning->per_tensor() || !ratio_of(from.scale() / to->scales[0])) return nullptr;
-    const bool same = same_quantisation(from.meaning, to) && from.value->type.dtype == type.dtype;
+    const bool same = same_quantization(from.meaning, to) && from.value->type.dtype == type.dtype;
     if (same && clamp.kind == Activation::none) return from.value;
-    return add("tercel.Requantise", {from.value}, with({}, clamp), type.dims, type.dtype, to, before.name, &before);
+    return add("Requantize", {from.value}, with({}, clamp), type.dims, type.dtype, to, before.name, &before);
   }
 
-  Value* sum(Node& node, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to, const Node& before) {
+  Value* sum(Node& node, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to, const Node& before) {
     const Levels a = levels_of(node.input(0), before), b = levels_of(node.input(1), before);
     if (!a || !b || !a.meaning->per_tensor() || !b.meaning->per_tensor()) return nullptr;
     if (!two_ratios_of(a.scale() / to->scales[0], b.scale() / to->scales[0])) return nullptr;
     return add("FusedAdd", {a.value, b.value}, with({}, clamp), type.dims, type.dtype, to, node.name, &before);
   }
 
-  Value* joined(Node& node, const ValueType& type, const QuantisationPtr& to, const Node& before) {
+  Value* joined(Node& node, const ValueType& type, const QuantizationPtr& to, const Node& before) {
     std::vector<Value*> parts;
     for (Value* input : node.inputs) {
       const Levels part = levels_of(input, before);
-      Value* same = part ? requantised(part, {}, {type.dtype, true, input->type.dims, nullptr}, to, before) : nullptr;
+      Value* same = part ? requantized(part, {}, {type.dtype, true, input->type.dims, nullptr}, to, before) : nullptr;
       if (same == nullptr) return nullptr;
       parts.push_back(same);
     }
@@ -221,7 +221,7 @@ class Lowering {
   }
 
   /// Over all but the first two axes.
-  Value* mean(Node& node, const ValueType& type, const QuantisationPtr& to, const Node& before) {
+  Value* mean(Node& node, const ValueType& type, const QuantizationPtr& to, const Node& before) {
     const Levels x = levels_of(node.input(0), before);
     if (!x || !x.meaning->per_tensor() || x.value->type.dims.size() < 3) return nullptr;
     const Dims& dims = x.value->type.dims;
@@ -290,7 +290,7 @@ class Lowering {
     return p;
   }
 
-  Value* linear(const Product& p, const Clamp& clamp, const ValueType& type, const QuantisationPtr& to,
+  Value* linear(const Product& p, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to,
                 const Node& before, std::string_view name) {
     const Dims& w = p.w.value->type.dims;
     if (p.op == "FusedMatMul" && (w.size() < 2 || p.x.value->type.dims.size() < 2)) return nullptr;
@@ -318,11 +318,11 @@ class Lowering {
 
   /// A bias in what sums count in: scale of x * scale of w. Of i32 levels with that scale these are the levels; of
   /// anything else the nearest, where that is a small part of a step of the result.
-  static std::optional<std::vector<int32_t>> bias_of(const Product& p, const QuantisationPtr& to, int64_t channels) {
+  static std::optional<std::vector<int32_t>> bias_of(const Product& p, const QuantizationPtr& to, int64_t channels) {
     const Node* dq = made_by(p.bias, "DequantizeLinear");
     const Value* stored = dq != nullptr ? dq->input(0) : p.bias;
     if (!stored->is_constant() || !p.bias->type.static_shape()) return std::nullopt;
-    const QuantisationPtr meant = dq != nullptr ? meaning_at(*dq) : nullptr;
+    const QuantizationPtr meant = dq != nullptr ? meaning_at(*dq) : nullptr;
     if (dq != nullptr ? meant == nullptr : p.bias->type.dtype != DType::f32) return std::nullopt;
     const std::vector<double> values = stored->constant.to_doubles();
     if (p.op == "FusedMatMul" && !p.bias->type.dims.empty() &&
@@ -361,7 +361,7 @@ class Lowering {
     p.channel_axis = conv || w.empty() ? 0 : w.size() - 1;
     p.x = {node.input(0), meant(0, 0)};
     p.w = {node.input(3), meant(3, static_cast<int64_t>(p.channel_axis))};
-    const QuantisationPtr to = meaning(node.input(6), node.input(7), 0, 1);
+    const QuantizationPtr to = meaning(node.input(6), node.input(7), 0, 1);
     if (p.x.meaning == nullptr || p.w.meaning == nullptr || to == nullptr || !to->per_tensor()) return false;
     // Of matrices in a batch only those of one scale: others give each matrix its own.
     if (!conv && !p.w.meaning->per_tensor() && (w.size() != 2 || node.input(4)->type.dims.size() > 1)) return false;
@@ -389,7 +389,7 @@ class Lowering {
 
 }  // namespace
 
-int lower_quantised(Graph& graph, PassContext&) {
+int lower_quantized(Graph& graph, PassContext&) {
   Lowering lowering(graph);
   return for_each_node(graph, [&](Node& node) { return lowering.lower(node); });
 }

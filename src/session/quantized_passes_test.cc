@@ -45,7 +45,7 @@ std::vector<std::string> within_a_step(const std::string& text, float step) {
   return operators(graph);
 }
 
-TEST(QuantisedPasses, ConvolutionWithBiasAndRelu) {
+TEST(QuantizedPasses, ConvolutionWithBiasAndRelu) {
   const std::string text = std::string(kConstants) + R"(%wd : f32[2x3x1x1] = DequantizeLinear(%w, %sw, %zw) {axis = 0}
 %bd : f32[2] = DequantizeLinear(%b, %sb, %zb) {axis = 0}
 %c : f32[1x2x4x5] = Conv(%d, %wd, %bd)
@@ -67,7 +67,7 @@ output %y
   EXPECT_EQ(print(again, {1000}), print(graph, {1000}));
 }
 
-TEST(QuantisedPasses, BiasOfAnotherScaleOrOfFloats) {
+TEST(QuantizedPasses, BiasOfAnotherScaleOrOfFloats) {
   for (const char* bias :
        {"%bd : f32[2] = DequantizeLinear(%b, %sx)\n", "%bd : f32[2] = DequantizeLinear(%b, %sb) {axis = 0}\n"})
     EXPECT_THAT(within_a_step(std::string(kConstants) +
@@ -81,7 +81,7 @@ output %y
                 Contains("FusedConv"));
 }
 
-TEST(QuantisedPasses, ResidualMeanAndProduct) {
+TEST(QuantizedPasses, ResidualMeanAndProduct) {
   EXPECT_THAT(
       within_a_step(std::string(kConstants) + R"(const %g : i8[2x3] = [10, -20, 127, -128, 5, 77]
 const %axes : i64[2] = [2, 3]
@@ -102,7 +102,7 @@ output %y
       ElementsAre("QuantizeLinear", "FusedAdd", "GlobalAveragePool", "Reshape", "FusedMatMul", "DequantizeLinear"));
 }
 
-TEST(QuantisedPasses, MoversMoveLevelsAndScalesMayChange) {
+TEST(QuantizedPasses, MoversMoveLevelsAndScalesMayChange) {
   EXPECT_THAT(within_a_step(std::string(kConstants) + R"(const %pads : i64[8] = [0, 0, 1, 0, 0, 0, 0, 2]
 %p : f32[1x3x5x7] = Pad(%d, %pads)
 %t : f32[1x5x7x3] = Transpose(%p) {perm = [0, 2, 3, 1]}
@@ -114,10 +114,10 @@ TEST(QuantisedPasses, MoversMoveLevelsAndScalesMayChange) {
 output %y
 )",
                             0.05f),
-              ElementsAre("QuantizeLinear", "Pad", "Transpose", "Concat", "tercel.Requantise", "DequantizeLinear"));
+              ElementsAre("QuantizeLinear", "Pad", "Transpose", "Concat", "Requantize", "DequantizeLinear"));
 }
 
-TEST(QuantisedPasses, QLinearConv) {
+TEST(QuantizedPasses, QLinearConv) {
   const Graph before =
       graph_of(std::string(kConstants) + R"(%qy : u8[1x2x4x5] = QLinearConv(%q, %sx, %zx, %w, %sw, %zw, %sy, %zy, %b)
 %y : f32[1x2x4x5] = DequantizeLinear(%qy, %sy, %zy)
@@ -131,7 +131,7 @@ output %y
   EXPECT_THAT(operators(graph), ElementsAre("QuantizeLinear", "FusedConv", "DequantizeLinear"));
 }
 
-TEST(QuantisedPasses, WhatDoesNotMatchStaysInFloats) {
+TEST(QuantizedPasses, WhatDoesNotMatchStaysInFloats) {
   // Somebody else reads the float result; and a scale that only shows when running.
   const std::string conv = std::string(kConstants) + R"(%wd : f32[2x3x1x1] = DequantizeLinear(%w, %sw, %zw) {axis = 0}
 %c : f32[1x2x4x5] = Conv(%d, %wd)
