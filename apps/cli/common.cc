@@ -17,7 +17,7 @@ void RunFlags::add_to(CLI::App& command) {
   add_threads(command, threads);
   command.add_flag("--no-optimize", no_optimize, "Run the graph as it is, without passes");
   std::string engines_there;
-  for (const EngineInfo& info : engines())
+  for (const EngineInfo& info : available_engines())
     engines_there += fmt::format("{}{}: {}", engines_there.empty() ? "" : "; ", info.name, info.what);
   command.add_option("--engine", engine, "What runs it (" + engines_there + ")")->type_name("NAME");
   command.add_flag("--reference", reference, "The same as --engine reference");

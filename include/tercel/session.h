@@ -17,7 +17,7 @@ namespace tercel {
 struct SessionOptions {
   int threads = 0;         ///< 0: one per processor this process may use
   bool optimize = true;    ///< run the passes first; off: the graph as it is
-  std::string engine;      ///< what runs it: a name of engines(); empty: the first of them
+  std::string engine;      ///< what runs it: a name of available_engines(); empty: the first of them
   bool reference = false;  ///< the same as engine = "reference": slow, the definition of what is right
   std::string isa;         ///< "baseline", "avx2", "avx512"; empty: TERCEL_ISA where set, else the best there is
   size_t max_memory = 0;   ///< bytes that activations may take; 0: three quarters of the machine's memory
@@ -60,7 +60,7 @@ struct EngineInfo {
 };
 
 /// Every engine of this library, the default first.
-TERCEL_API std::vector<EngineInfo> engines();
+TERCEL_API std::vector<EngineInfo> available_engines();
 
 /// Several threads may call run() and classify() of one session at once: they share its weights, and each run has
 /// memory of its own. Sessions of one model (and of its copies) share packed weights, too.
@@ -102,7 +102,7 @@ class TERCEL_API Session {
  private:
   struct TERCEL_LOCAL Impl;
   explicit Session(std::unique_ptr<Impl> impl);
-  friend Session session_on(const class Engine& engine, const Model& model, const SessionOptions& options);
+  friend struct SessionAccess;
   std::unique_ptr<Impl> impl_;
 };
 

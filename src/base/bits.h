@@ -6,7 +6,7 @@
 #include <cstring>
 #include <optional>
 
-namespace tercel {
+namespace tercel::inline base {
 
 template <typename T>
 constexpr T div_up(T a, T b) {
@@ -43,4 +43,4 @@ T load_unaligned(const void* address) {
   return value;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// A broken promise inside Tercel. Catching it is for top levels that report and give up.
 class Bug : public std::logic_error {
@@ -14,7 +14,7 @@ class Bug : public std::logic_error {
 
 [[noreturn]] void raise_bug(const char* file, int line, const char* condition, const std::string& message);
 
-}  // namespace tercel
+}  // namespace tercel::inline base
 
 #define TERCEL_CHECK(condition, ...)                                                    \
   do {                                                                                  \

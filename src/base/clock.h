@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// Milliseconds since construction.
 class Stopwatch {
@@ -15,4 +15,4 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline base

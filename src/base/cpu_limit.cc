@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 namespace fs = std::filesystem;
@@ -101,4 +101,4 @@ int processors_within(int affinity, std::optional<double> quota) {
   return std::max(1, static_cast<int>(std::min<double>(affinity, std::round(*quota))));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

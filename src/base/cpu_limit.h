@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <optional>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// Processors in the calling thread's CPU affinity mask; at least 1.
 int affinity_processors();
@@ -18,4 +18,4 @@ std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
 /// more than the quota feeds would be stopped for most of every period), at least 1.
 int processors_within(int affinity, std::optional<double> quota);
 
-}  // namespace tercel
+}  // namespace tercel::inline base

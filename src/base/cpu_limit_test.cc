@@ -6,7 +6,7 @@
 
 #include "base/folder_testing.h"
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 namespace fs = std::filesystem;
@@ -87,4 +87,4 @@ TEST(Processors, AreTheLesserOfAffinityAndQuota) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline base

@@ -5,7 +5,7 @@
 
 #include "tercel/error.h"
 
-namespace tercel {
+namespace tercel::inline base {
 
 template <typename... A>
 [[noreturn]] void fail(ErrorCode code, fmt::format_string<A...> format, A&&... args) {
@@ -32,4 +32,4 @@ decltype(auto) at_place(Place&& place, Body&& body) {
   }
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

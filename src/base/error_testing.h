@@ -5,7 +5,7 @@
 
 #include "tercel/error.h"
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// The words of the Error that `body` throws; empty where it throws none.
 inline std::string error_of(auto&& body) {
@@ -17,4 +17,4 @@ inline std::string error_of(auto&& body) {
   return "";
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 [[noreturn]] void fail_errno(const std::filesystem::path& path, const char* what) {
@@ -115,4 +115,4 @@ void AtomicFile::commit() {
   fd_ = -1;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

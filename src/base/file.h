@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// A file's bytes, mapped read-only for as long as this object lives.
 class MappedFile {
@@ -50,4 +50,4 @@ class AtomicFile {
   bool named_ = true;  ///< `partial_` is there; else the file has no name yet
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline base

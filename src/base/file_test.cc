@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/folder_testing.h"
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 namespace fs = std::filesystem;
@@ -59,4 +59,4 @@ TEST_F(AtomicFiles, AFolderThatIsNotThereIsSaid) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline base

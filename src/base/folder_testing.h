@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// Empty at first, gone with this object. No two processes share one.
 class TemporaryFolder {
@@ -25,4 +25,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline base

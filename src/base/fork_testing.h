@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// Runs `body` in a forked child; false where that does not end within two minutes with everything as wanted.
 template <typename Body>
@@ -22,4 +22,4 @@ template <typename Body>
   return false;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 enum class Level { baseline, avx2, avx512 };
@@ -150,4 +150,4 @@ Isa chosen_isa() {
                   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

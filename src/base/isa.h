@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// What a processor may have beyond the compiler's default target. avx2 stands for AVX2 with FMA and BMI 1 and 2;
 /// avx512 for F, BW, CD, DQ and VL on top of that.
@@ -62,4 +62,4 @@ std::vector<Isa> machine_isas();
 /// or the machine lacks it: silently running something else would make a forced comparison worthless.
 Isa chosen_isa();
 
-}  // namespace tercel
+}  // namespace tercel::inline base

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 using testing::HasSubstr;
@@ -64,4 +64,4 @@ TEST(Isa, EnvironmentForcesOne) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline base

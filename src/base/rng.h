@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 class Rng {
@@ -38,4 +38,4 @@ class Rng {
   uint64_t state_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline base

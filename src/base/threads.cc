@@ -22,7 +22,7 @@
 #include "base/bits.h"
 #include "base/cpu_limit.h"
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 constexpr int kMaxLanes = 64;
@@ -426,4 +426,4 @@ void run_loop(int64_t count, int64_t grain, int lanes, const LoopBody& body) {
 void assume_processors(int processors) { Pool::get().assume_processors(processors); }
 
 }  // namespace detail
-}  // namespace tercel
+}  // namespace tercel::inline base

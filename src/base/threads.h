@@ -5,7 +5,7 @@
 #include <memory>
 #include <type_traits>
 
-namespace tercel {
+namespace tercel::inline base {
 
 /// Processors this process may use: its CPU affinity, and no more than its container's CPU quota (base/cpu_limit.h).
 int hardware_threads();
@@ -65,4 +65,4 @@ void parallel_for(int64_t count, int64_t grain, Body&& body) {
   else detail::run_loop(count, grain, lanes, {std::addressof(body), call});
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline base

@@ -17,7 +17,7 @@
 
 #include "base/fork_testing.h"
 
-namespace tercel {
+namespace tercel::inline base {
 namespace {
 
 /// As if the machine had four free processors, whatever it has: loops are shared out even on one.
@@ -221,4 +221,4 @@ TEST_F(ParallelFor, SignalsStayWithTheProgramsThreads) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline base

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "engines/cpu/cpu_engine.h"
 
-namespace tercel {
+namespace tercel::inline engines {
 
 void fail_refused(const Engine& engine, std::span<const Refusal> refusals) {
   if (refusals.empty()) return;
@@ -30,4 +30,4 @@ const Engine& find_engine(std::string_view name) {
   fail_input("there is no engine '{}'; wanted one of {}", name, known);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "base/isa.h"
+#include "engines/workspace.h"
 #include "graph/graph.h"
+#include "kernels/packed_weights.h"
 #include "passes/pass.h"
 #include "tercel/session.h"
 
-namespace tercel {
-
-class PackedWeights;
-class WorkspacePool;
+namespace tercel::inline engines {
 
 /// An input or output of a program.
 struct ProgramPort {
@@ -99,4 +98,4 @@ std::span<const Engine* const> all_engines();
 /// "" is the default. Throws Error naming the engines there are.
 const Engine& find_engine(std::string_view name);
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

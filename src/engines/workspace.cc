@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tercel {
+namespace tercel::inline engines {
 
 WorkspacePool::Workspace WorkspacePool::borrow(size_t bytes) {
   Buffer memory;
@@ -39,4 +39,4 @@ size_t WorkspacePool::free_bytes() const {
   return sum;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

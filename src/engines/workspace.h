@@ -7,7 +7,7 @@
 
 #include "tensor/buffer.h"
 
-namespace tercel {
+namespace tercel::inline engines {
 
 /// Shared by the programs of one model: as many workspaces are kept as ever ran at once, whatever the number of
 /// programs and sessions. Safe from several threads.
@@ -41,4 +41,4 @@ class WorkspacePool {
   std::vector<Buffer> free_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

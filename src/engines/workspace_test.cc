@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tercel {
+namespace tercel::inline engines {
 namespace {
 
 TEST(WorkspacePool, OneAfterTheOtherUsesTheSameMemory) {
@@ -45,4 +45,4 @@ TEST(WorkspacePool, ATooSmallOneIsReplacedAndTheSmallestThatFitsIsTaken) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline engines

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <string_view>
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 int64_t elements_of(const Value* value) {
@@ -52,4 +52,4 @@ int64_t count_parameters(const Graph& graph) {
   return count;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "graph/op.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 std::string to_string(const ValueType& type) {
   std::string text(type.dtype == DType::none ? "?" : to_string(type.dtype));
@@ -265,4 +265,4 @@ Graph Graph::clone() const {
   return copy;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

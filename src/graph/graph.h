@@ -10,7 +10,9 @@
 #include "tensor/quantization.h"
 #include "tensor/tensor.h"
 
-namespace tercel {
+namespace tercel::inline graph {
+
+using tercel::to_string;  // of shapes: the one declared here would hide it
 
 struct Node;
 struct OpSpec;
@@ -119,4 +121,4 @@ class Graph {
   mutable int64_t next_suffix_ = 0;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "graph/op.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 /// What `derived` and `known` say together; derived wins where it knows.
@@ -61,4 +61,4 @@ void infer_types(Graph& graph) {
   for (const auto& node : graph.nodes()) infer_types(*node);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

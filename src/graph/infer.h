@@ -3,7 +3,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 /// Runs every node's shape rule in order and records what follows; what is known already and does not follow stays.
 /// Throws Error that names the node where a rule is broken, or where a declared type contradicts the rule.
@@ -16,4 +16,4 @@ void infer_types(Node& node);
 /// as they take what the levels stand for. (The largest of some elements is one of them.)
 bool moves_elements(const Node& node);
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

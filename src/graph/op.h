@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 enum class AttrKind { integer, real, text, integers, reals, texts, tensor };
 
@@ -132,4 +132,4 @@ void infer_same_as_input(InferContext& c);      ///< result 0 has the type of op
 void infer_broadcast(InferContext& c);          ///< all operands broadcast together, one dtype
 void infer_broadcast_to_bool(InferContext& c);  ///< the same, result is bool
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -5,7 +5,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/shape_rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr std::string_view kOwnPrefix = "ai.tercel.";
@@ -158,4 +158,4 @@ void infer_broadcast_as(InferContext& c, DType dtype) {
 void infer_broadcast(InferContext& c) { infer_broadcast_as(c, c.dtype(0)); }
 void infer_broadcast_to_bool(InferContext& c) { infer_broadcast_as(c, DType::boolean); }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

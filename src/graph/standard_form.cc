@@ -9,7 +9,7 @@
 #include "graph/op.h"
 #include "graph/text.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 bool is_attribute(const OpSpec& spec, const Value& input) {
@@ -58,4 +58,4 @@ Graph standard_form_of(const Node& node) {
   return graph;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -5,7 +5,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 struct OpSpec;
 
@@ -24,4 +24,4 @@ const StandardForm* standard_form(const OpSpec& spec);
 /// The form's graph with the types that a node of the operator gives it; nodes without a form are not allowed here.
 Graph standard_form_of(const Node& node);
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

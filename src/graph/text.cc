@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "graph/op.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 // ---- printing
@@ -497,4 +497,4 @@ std::string print(const Graph& graph, const TextOptions& options) {
 
 Graph parse_graph(std::string_view text) { return Parser(text).parse(); }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

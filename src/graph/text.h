@@ -17,7 +17,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 struct TextOptions {
   /// Constants of more elements are shown as a digest. The default shows all of them, so that the text parses back.
@@ -32,4 +32,4 @@ Graph parse_graph(std::string_view text);
 /// FNV-1a over type, shape and bytes: for telling tensors apart in text, not for security.
 uint64_t digest(const Tensor& tensor);
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -9,7 +9,7 @@
 #include "graph/infer.h"
 #include "graph/verify.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 using testing::HasSubstr;
@@ -105,4 +105,4 @@ TEST(Verify, NoticesWhatAPassBroke) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "graph/op.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 bool contradicts(const ValueType& rule, const ValueType& declared) {
@@ -78,4 +78,4 @@ void verify(const Graph& graph, std::string_view after) {
     TERCEL_CHECK(made.contains(value), "after {}: output '{}' is never made", after, value->name);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -1,6 +1,6 @@
 #include "image/picture_testing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -31,4 +31,4 @@ TEST(Crop, Errors) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

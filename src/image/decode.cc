@@ -61,14 +61,14 @@ const Format& format_of(Bytes bytes) {
 
 }  // namespace
 
-PictureSize checked_size(int64_t width, int64_t height) {
+PictureSize image::checked_size(int64_t width, int64_t height) {
   if (width <= 0 || height <= 0) fail_input("a picture needs at least one pixel, this one is {} x {}", width, height);
   if (width > Image::kMaxPixels || height > Image::kMaxPixels || width * height > Image::kMaxPixels)
     fail(ErrorCode::limit, "a picture of {} x {}: the limit is {} pixels", width, height, Image::kMaxPixels);
   return {static_cast<int>(width), static_cast<int>(height)};
 }
 
-PictureSize probe(std::span<const std::byte> bytes) {
+PictureSize image::probe(std::span<const std::byte> bytes) {
   const Format& format = format_of(bytes);
   return at_place([&] { return format.name; }, [&] { return format.probe(bytes); });
 }

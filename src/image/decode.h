@@ -3,7 +3,7 @@
 
 #include "tercel/image.h"
 
-namespace tercel {
+namespace tercel::inline image {
 
 struct PictureSize {
   int width = 0;
@@ -28,4 +28,4 @@ Image decode_jpeg(std::span<const std::byte> bytes);
 Image decode_png(std::span<const std::byte> bytes);
 Image decode_webp(std::span<const std::byte> bytes);
 
-}  // namespace tercel
+}  // namespace tercel::inline image

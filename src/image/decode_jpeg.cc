@@ -10,7 +10,7 @@
 #include "image/escape.h"
 #include "image/orientation.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 /// One libjpeg decompressor over bytes in memory. libjpeg finds this object again through client_data.
@@ -150,4 +150,4 @@ Image decode_jpeg(std::span<const std::byte> bytes) {
   return turned(std::move(image), reader.orientation());
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline image

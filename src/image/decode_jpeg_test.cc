@@ -5,7 +5,7 @@
 #include "image/decode.h"
 #include "image/picture_testing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -211,4 +211,4 @@ TEST(DecodeJpeg, EndlessScans) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

@@ -7,7 +7,7 @@
 #include "image/escape.h"
 #include "image/orientation.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 // Chunks that libpng need not read; eXIf is found by exif_chunk. Texts and profiles are compressed: a small file could
@@ -118,4 +118,4 @@ Image decode_png(std::span<const std::byte> bytes) {
   return turned(std::move(image), exif_orientation(exif_chunk(bytes)));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline image

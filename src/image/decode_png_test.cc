@@ -3,7 +3,7 @@
 #include "image/decode.h"
 #include "image/picture_testing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -207,4 +207,4 @@ TEST(DecodePng, AbsurdSizes) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

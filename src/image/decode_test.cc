@@ -8,7 +8,7 @@
 
 #include "image/picture_testing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -64,4 +64,4 @@ TEST(Image, SizesAreChecked) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

@@ -8,7 +8,7 @@
 #include <webp/decode.h>
 #endif
 
-namespace tercel {
+namespace tercel::inline image {
 
 #if TERCEL_HAVE_WEBP
 
@@ -72,4 +72,4 @@ Image decode_webp(std::span<const std::byte>) { fail_built_without(); }
 
 #endif
 
-}  // namespace tercel
+}  // namespace tercel::inline image

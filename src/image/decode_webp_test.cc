@@ -7,7 +7,7 @@
 #include <webp/encode.h>
 #endif
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -102,4 +102,4 @@ TEST(DecodeWebp, BuiltWithout) {
 #endif
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

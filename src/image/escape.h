@@ -5,7 +5,7 @@
 #include <csetjmp>
 #include <cstddef>
 
-namespace tercel {
+namespace tercel::inline image {
 
 class Escape {
  public:
@@ -33,4 +33,4 @@ class Escape {
   char reason_[256] = "";
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline image

@@ -4,7 +4,7 @@
 
 #include "image/picture_testing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -44,4 +44,4 @@ TEST(Labels, NotText) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <optional>
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 /// TIFF numbers, little-endian ("II") or big-endian ("MM"); nothing beyond the end.
@@ -65,4 +65,4 @@ Image turned(Image stored, int orientation) {
   return seen;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline image

@@ -1,7 +1,7 @@
 #include "image/picture_testing.h"
 #include "image/preprocessing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -127,4 +127,4 @@ TEST(Preprocess, Errors) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

@@ -234,7 +234,7 @@ std::string Preprocessing::describe() const {
   return text;
 }
 
-void validate(const Preprocessing& how) {
+void image::validate(const Preprocessing& how) {
   const auto check_side = [](std::string_view name, int size) {
     if (size < 1 || size > kMaxInputSide) fail_input("{} must be 1 to {} pixels, is {}", name, kMaxInputSide, size);
   };

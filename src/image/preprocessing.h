@@ -2,7 +2,7 @@
 
 #include "tercel/image.h"
 
-namespace tercel {
+namespace tercel::inline image {
 
 /// Sides of a network's input and of the resized picture: settings come with models, and models from strangers.
 constexpr int kMaxInputSide = 8192;
@@ -13,4 +13,4 @@ constexpr int64_t kMaxResizedSide = int64_t{1} << 26;
 /// 0.
 void validate(const Preprocessing& how);
 
-}  // namespace tercel
+}  // namespace tercel::inline image

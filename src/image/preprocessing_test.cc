@@ -4,7 +4,7 @@
 
 #include "image/picture_testing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -90,4 +90,4 @@ TEST(Preprocessing, ErrorsNameTheKey) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

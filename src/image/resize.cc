@@ -153,7 +153,7 @@ Image resize_nearest(const Image& image, int width, int height, const PixelBox& 
 
 }  // namespace
 
-Image resize_part(const Image& image, int width, int height, Interpolation interpolation, const PixelBox& part) {
+Image image::resize_part(const Image& image, int width, int height, Interpolation interpolation, const PixelBox& part) {
   if (image.width() == 0) fail_input("cannot resize a picture without pixels");
   TERCEL_CHECK(part.x >= 0 && part.y >= 0 && part.width > 0 && part.height > 0 && part.width <= width - part.x &&
                part.height <= height - part.y);

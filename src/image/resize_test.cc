@@ -2,7 +2,7 @@
 
 #include "image/picture_testing.h"
 
-namespace tercel {
+namespace tercel::inline image {
 namespace {
 
 using namespace testing;
@@ -180,4 +180,4 @@ TEST(Resize, Errors) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline image

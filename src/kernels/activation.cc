@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
@@ -40,4 +40,4 @@ float apply_activation(Activation activation, float x, float alpha, float beta) 
   return x;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

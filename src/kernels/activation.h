@@ -4,7 +4,7 @@
 #include "tensor/activation.h"
 #include "tensor/attrs.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// alpha and beta mean what the activation says of them (tensor/activation.h); others ignore them.
 float apply_activation(Activation activation, float x, float alpha, float beta);
@@ -23,4 +23,4 @@ struct ActivationOf {
   float operator()(float x) const { return apply_activation(kind, x, alpha, beta); }
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

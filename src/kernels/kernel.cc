@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 std::string_view to_string(Layout layout) { return layout == Layout::plain ? "plain" : "channels_last"; }
 
@@ -27,4 +27,4 @@ std::string Variant::why_not(const Problem& problem) const {
   return refuse(problem);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -13,7 +13,9 @@
 #include "tensor/quantization.h"
 #include "tensor/tensor.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
+
+using tercel::to_string;  // of shapes: the one declared here would hide it
 
 /// How the elements of a rank-4 activation lie in memory. Shapes and attributes always speak n, c, h, w.
 enum class Layout : uint8_t {
@@ -102,4 +104,4 @@ struct Variant {
   std::string why_not(const Problem& problem) const;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

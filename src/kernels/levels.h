@@ -6,7 +6,7 @@
 #include "tensor/quantization.h"
 #include "tensor/requantize.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// The activations that are nothing but a narrower range of levels.
 inline bool is_level_activation(Activation activation) {
@@ -55,4 +55,4 @@ inline Ratio mean_ratio(const Quantization& x, const Quantization& y, int64_t co
   return ratio_or_fail(x.scales[0] / (y.scales[0] * static_cast<float>(count)));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

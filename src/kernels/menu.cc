@@ -14,7 +14,7 @@
 #include "kernels/simd/reduce.h"
 #include "kernels/simd/softmax.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Menu = std::map<std::string_view, std::vector<Variant>>;
@@ -94,4 +94,4 @@ std::span<const Variant> menu(std::string_view op) {
   return at == all.end() ? std::span<const Variant>() : at->second;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

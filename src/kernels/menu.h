@@ -3,9 +3,9 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Best first; the reference, which takes every problem, last. Empty where Tercel cannot perform the operator.
 std::span<const Variant> menu(std::string_view op);
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -1,6 +1,6 @@
 #include "kernels/packed_weights.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 bool PackedWeights::Key::operator<(const Key& other) const {
   const std::owner_less<std::weak_ptr<const void>> less;
@@ -41,4 +41,4 @@ size_t PackedWeights::bytes() const {
   return sum;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

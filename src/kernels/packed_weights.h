@@ -11,7 +11,7 @@
 #include "tensor/buffer.h"
 #include "tensor/tensor.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// What the plans, sessions and threads of one model share. It owns nothing: a form lives as long as some kernel holds
 /// it. Safe from several threads; those who want the same form wait for the first to make it.
@@ -44,4 +44,4 @@ class PackedWeights {
   std::map<Key, std::shared_ptr<Entry>> entries_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

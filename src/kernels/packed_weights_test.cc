@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "tensor/element_source.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 Tensor ramp(int count) {
@@ -108,4 +108,4 @@ TEST(PackedWeights, ManyThreadsPackOnce) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

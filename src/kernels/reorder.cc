@@ -2,7 +2,7 @@
 
 #include "kernels/simd/strided_copy.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// What both layouts have in common are the index tuples; the strides differ.
@@ -44,4 +44,4 @@ std::unique_ptr<Kernel> make_reorder(DType dtype, const Dims& dims, Layout from)
   return std::make_unique<ReorderKernel>(layout_change(dtype, dims, from));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Do both layouts of this shape put the same bytes in the same order? Then nothing needs to move.
 bool layouts_coincide(const Dims& dims);
@@ -19,4 +19,4 @@ void reorder(const std::byte* src, std::byte* dst, DType dtype, const Dims& dims
 
 std::unique_ptr<Kernel> make_reorder(DType dtype, const Dims& dims, Layout from);
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

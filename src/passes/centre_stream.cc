@@ -11,7 +11,7 @@
 #include "passes/match.h"
 #include "passes/norm_readers.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 constexpr size_t kWeights = 1, kBias = 2, kResidual = 3;
@@ -203,4 +203,4 @@ std::string centre_stream(Graph& graph, Value* stream, std::set<const Value*>& c
   return {};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -7,7 +7,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Takes the mean over the channels out of everything that writes `stream` along its last axis, and out of all that is
 /// added to, cut from or joined with it anywhere:
@@ -23,4 +23,4 @@ namespace tercel {
 /// Wants known shapes and the engine's operators (lower_linear, fuse_add).
 std::string centre_stream(Graph& graph, Value* stream, std::set<const Value*>& centred);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

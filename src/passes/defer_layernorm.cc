@@ -9,7 +9,7 @@
 #include "passes/match.h"
 #include "passes/norm_readers.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 constexpr size_t kWeights = 1, kRowScale = 4;
@@ -88,4 +88,4 @@ int defer_layernorm(Graph& graph, PassContext& context) {
   return static_cast<int>(norms.size());
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

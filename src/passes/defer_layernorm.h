@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// LayerNormalization that fold_layernorm has left without scale and bias, in front of FusedMatMul. Centring is linear
 /// and goes into the weights; 1 / sigma is one number per row, commutes with the product and is multiplied in as the
@@ -15,4 +15,4 @@ namespace tercel {
 /// scale, for RMSNorm: Graef et al. 2024, "FlashNorm" (arXiv 2407.09577).
 int defer_layernorm(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

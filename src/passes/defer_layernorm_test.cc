@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// Centring goes into the weights: each column of P W has mean 0.
@@ -36,4 +36,4 @@ output %y
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

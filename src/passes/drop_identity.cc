@@ -5,7 +5,7 @@
 
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 bool same_static_type(const Node& node) {
@@ -81,4 +81,4 @@ int drop_identity(Graph& graph, PassContext&) {
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -8,7 +8,7 @@
 #include "passes/linear_weights.h"
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 struct Affine {
@@ -123,4 +123,4 @@ int fold_batchnorm(Graph& graph, PassContext& context) {
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// BatchNormalization after Conv, ConvTranspose or Gemm with constant weights goes into weights and bias
 /// (Ioffe and Szegedy 2015: y = gamma (x - mean) / sqrt(var + eps) + beta is affine at inference):
@@ -13,4 +13,4 @@ namespace tercel {
 /// computed in double. Not folded: a convolution whose result other nodes read too (noted in the pass log).
 int fold_batchnorm(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// gamma / sqrt(var) = 3 / 2: w' = 2 * 3 / 2, b' = (1 - 2) * 3 / 2 + 1.
@@ -42,4 +42,4 @@ output %c
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

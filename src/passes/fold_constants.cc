@@ -5,7 +5,7 @@
 #include "graph/infer.h"
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 // A result much larger than its operands (a constant spread out by Expand or ConstantOfShape) is left to run time.
@@ -105,4 +105,4 @@ int fold_dequantized(Graph& graph, PassContext& context) {
   return fold(graph, context, [](const Node&) { return false; });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Nodes whose operands are all constant are computed now; Shape and Size of values of known shape too.
 /// Types are inferred on the way, so that chains from Shape to Reshape fold in one sweep.
@@ -12,4 +12,4 @@ int fold_constants(Graph& graph, PassContext& context);
 /// The same, those too: for whoever wants weights as floats.
 int fold_dequantized(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

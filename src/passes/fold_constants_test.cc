@@ -3,7 +3,7 @@
 #include "passes/pass_testing.h"
 #include "tensor/tensor.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// The sum, in place of a kernel.
@@ -50,4 +50,4 @@ TEST(FoldConstants, ShapesOfOpenExtentStay) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

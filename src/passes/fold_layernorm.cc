@@ -11,7 +11,7 @@
 #include "passes/match.h"
 #include "passes/norm_readers.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 bool all_equal(const std::vector<double>& values, double wanted) {
@@ -122,4 +122,4 @@ int fold_layernorm(Graph& graph, PassContext& context) {
   return for_each_node(graph, [&](Node& node) { return fold(graph, node, context); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Scale and bias of LayerNormalization (Ba, Kiros and Hinton 2016) go into the matrix products that read it, through
 /// operators that only move elements (Swin's windows, a class token that is picked):
@@ -15,4 +15,4 @@ namespace tercel {
 /// post-norm networks), or whose result is padded with zeros while beta is not 0 (padding would become beta W).
 int fold_layernorm(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

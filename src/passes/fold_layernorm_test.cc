@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// diag(1, 2) W with W = [1 2; 3 4], and b + beta W = [0 0] + [1 1] W.
@@ -45,4 +45,4 @@ output %y
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

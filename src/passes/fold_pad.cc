@@ -5,7 +5,7 @@
 #include "passes/linear_weights.h"
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// Begins and ends over all axes of a constant, non-negative zero padding; nothing where the Pad is of another kind.
@@ -58,4 +58,4 @@ int fold_pad(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) { return fold(graph, node); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -4,7 +4,7 @@
 
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// Elements that lie between neighbours along `axis`, in row-major order; nothing where that is not known.
@@ -92,4 +92,4 @@ std::optional<int64_t> follow_axis(const Node& node, size_t operand, int64_t axi
   return std::nullopt;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -5,7 +5,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// The axis of result 0 of `node` that holds, whole and in order, the elements of `axis` of operand `operand`; every
 /// other axis may be cut, permuted, stretched or joined. Nothing where `node` is no such operator, takes the axis
@@ -14,4 +14,4 @@ namespace tercel {
 /// Identity, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Slice, Split, Gather, Pad, Concat.
 std::optional<int64_t> follow_axis(const Node& node, size_t operand, int64_t axis);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -6,7 +6,7 @@
 #include "passes/match.h"
 #include "tensor/activation.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 struct Fused {
@@ -69,4 +69,4 @@ int fuse_activation(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) { return fuse(graph, node); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// An activation after FusedConv, FusedMatMul or Add is applied as the result is written:
 ///
@@ -12,4 +12,4 @@ namespace tercel {
 /// Relu, Clip with constant bounds, LeakyRelu, HardSigmoid, HardSwish, Sigmoid, Tanh, Silu, Gelu, Elu, Softplus, Mish.
 int fuse_activation(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 TEST(FuseActivation, IsAppliedWhereTheResultIsWritten) {
@@ -36,4 +36,4 @@ output %c
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 constexpr size_t kBias = 2, kResidual = 3;
@@ -89,4 +89,4 @@ int fuse_add(Graph& graph, PassContext&) {
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

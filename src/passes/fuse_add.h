@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Add after FusedConv or FusedMatMul:
 ///
@@ -14,4 +14,4 @@ namespace tercel {
 /// Only where nobody else reads the product.
 int fuse_add(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 TEST(FuseAdd, AConstantIsABias) {
@@ -52,4 +52,4 @@ output %m
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

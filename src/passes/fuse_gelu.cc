@@ -4,7 +4,7 @@
 
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 constexpr double kTolerance = 1e-4;  // exporters write 1/sqrt(2) with few digits
@@ -42,4 +42,4 @@ int fuse_gelu(Graph& graph, PassContext&) {
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -4,7 +4,7 @@
 
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 constexpr double kTolerance = 1e-4;
@@ -48,4 +48,4 @@ int fuse_hardswish(Graph& graph, PassContext&) {
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

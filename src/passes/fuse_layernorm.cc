@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// Does this ReduceMean run over the last axis and keep it?
@@ -118,4 +118,4 @@ int fuse_layernorm(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) { return fuse(graph, node); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

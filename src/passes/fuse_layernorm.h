@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// LayerNormalization over the last axis, written as primitive operators:
 ///
@@ -11,4 +11,4 @@ namespace tercel {
 /// d^2 may be Pow(d, 2) or Mul(d, d); the quotient may be Div or Mul by a Reciprocal.
 int fuse_layernorm(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

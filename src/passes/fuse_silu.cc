@@ -2,7 +2,7 @@
 
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 int fuse_silu(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) {
@@ -19,4 +19,4 @@ int fuse_silu(Graph& graph, PassContext&) {
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,9 +2,9 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// x * Sigmoid(x)   =>   Silu(x).
 int fuse_silu(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

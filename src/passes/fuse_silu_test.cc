@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 TEST(FuseSilu, InEitherOrder) {
@@ -22,4 +22,4 @@ output %y
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -6,7 +6,7 @@
 #include "passes/match.h"
 #include "passes/norm_readers.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// Takes one index of an axis other than the last.
@@ -54,4 +54,4 @@ int hoist_gather(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) { return hoist(graph, node); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Where only single rows of a layer normalization are read (the class token), only those are normalized:
 ///
@@ -11,4 +11,4 @@ namespace tercel {
 /// Also for Slice of one; several tokens (DeiT's distillation token) get a norm each.
 int hoist_gather(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 TEST(HoistGather, OnlyTheTokenThatIsReadIsNormalized) {
@@ -47,4 +47,4 @@ output %n
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -6,7 +6,7 @@
 #include "passes/match.h"
 #include "passes/norm_readers.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// The constant that the only reader of a product adds to its columns: that reader and the operand it is.
@@ -75,4 +75,4 @@ void add_bias(Graph& graph, Node& linear, int64_t n, double bound, std::function
                  linear.name.empty() ? "" : linear.name + "_bias", behind);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// One f32 number per column: a constant of shape [n], [1, n], ...
 bool is_column_vector(const Value* value, int64_t n);
@@ -19,4 +19,4 @@ bool takes_bias(const Node& linear, int64_t n);
 /// larger in magnitude. Wants takes_bias().
 void add_bias(Graph& graph, Node& linear, int64_t n, double bound, std::function<std::vector<double>()> shift);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

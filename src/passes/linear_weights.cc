@@ -5,7 +5,7 @@
 #include "passes/match.h"
 #include "tensor/element_source.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 bool transposes(const Node& linear, std::string_view attr) {
@@ -94,4 +94,4 @@ Tensor rounded(const std::vector<double>& values, Dims dims) {
   return Tensor::of<float>(std::move(dims), std::vector<float>(values.begin(), values.end()));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -10,7 +10,7 @@
 #include "base/threads.h"
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Elements of a constant f32 tensor of any alignment.
 class Floats {
@@ -101,4 +101,4 @@ class LinearWeights {
 /// A vector of doubles, rounded once.
 Tensor rounded(const std::vector<double>& values, Dims dims);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

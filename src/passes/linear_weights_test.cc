@@ -5,7 +5,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 Tensor ramp(Dims dims) {
@@ -82,4 +82,4 @@ TEST(LinearWeights, AreEditedWhicheverWayTheyLie) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -2,7 +2,7 @@
 
 #include "passes/match.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// Gemm's c as a bias: times beta. nullptr: there is none; nothing: beta cannot be folded.
@@ -51,4 +51,4 @@ int lower_linear(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) { return lower(graph, node); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

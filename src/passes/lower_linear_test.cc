@@ -2,7 +2,7 @@
 
 #include "passes/pass_testing.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 TEST(LowerLinear, ConvolutionsAndProductsTakeTheEnginesForm) {
@@ -43,4 +43,4 @@ TEST(LowerLinear, OtherTypesStay) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -8,7 +8,7 @@
 #include "tensor/activation.h"
 #include "tensor/requantize.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 /// What the levels on the integer side of a QuantizeLinear or DequantizeLinear stand for; nullptr where that is no
@@ -394,4 +394,4 @@ int lower_quantized(Graph& graph, PassContext&) {
   return for_each_node(graph, [&](Node& node) { return lowering.lower(node); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

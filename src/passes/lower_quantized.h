@@ -2,7 +2,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Networks between QuantizeLinear and DequantizeLinear compute on levels:
 ///
@@ -20,4 +20,4 @@ namespace tercel {
 /// scale is no constant, or a sum might not fit 32 bits, the floats stay.
 int lower_quantized(Graph& graph, PassContext& context);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// The producer of `value` if it is an `op`, else nullptr.
 inline Node* made_by(const Value* value, std::string_view op) {
@@ -102,4 +102,4 @@ int for_each_node(Graph& graph, Rewrite&& rewrite) {
   return changes;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

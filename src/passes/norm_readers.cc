@@ -7,7 +7,7 @@
 #include "passes/follow_axis.h"
 #include "passes/linear_weights.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 int64_t last_axis(const Value& value) { return static_cast<int64_t>(value.type.dims.size()) - 1; }
@@ -97,4 +97,4 @@ const Node* node_behind(const Graph& graph, const Value* value) {
   return at == nodes.end() || at + 1 == nodes.end() ? nullptr : (at + 1)->get();
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

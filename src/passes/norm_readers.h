@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Is this a LayerNormalization of f32 over its last axis alone, of known extent, whose statistics are not used?
 bool is_row_norm(const Node& node);
@@ -24,4 +24,4 @@ LinearReaders find_linear_readers(const Graph& graph, const Value* value, std::i
 /// The node right behind the producer of `value`; for a value without producer, the first. nullptr: there is none.
 const Node* node_behind(const Graph& graph, const Value* value);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -6,7 +6,7 @@
 #include "graph/text.h"
 #include "graph/verify.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 namespace {
 
 constexpr int64_t kDumpElements = 16;  // larger constants are shown as digests
@@ -41,4 +41,4 @@ PassLog run_passes(Graph& graph, std::span<const Pass> passes, PassContext& cont
   return log;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

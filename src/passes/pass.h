@@ -9,7 +9,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// One line of the pass log: what one run of one pass did.
 struct PassLogEntry {
@@ -38,4 +38,4 @@ struct Pass {
 PassLog run_passes(Graph& graph, std::span<const Pass> passes, PassContext& context,
                    const std::filesystem::path& dump_dir = {});
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -12,7 +12,7 @@
 #include "graph/verify.h"
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// The text as the printer writes it: what a graph is compared with.
 inline std::string normalized(const std::string& text) {
@@ -47,4 +47,4 @@ inline void expect_unchanged(int (*run)(Graph&, PassContext&), const std::string
   EXPECT_EQ(after(run, text), normalized(text));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

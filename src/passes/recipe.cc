@@ -16,7 +16,7 @@
 #include "passes/lower_linear.h"
 #include "passes/lower_quantized.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 std::span<const Pass> minimal_recipe() {
   static constexpr Pass kPasses[] = {{"fold_constants", "compute what does not depend on the input", fold_constants}};
@@ -66,4 +66,4 @@ std::span<const Pass> engine_recipe() {
   return kPasses;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

@@ -5,7 +5,7 @@
 
 #include "passes/pass.h"
 
-namespace tercel {
+namespace tercel::inline passes {
 
 /// Passes whose result is still standard ONNX: what `tercel optimize -o` writes.
 std::span<const Pass> portable_recipe();
@@ -25,4 +25,4 @@ std::span<const Pass> lowering_recipe();
 /// The name that a pass has now: passes that were renamed are known by their former names too.
 std::string_view current_name(std::string_view pass);
 
-}  // namespace tercel
+}  // namespace tercel::inline passes

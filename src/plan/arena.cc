@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "tensor/buffer.h"
 
-namespace tercel {
+namespace tercel::inline plan {
 
 size_t place_in_arena(std::vector<Lifetime>& values) {
   std::vector<size_t> order(values.size());
@@ -32,4 +32,4 @@ size_t place_in_arena(std::vector<Lifetime>& values) {
   return total;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline plan

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace tercel {
+namespace tercel::inline plan {
 
 /// A value that must be in memory from step `first` to step `last`, both included.
 struct Lifetime {
@@ -18,4 +18,4 @@ struct Lifetime {
 /// Greedy by size: the largest first, each into the lowest gap that fits (Pisarchyk and Lee 2020, "Greedy by Size").
 size_t place_in_arena(std::vector<Lifetime>& values);
 
-}  // namespace tercel
+}  // namespace tercel::inline plan

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "tensor/buffer.h"
 
-namespace tercel {
+namespace tercel::inline plan {
 namespace {
 
 TEST(Arena, ValuesThatLiveTogetherNeverOverlap) {
@@ -38,4 +38,4 @@ TEST(Arena, AChainNeedsItsTwoLargestNeighbours) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline plan

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline plan {
 
 bool can_evaluate(const Node& node) {
   for (const Value* value : node.inputs)
@@ -31,4 +31,4 @@ std::vector<Tensor> evaluate(const Node& node) {
                   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline plan

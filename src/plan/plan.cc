@@ -12,7 +12,7 @@
 #include "kernels/reorder.h"
 #include "plan/arena.h"
 
-namespace tercel {
+namespace tercel::inline plan {
 namespace {
 
 // Results that are their operand under another shape: no step, the same bytes.
@@ -260,4 +260,4 @@ std::string why_not_planned(const Node& node) {
 
 Plan make_plan(const Graph& graph, const PlanOptions& options) { return Planner(graph, options).make(); }
 
-}  // namespace tercel
+}  // namespace tercel::inline plan

@@ -9,7 +9,7 @@
 #include "graph/graph.h"
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline plan {
 
 /// Where an operand's bytes are at run time.
 struct Place {
@@ -67,4 +67,4 @@ std::string why_not_planned(const Node& node);
 /// Every type in the graph must be fully known. Throws Error: unsupported operators, limits.
 Plan make_plan(const Graph& graph, const PlanOptions& options);
 
-}  // namespace tercel
+}  // namespace tercel::inline plan

@@ -11,7 +11,7 @@
 #include "quant/curvature.h"
 #include "quant/quantize.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using Square = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -236,4 +236,4 @@ std::map<std::string, BasisPtr> choose_bases(const Graph& graph, const std::vect
   return chosen;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -11,7 +11,7 @@
 #include "quant/linear_site.h"
 #include "quant/moments.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 using BasisPtr = std::shared_ptr<const codec::KernelBasis>;
 
@@ -36,4 +36,4 @@ void transform_moments(Moments& moments, const codec::KernelBasis& basis);
 std::map<std::string, BasisPtr> choose_bases(const Graph& graph, const std::vector<LinearSite>& sites,
                                              const std::map<std::string, Moments>& moments, double damping);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

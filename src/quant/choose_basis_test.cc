@@ -11,7 +11,7 @@
 #include "quant/quantize.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using testing::FloatNear;
@@ -174,4 +174,4 @@ TEST(QuantizeInABasis, DistortionIsThatOfTheWeights) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -7,7 +7,7 @@
 #include "tercel/array.h"
 #include "tercel/model.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 inline Model cifar_network() { return optimize(load(TERCEL_SOURCE_DIR "/models/resnet20_cifar10.tercel")); }
 
@@ -22,4 +22,4 @@ inline std::vector<Array> cifar_noise(int count, uint64_t seed) {
   return inputs;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

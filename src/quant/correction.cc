@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "quant/gradient_product.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -204,4 +204,4 @@ OutputFit::Result OutputFit::fit(const std::vector<OutputFit>& shares, const std
   return result;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -11,7 +11,7 @@
 #include "quant/moments.h"
 #include "tercel/array.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// What is added to a layer's weights (rows x columns) and bias (rows; empty where it has none).
 struct Correction {
@@ -83,4 +83,4 @@ class OutputFit {
   std::vector<Row> rows_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

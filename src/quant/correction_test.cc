@@ -9,7 +9,7 @@
 #include "graph/infer.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 constexpr int64_t kRows = 5, kColumns = 7, kPlaces = 64;
@@ -227,4 +227,4 @@ TEST(OutputFit, ReadsChannelsOfPictures) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

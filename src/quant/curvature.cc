@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/threads.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 /// `weight`: of all positions; 0: not centred.
@@ -86,4 +86,4 @@ Curvature flat_curvature(int64_t groups, int64_t columns) {
   return curvature;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -5,7 +5,7 @@
 
 #include "quant/moments.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// The error that a change e of one row of weights makes at its output, E[(e x)^2] = e' H e, as a sum of squares in the
 /// order of the columns: with H = U U', U upper triangular,
@@ -34,4 +34,4 @@ Curvature factorize(const Moments& moments, bool centred, double damping = 0.01)
 /// Without data: all columns weigh the same, and there is no error feedback.
 Curvature flat_curvature(int64_t groups, int64_t columns);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -11,7 +11,7 @@
 #include "codec/trellis.h"
 #include "quant/curvature.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// What decisions cost.
 struct Price {
@@ -63,4 +63,4 @@ inline float dot(const float* a, const float* b, int64_t n) {
   return sum;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -2,7 +2,7 @@
 
 #include "quant/decide.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 struct Choice {
@@ -60,4 +60,4 @@ Price decide_rows(const RowTask& task, int64_t first, int64_t last, codec::RateM
   return price;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

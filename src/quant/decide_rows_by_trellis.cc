@@ -4,7 +4,7 @@
 
 #include "quant/decide.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using codec::TrellisState;
@@ -172,4 +172,4 @@ Price decide_rows_by_trellis(const RowTask& task, int64_t first, int64_t last, c
   return sum;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

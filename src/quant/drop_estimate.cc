@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 constexpr size_t kRivals = 4;          // classes next to the first
@@ -151,4 +151,4 @@ double chance_of(size_t counted, double expected) {
   return std::max(0.0, 1 - below);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

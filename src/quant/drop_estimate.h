@@ -6,7 +6,7 @@
 
 #include "quant/observe.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// Parts of all pictures, 0..1.
 struct DropEstimate {
@@ -41,4 +41,4 @@ class DropModel {
 /// The probability that `expected` pictures (on the mean) turn out to be `counted` or more: a Poisson tail.
 double chance_of(size_t counted, double expected);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -8,7 +8,7 @@
 
 #include "base/rng.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 /// Answers of a network that is right of its own accord as often as it is sure, and the same with every score moved.
@@ -113,4 +113,4 @@ TEST(DropEstimate, ChanceIsAPoissonTail) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -5,7 +5,7 @@
 
 #include "quant/gradient.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 double dot(std::span<const float> a, std::span<const float> b) {
@@ -63,4 +63,4 @@ TEST(FisherSeed, IsThatOfSoftenedAnswersThroughASoftmaxToo) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

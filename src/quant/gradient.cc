@@ -17,7 +17,7 @@
 #include "session/model_impl.h"
 #include "session/optimizer.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 /// The model with its input's extents fixed and everything computed that does not depend on its elements.
@@ -301,4 +301,4 @@ Array fisher_seed(const Array& output, bool probabilities, double temperature, R
   return seed;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "tercel/session.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// Derivatives of a model with one input, for values of its graph, one input at a time. The forward run is a Session's;
 /// the backward run computes in f32. Memory holds the values that derivatives depend on, and gradients only from where
@@ -44,4 +44,4 @@ class Gradient {
 /// output of one axis is one answer.
 Array fisher_seed(const Array& output, bool probabilities, double temperature, Rng& rng);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

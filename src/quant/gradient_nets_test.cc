@@ -10,7 +10,7 @@
 #include "quant/linear_site.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 double dot(std::span<const float> a, std::span<const float> b) {
@@ -94,4 +94,4 @@ INSTANTIATE_TEST_SUITE_P(Nets, GradientOfNet,
                          [](const auto& net) { return std::string(net.param); });
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

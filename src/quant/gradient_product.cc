@@ -5,7 +5,7 @@
 #include "base/threads.h"
 #include "kernels/simd/gemm.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 /// Rows at a time that are too few to be worth packing b.
@@ -71,4 +71,4 @@ void multiply(const StridedProduct& p, Isa isa, Workspace& workspace, Buffer* pa
   gemm(job, isa);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -3,7 +3,7 @@
 
 #include "quant/gradient_rule.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// Element (i, j) lies at data[i * row + j * column].
 struct Strided {
@@ -25,4 +25,4 @@ struct StridedProduct {
 };
 void multiply(const StridedProduct& product, Isa isa, Workspace& workspace, Buffer* packed = nullptr);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -10,7 +10,7 @@
 #include "graph/graph.h"
 #include "tensor/buffer.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// Memory that rules share: aligned, uninitialized, reused from node to node.
 class Workspace {
@@ -68,4 +68,4 @@ std::span<const GradientRule> shape_gradient_rules();
 /// The rule of Conv (gradient_rules_conv.cc).
 void differentiate_conv(RuleContext& c);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

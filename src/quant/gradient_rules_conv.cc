@@ -6,7 +6,7 @@
 #include "quant/gradient_rule.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 /// Floats of the unfolded gradient that are held at a time: about a last-level cache.
@@ -139,4 +139,4 @@ void differentiate_conv(RuleContext& c) {
   else add_products(c, s);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

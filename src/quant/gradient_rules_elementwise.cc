@@ -7,7 +7,7 @@
 #include "kernels/ref/broadcast.h"
 #include "quant/gradient_rule.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 constexpr int64_t kGrain = 16384;
@@ -179,4 +179,4 @@ std::span<const GradientRule> elementwise_gradient_rules() {
   return kRules;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -3,7 +3,7 @@
 #include "quant/gradient_product.h"
 #include "quant/gradient_rule.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 bool is_constant(const RuleContext& c, size_t operand) { return c.node.inputs[operand]->is_constant(); }
@@ -77,4 +77,4 @@ std::span<const GradientRule> linear_gradient_rules() {
   return kRules;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -7,7 +7,7 @@
 #include "kernels/ref/axes.h"
 #include "quant/gradient_rule.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 /// y = softmax(x): dx = y (dy - sum(dy y)). y = log softmax(x): dx = dy - softmax(x) sum(dy).
@@ -143,4 +143,4 @@ std::span<const GradientRule> norm_gradient_rules() {
   return kRules;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -5,7 +5,7 @@
 #include "quant/gradient_rule.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using Windows = std::array<Window, 3>;
@@ -113,4 +113,4 @@ std::span<const GradientRule> pool_gradient_rules() {
   return kRules;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

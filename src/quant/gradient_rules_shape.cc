@@ -6,7 +6,7 @@
 #include "quant/gradient_rule.h"
 #include "tensor/slice.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 void add_run(float* to, const float* from, int64_t count) {
@@ -160,4 +160,4 @@ std::span<const GradientRule> shape_gradient_rules() {
   return kRules;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -10,7 +10,7 @@
 #include "session/model_impl.h"
 #include "tercel/error.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using Ints = std::vector<int64_t>;
@@ -417,4 +417,4 @@ TEST(Gradient, IntegersThatStandForActivationsAreNoZeroGradient) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

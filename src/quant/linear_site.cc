@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 bool is_weights(const Value* value, size_t rank) {
@@ -134,4 +134,4 @@ OutputRows::OutputRows(const LinearSite& site, const Array& output) : data_(outp
   if (site.conv) pixels_ = output.dims().at(2) * output.dims().at(3);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

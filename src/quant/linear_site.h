@@ -10,7 +10,7 @@
 #include "tensor/window.h"
 #include "tercel/array.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// One node that multiplies its input by a constant. The matrix is the weights' own elements: row-major as they lie, or
 /// `transposed` where the rows are the last axis (MatMul, Gemm without transB).
@@ -67,4 +67,4 @@ class OutputRows {
   int64_t rows_, pixels_ = 0;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

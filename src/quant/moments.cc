@@ -13,7 +13,7 @@
 #include "quant/observe.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 // Few inputs leave most directions unmeasured, the more where few positions have weight (the class token of a last
@@ -195,4 +195,4 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
   return moments;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

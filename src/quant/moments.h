@@ -11,7 +11,7 @@
 #include "tercel/progress.h"
 #include "tercel/session.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// Moments of neighbouring columns of one group. Columns of different blocks count as unrelated, so that VGG's first
 /// product (25,088 columns) fits memory.
@@ -51,4 +51,4 @@ std::map<std::string, Moments> measure_moments(const Model& model, const std::ve
                                                const std::vector<Array>& inputs, const MomentOptions& options = {},
                                                const Progress& progress = {});
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -10,7 +10,7 @@
 #include "graph/infer.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using testing::FloatNear;
@@ -160,4 +160,4 @@ TEST(LinearSites, AMatrixReadBothWaysIsNone) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

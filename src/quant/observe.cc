@@ -9,7 +9,7 @@
 #include "session/model_impl.h"
 #include "session/picture_model.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 int most_likely(const std::vector<float>& row) {
@@ -102,4 +102,4 @@ Evaluation evaluate(const Answers& reference, const Answers& answers, const std:
   return j;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -8,7 +8,7 @@
 #include "tercel/progress.h"
 #include "tercel/session.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// The model with further values of its graph handed out as outputs, in this order, after its own. Throws Error naming
 /// a value that is not there.
@@ -43,4 +43,4 @@ struct Evaluation {
 /// `classes`: one an input, or empty.
 Evaluation evaluate(const Answers& reference, const Answers& answers, const std::vector<int>& classes = {});
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

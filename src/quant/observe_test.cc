@@ -7,7 +7,7 @@
 #include "graph/infer.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 std::vector<float> random_floats(size_t count, uint64_t seed) {
@@ -53,4 +53,4 @@ TEST(WithOutputs, EveryOneHoldsWhatTheReferenceSays) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

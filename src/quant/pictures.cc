@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "session/picture_model.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 namespace fs = std::filesystem;
@@ -160,4 +160,4 @@ std::vector<Array> load_inputs(const Model& model, PictureSet& pictures, const P
   return inputs;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -9,7 +9,7 @@
 #include "tercel/model.h"
 #include "tercel/progress.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 struct PictureSet {
   std::vector<std::filesystem::path> files;
@@ -35,4 +35,4 @@ std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t f
 std::vector<Array> load_inputs(const Model& model, PictureSet& pictures, const Preprocessing& how,
                                const Progress& progress = {}, const Warn& warn = {});
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

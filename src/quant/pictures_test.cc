@@ -13,7 +13,7 @@
 #include "quant/observe.h"
 #include "tercel/error.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 namespace fs = std::filesystem;
@@ -125,4 +125,4 @@ TEST(Judge, CountsAgreementAndDivergence) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -8,7 +8,7 @@
 #include "base/threads.h"
 #include "quant/decide.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 using codec::class_scale;
@@ -205,4 +205,4 @@ std::vector<float> mean_error(std::span<const float> weights, const QuantizedMat
   return change;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

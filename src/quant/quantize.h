@@ -9,7 +9,7 @@
 #include "codec/quantized_matrix.h"
 #include "quant/curvature.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 struct QuantizeOptions {
   float step = 0;        ///< of the finest column, > 0
@@ -42,4 +42,4 @@ double mean_log2_weight(const Curvature& curvature);
 std::vector<float> mean_error(std::span<const float> weights, const codec::QuantizedMatrix& matrix,
                               const Curvature& curvature);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 std::vector<float> normal(int64_t count, uint64_t seed, double scale = 1) {
@@ -141,4 +141,4 @@ TEST(Quantize, ALayerThatSeesNothingCostsNothingMuch) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

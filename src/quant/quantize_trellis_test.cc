@@ -8,7 +8,7 @@
 #include "quant/decide.h"
 #include "quant/quantize.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 std::vector<float> normal(int64_t count, uint64_t seed) {
@@ -164,4 +164,4 @@ TEST(QuantizeByTrellis, TheAnswerDoesNotDependOnThreads) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

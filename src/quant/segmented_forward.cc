@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 Model segment_of(const Model& model, const std::vector<std::string>& from, const std::vector<std::string>& to) {
   const Model::Impl& whole = model.impl();
@@ -104,4 +104,4 @@ void SegmentedForward::move(const std::vector<std::string>& next) {
   kept_.swap(next_);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -9,7 +9,7 @@
 #include "graph/graph.h"
 #include "tercel/session.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// The segment of a model that computes `to` from its inputs and `from`: these become inputs, after the model's own;
 /// `to` are its only outputs. Throws Error naming a value that is not there.
@@ -55,4 +55,4 @@ class SegmentedForward {
   std::vector<std::vector<Array>> kept_, next_;  // by input
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

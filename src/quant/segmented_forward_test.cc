@@ -9,7 +9,7 @@
 #include "quant/observe.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 void expect_same(const Array& got, const Array& wanted) {
@@ -83,4 +83,4 @@ TEST(SegmentedForward, NamesAValueThatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 bool is_scalar(const Value* value) {
@@ -49,4 +49,4 @@ void pass_straight_through(Graph& graph) {
   graph.drop_unused();
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

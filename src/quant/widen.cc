@@ -8,7 +8,7 @@
 #include "session/optimizer.h"
 #include "tensor/narrow.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 namespace {
 
 bool is_other_float(DType dtype) { return is_float(dtype) && dtype != DType::f32; }
@@ -55,4 +55,4 @@ Model dequantized(const Model& model) {
   return Model(std::move(impl));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -3,7 +3,7 @@
 
 #include "tercel/model.h"
 
-namespace tercel {
+namespace tercel::inline quant {
 
 /// The network with f16, bf16 and f64 as f32 throughout, constants and inputs too; names stay. It answers as the
 /// network would if its activations were not rounded. A network without such types is itself.
@@ -12,4 +12,4 @@ Model widened(const Model& model);
 /// The network with weights behind DequantizeLinear as floats. A network without them is itself.
 Model dequantized(const Model& model);
 
-}  // namespace tercel
+}  // namespace tercel::inline quant

@@ -15,7 +15,7 @@
 #include <pagmo/types.hpp>
 #endif
 
-namespace tercel {
+namespace tercel::inline search {
 
 #ifdef TERCEL_HAVE_PAGMO
 
@@ -176,4 +176,4 @@ Evolved evolve_front(const Measure&, const Bounds&, const EvolveOptions&) { fail
 
 #endif
 
-}  // namespace tercel
+}  // namespace tercel::inline search

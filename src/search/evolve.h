@@ -8,7 +8,7 @@
 
 #include "tercel/progress.h"
 
-namespace tercel {
+namespace tercel::inline search {
 
 using Genome = std::vector<double>;
 using Objectives = std::vector<double>;  ///< all to be made small
@@ -51,4 +51,4 @@ Evolved evolve_one(const Measure& measure, const Bounds& bounds, const EvolveOpt
 /// What can be traded for what, between two objectives: NSGA-II (Deb et al. 2002).
 Evolved evolve_front(const Measure& measure, const Bounds& bounds, const EvolveOptions& options);
 
-}  // namespace tercel
+}  // namespace tercel::inline search

@@ -7,7 +7,7 @@
 
 #include "tercel/error.h"
 
-namespace tercel {
+namespace tercel::inline search {
 namespace {
 
 Bounds bounds_of(size_t genes, double low, double high) {
@@ -160,4 +160,4 @@ TEST_F(Evolve, ErrorsOfTheMeasureComeThrough) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline search

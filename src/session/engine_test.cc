@@ -9,7 +9,7 @@
 #include "session/passes_testing.h"
 #include "session/session_on.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 /// Node by node through the reference functions; every value has a tensor of its own.
@@ -156,7 +156,7 @@ TEST(Engine, ChosenByName) {
   options.engine = "reference";
   EXPECT_EQ(Session(model, options).prepare().engine, "reference");
   for (const StepReport& step : Session(model, options).prepare().steps) EXPECT_EQ(step.variant, "ref") << step.op;
-  EXPECT_EQ(Session(model).prepare().engine, engines().at(0).name);
+  EXPECT_EQ(Session(model).prepare().engine, available_engines().at(0).name);
   options.engine = "gpu";
   EXPECT_THROW(Session(model, options), Error);
   options.engine = "cpu";
@@ -245,4 +245,4 @@ TEST(Session, WeightsArePackedOnceForAllShapesAndSessions) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -7,7 +7,7 @@
 
 #include "session/passes_testing.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 using testing::Contains;
@@ -383,4 +383,4 @@ output %y
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -13,7 +13,7 @@
 #include "kernels/packed_weights.h"
 #include "tercel/model.h"
 
-namespace tercel {
+namespace tercel::inline session {
 
 /// A graph after the passes.
 struct Lowered {
@@ -46,4 +46,4 @@ class ModelShared {
   std::shared_ptr<WorkspacePool> workspaces_ = std::make_shared<WorkspacePool>();
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "tensor/shape.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
@@ -107,4 +107,4 @@ std::string npy_header(const Array& array) {
   return out + header;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline session

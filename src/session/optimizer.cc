@@ -6,7 +6,7 @@
 #include "passes/recipe.h"
 #include "plan/evaluate.h"
 
-namespace tercel {
+namespace tercel::inline session {
 
 PassLog rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir,
                 std::span<const std::string> without) {
@@ -38,4 +38,4 @@ void append_pass_log(std::vector<PassReport>& reports, PassLog pass_log) {
     reports.push_back({std::move(entry.pass), entry.changes, std::move(entry.notes)});
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline session

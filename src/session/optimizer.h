@@ -4,7 +4,7 @@
 #include "passes/pass.h"
 #include "tercel/model.h"
 
-namespace tercel {
+namespace tercel::inline session {
 
 /// `without`: names of passes to leave out.
 PassLog rewrite(Graph& graph, std::span<const Pass> passes, const std::filesystem::path& dump_dir = {},
@@ -15,4 +15,4 @@ void check_pass_names(std::span<const std::string> names);
 
 void append_pass_log(std::vector<PassReport>& reports, PassLog pass_log);
 
-}  // namespace tercel
+}  // namespace tercel::inline session

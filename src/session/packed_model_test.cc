@@ -8,7 +8,7 @@
 #include "session/model_impl.h"
 #include "tercel/tercel.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 const char* const kModel = TERCEL_SOURCE_DIR "/models/resnet20_cifar10.tercel";
@@ -48,4 +48,4 @@ TEST(PackedModel, WeightsAreDecodedForASessionAndLetGo) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -3,7 +3,7 @@
 
 #include "session/passes_testing.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 using testing::ElementsAre;
@@ -355,4 +355,4 @@ TEST(Passes, FoldConstantsStopsWhereASmallFileGrows) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline session

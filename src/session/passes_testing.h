@@ -15,7 +15,7 @@
 #include "session/optimizer.h"
 #include "tercel/tercel.h"
 
-namespace tercel {
+namespace tercel::inline session {
 
 inline Tensor random_tensor(Dims dims, uint64_t seed, double low = -1, double high = 1) {
   Rng rng(seed);
@@ -81,4 +81,4 @@ inline std::vector<std::string> engine(const std::string& text) {
   return after(text, portable_recipe(), engine_recipe());
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline session {
 
 std::vector<int64_t> picture_dims(const Model& model, const Preprocessing& how) {
   const std::vector<Port> inputs = model.inputs();
@@ -46,4 +46,4 @@ void check_answer_of_one_picture(const Model& model, FirstOutput kind, const std
                to_string(Dims(dims)), kind == FirstOutput::classes ? "one class" : "one score for each class");
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -6,7 +6,7 @@
 
 #include "tercel/model.h"
 
-namespace tercel {
+namespace tercel::inline session {
 
 /// Extents of the input that `how` makes of one picture. Throws Error where the model does not take it: not one input
 /// of type f32 and rank 4, or one of other extents.
@@ -26,4 +26,4 @@ FirstOutput first_output(const Model& model);
 /// elements would say nothing.
 void check_answer_of_one_picture(const Model& model, FirstOutput kind, const std::vector<int64_t>& dims);
 
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -4,7 +4,7 @@
 #include "base/error_testing.h"
 #include "session/passes_testing.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 using testing::HasSubstr;
@@ -81,4 +81,4 @@ TEST(PictureModel, APreprocessingThatDoesNotFitIsNamed) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -4,7 +4,7 @@
 
 #include "session/passes_testing.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 using testing::Contains;
@@ -152,4 +152,4 @@ output %y
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline session

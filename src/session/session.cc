@@ -272,14 +272,20 @@ struct Session::Impl {
   }
 };
 
-std::vector<EngineInfo> engines() {
+struct SessionAccess {
+  static Session make(const Engine& engine, const Model& model, const SessionOptions& options) {
+    return Session(std::make_unique<Session::Impl>(model, options, engine));
+  }
+};
+
+std::vector<EngineInfo> available_engines() {
   std::vector<EngineInfo> all;
   for (const Engine* engine : all_engines()) all.push_back({std::string(engine->name()), std::string(engine->what())});
   return all;
 }
 
 Session session_on(const Engine& engine, const Model& model, const SessionOptions& options) {
-  return Session(std::make_unique<Session::Impl>(model, options, engine));
+  return SessionAccess::make(engine, model, options);
 }
 
 Session::Session(const Model& model, const SessionOptions& options)

@@ -9,7 +9,7 @@
 #include "onnx/writer.h"
 #include "session/passes_testing.h"
 
-namespace tercel {
+namespace tercel::inline session {
 namespace {
 
 /// The model as a Tercel sees it that does not know the operators: its file says that they are of a later version.
@@ -64,4 +64,4 @@ TEST(StandardForm, EveryOneHasACase) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline session

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 using enum Activation;
@@ -46,4 +46,4 @@ Activation parse_activation(std::string_view name) {
 
 std::span<const Activation> all_activations() { return kAll; }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 enum class Activation : uint8_t {
   none,
@@ -33,4 +33,4 @@ Activation parse_activation(std::string_view name);
 
 std::span<const Activation> all_activations();
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

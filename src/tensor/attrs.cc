@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 auto position(auto& entries, std::string_view name) {
@@ -49,4 +49,4 @@ void Attrs::erase(std::string_view name) {
   if (at != entries_.end() && at->first == name) entries_.erase(at);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -10,7 +10,7 @@
 
 #include "tensor/tensor.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 using Attr = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
                           std::vector<std::string>, Tensor>;
@@ -55,4 +55,4 @@ class Attrs {
   std::vector<std::pair<std::string, Attr>> entries_;  // sorted by name
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
@@ -21,4 +21,4 @@ TEST(Attrs, ANumberThatIsNoneIsTheSameAsItself) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Bytes for one cache line and for one AVX-512 register; every buffer starts on such a boundary.
 inline constexpr size_t kAlignment = 64;
@@ -31,4 +31,4 @@ class Buffer {
   size_t size_ = 0;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 /// -1, 0, 1; NaN is equal to itself and above every number, which makes the order total.
@@ -73,4 +73,4 @@ Distinct find_distinct(const View& x, std::optional<int64_t> axis, bool sorted) 
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -6,7 +6,7 @@
 
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Slices along an axis, or single elements, grouped by equality (NaN equals NaN and comes last).
 struct Distinct {
@@ -19,4 +19,4 @@ struct Distinct {
 /// Elements may have any alignment.
 Distinct find_distinct(const View& x, std::optional<int64_t> axis, bool sorted);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -30,7 +30,7 @@ constexpr std::array<DTypeInfo, 14> kInfo = {{{"none", 0},
 size_t size_of(DType dtype) { return kInfo[static_cast<size_t>(dtype)].size; }
 std::string_view to_string(DType dtype) { return kInfo[static_cast<size_t>(dtype)].word; }
 
-DType parse_dtype(std::string_view word) {
+DType tensor::parse_dtype(std::string_view word) {
   for (size_t i = 1; i < kInfo.size(); ++i)
     if (kInfo[i].word == word) return static_cast<DType>(i);
   return DType::none;

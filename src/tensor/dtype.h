@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "tercel/array.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// IEEE 754 binary16, as storage; arithmetic happens in float.
 struct Half {
@@ -92,4 +92,4 @@ decltype(auto) visit_dtype(DType dtype, F&& f) {
   raise_bug(__FILE__, __LINE__, "dtype", "visit_dtype of no type");
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

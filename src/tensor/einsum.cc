@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 /// Axes that an ellipsis stands for are named by place from the right: innermost kEllipsis - 1, then kEllipsis - 2, ...
@@ -114,4 +114,4 @@ EinsumPlan plan_einsum(std::string_view equation, const std::vector<Dims>& shape
   return plan;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -6,7 +6,7 @@
 
 #include "tensor/shape.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Labels of all axes, operand by operand. Labels count from 0; axes that an ellipsis stands for have labels of their
 /// own, aligned at the innermost one, as broadcasting does.
@@ -21,4 +21,4 @@ struct EinsumPlan {
 /// Without "->" the result has the ellipsis axes, then the letters that occur once, in alphabetical order.
 EinsumPlan plan_einsum(std::string_view equation, const std::vector<Dims>& shapes);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 std::string result(std::string_view equation, const std::vector<Dims>& shapes) {
@@ -34,4 +34,4 @@ TEST(Einsum, RefusesWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -9,7 +9,7 @@
 
 #include "tensor/buffer.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Elements that can be made, and made again: decoded, say, when somebody wants them.
 class ElementSource {
@@ -36,4 +36,4 @@ class ElementSource {
   std::weak_ptr<const Buffer> made_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

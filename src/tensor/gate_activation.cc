@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 using Kind = GateActivation::Kind;
@@ -88,4 +88,4 @@ std::vector<GateActivation> gate_activations(const Attrs& attrs, size_t count,
   return activations;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

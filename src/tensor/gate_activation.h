@@ -5,7 +5,7 @@
 
 #include "tensor/attrs.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 struct GateActivation {
   enum class Kind : uint8_t {
@@ -34,4 +34,4 @@ struct GateActivation {
 std::vector<GateActivation> gate_activations(const Attrs& attrs, size_t count,
                                              std::initializer_list<std::string_view> defaults);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 constexpr float kLargestHalf = 65504, kLargestBFloat16 = 0x1.FEp127f;
@@ -59,4 +59,4 @@ std::vector<float> to_floats(const Tensor& tensor) {
   return values;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -6,7 +6,7 @@
 
 #include "tensor/tensor.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Rounded to nearest even; what is finite stays finite: beyond the type's largest number it becomes that.
 /// `out` holds as many elements of the floating type `dtype`.
@@ -15,4 +15,4 @@ void narrow(std::span<const float> values, DType dtype, std::byte* out);
 /// Elements of a floating type as f32: exact, but f64 is rounded.
 std::vector<float> to_floats(const Tensor& tensor);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 bool same_quantization(const QuantizationPtr& a, const QuantizationPtr& b) {
   return a == b || (a != nullptr && b != nullptr && *a == *b);
@@ -15,4 +15,4 @@ std::string to_string(const Quantization& q) {
                      fmt::join(q.zeros, ", "));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

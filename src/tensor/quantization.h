@@ -8,7 +8,7 @@
 
 #include "tensor/dtype.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// A level stands for (level - zero point) * scale: one scale and zero point for all, or one pair for each place along
 /// an axis.
@@ -34,4 +34,4 @@ std::string to_string(const Quantization& quantization);
 /// The types whose levels products and sums take: u8 and i8.
 inline bool is_level_type(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -18,7 +18,7 @@
 
 #include "tensor/dtype.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// multiplier * 2^-shift, with 2^23 <= multiplier < 2^24 and 1 <= shift <= 60.
 struct Ratio {
@@ -97,4 +97,4 @@ inline int32_t level_of(float value, float scale, LevelRange to) {
       std::clamp(static_cast<double>(level) + to.zero, static_cast<double>(to.low), static_cast<double>(to.high)));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

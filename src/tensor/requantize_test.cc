@@ -8,7 +8,7 @@
 
 #include "base/rng.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 /// Is `level` the whole number nearest to sum * ratio, the even one of two? In whole numbers: 2 sum m against level
@@ -116,4 +116,4 @@ TEST(Requantize, SumsThatMayNotFitAreKnown) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tensor

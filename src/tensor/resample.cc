@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 int64_t extent_of(double size, size_t axis) {
@@ -123,4 +123,4 @@ std::vector<ResampleAxis> resample_axes(const Attrs& attrs, const Dims& dims, co
   return result;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -6,7 +6,7 @@
 
 #include "tensor/attrs.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 struct ResampleAxis {
   int64_t in = kUnknown;
@@ -30,4 +30,4 @@ struct ResampleOperands {
 /// sense.
 std::vector<ResampleAxis> resample_axes(const Attrs& attrs, const Dims& dims, const ResampleOperands& operands);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -5,7 +5,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 bool all_known(std::span<const int64_t> dims) {
   return std::all_of(dims.begin(), dims.end(), [](int64_t d) { return d >= 0; });
@@ -69,4 +69,4 @@ int64_t normalize_axis(int64_t axis, int64_t rank) {
   return axis < 0 ? axis + rank : axis;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Extents, outermost first. kUnknown marks an extent that is not known yet.
 using Dims = std::vector<int64_t>;
@@ -34,4 +34,4 @@ std::string to_string(std::span<const int64_t> dims);
 /// axis in [-rank, rank) to [0, rank). Throws Error naming both otherwise.
 int64_t normalize_axis(int64_t axis, int64_t rank);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

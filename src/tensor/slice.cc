@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 SliceRange slice_range(int64_t start, int64_t end, int64_t step, int64_t extent) {
   if (step == 0) fail_input("slice step is 0");
@@ -35,4 +35,4 @@ std::vector<int64_t> even_parts(int64_t extent, int64_t parts) {
   return extents;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

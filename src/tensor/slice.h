@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// The elements first, first + step, ... (count of them) of an axis.
 struct SliceRange {
@@ -23,4 +23,4 @@ SliceRange slice_range(int64_t start, int64_t end, int64_t step, int64_t extent)
 /// Extents of `parts` chunks of ceil(extent / parts) elements; the last ones are smaller or empty. parts > 0.
 std::vector<int64_t> even_parts(int64_t extent, int64_t parts);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -5,7 +5,7 @@
 
 #include "base/bits.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 struct Box {
@@ -59,4 +59,4 @@ std::vector<std::array<int64_t, 3>> suppress_boxes(const View& boxes, const View
   return chosen;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -7,7 +7,7 @@
 
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 struct SuppressOptions {
   bool center_format = false;  ///< boxes are x centre, y centre, width, height; else two corners y x y x in any order
@@ -22,4 +22,4 @@ struct SuppressOptions {
 std::vector<std::array<int64_t, 3>> suppress_boxes(const View& boxes, const View& scores,
                                                    const SuppressOptions& options);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

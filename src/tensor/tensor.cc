@@ -11,7 +11,7 @@
 #include "base/threads.h"
 #include "tensor/element_source.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 Buffer::Buffer(size_t size) : size_(size) {
   // Not aligned by the allocator: glibc 2.36's does not use the place of a freed block of the same size again, and a
@@ -168,4 +168,4 @@ bool Tensor::operator==(const Tensor& other) const {
          (dtype_ == DType::none || bytes() == 0 || std::memcmp(data(), other.data(), bytes()) == 0);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

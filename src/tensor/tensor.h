@@ -10,7 +10,7 @@
 #include "tensor/buffer.h"
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 class ElementSource;
 
@@ -122,4 +122,4 @@ class Tensor {
   std::shared_ptr<ElementSource> source_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

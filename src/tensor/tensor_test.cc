@@ -12,7 +12,7 @@
 #include "tensor/element_source.h"
 #include "tensor/narrow.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 TEST(Half, EveryBitPatternSurvivesTheWayThroughFloat) {
@@ -183,4 +183,4 @@ TEST(Tensor, SeveralThreadsLookAtOneSource) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -8,7 +8,7 @@
 #include "tensor/quantization.h"
 #include "tensor/shape.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Dense row-major elements that somebody else owns. A missing optional operand has dtype none and no data.
 /// `data` may lie at any address when it points into a mapped file: kernels that dereference T* must see aligned data
@@ -31,4 +31,4 @@ struct View {
   }
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

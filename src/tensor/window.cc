@@ -5,7 +5,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 /// Kernel, stride, dilation and pad are at most this, so that products of two of them cannot overflow.
@@ -140,4 +140,4 @@ std::array<Window, 3> as_3d(std::span<const Window> windows) {
   return axes;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -7,7 +7,7 @@
 #include "tensor/attrs.h"
 #include "tensor/shape.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 
 /// Half-open.
 struct Range {
@@ -57,4 +57,4 @@ Dims outputs_of(std::span<const Window> windows);
 /// The same windows with trivial axes put in front, so that one loop nest over d, h, w serves 1 to 3 axes.
 std::array<Window, 3> as_3d(std::span<const Window> windows);
 
-}  // namespace tercel
+}  // namespace tercel::inline tensor

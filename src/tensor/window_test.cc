@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tensor {
 namespace {
 
 Window conv_1d(int64_t input, int64_t kernel, const Attrs& attrs) {
@@ -92,4 +92,4 @@ TEST(Window, RefusesWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tensor

@@ -11,7 +11,7 @@
 #include "quant/segmented_forward.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 constexpr int64_t kShares = 4;  // of the inputs, summed apart: the same sums with any number of threads
@@ -186,4 +186,4 @@ Coded code_in_order(Compressor& compressor, const Settings& settings, const Prog
   return work.finish();
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

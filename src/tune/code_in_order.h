@@ -3,7 +3,7 @@
 
 #include "tune/compressor.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// As Compressor::code, but in running order: before a layer is quantized, its weights and bias move to where they
 /// bring the network so far nearest to the network as it was (quant/correction.h). Where weights cannot move one by one
@@ -12,4 +12,4 @@ namespace tercel {
 /// further layers are. The same answer with any number of threads.
 Coded code_in_order(Compressor& compressor, const Settings& settings, const Progress& progress = {});
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -6,7 +6,7 @@
 #include "quant/cifar_testing.h"
 #include "tercel/image.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 bool same(const Coded& a, const Coded& b) {
@@ -94,4 +94,4 @@ TEST(CodeInOrder, WithoutInputsIsPlain) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tune

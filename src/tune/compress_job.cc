@@ -11,7 +11,7 @@
 #include "session/model_impl.h"
 #include "tune/code_in_order.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 constexpr double kSizeTolerance = 2e-3;  // of the size asked for, below it
@@ -374,4 +374,4 @@ void count_bytes(CompressReport& report, const std::string& file) {
   report.matrix_bytes = sizes.matrices + sizes.lossless;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

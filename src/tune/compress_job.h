@@ -10,7 +10,7 @@
 #include "tune/rate_distortion.h"
 #include "tune/trials.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 class CompressJob {
  public:
@@ -92,4 +92,4 @@ Model read_back(const std::string& file, const Model& as);
 /// How the bytes of a file are spent, into the report.
 void count_bytes(CompressReport& report, const std::string& file);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -15,7 +15,7 @@
 #include "tune/networks_testing.h"
 #include "tune/trials.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 namespace fs = std::filesystem;
@@ -244,4 +244,4 @@ TEST(CompressNetworks, OfEveryKindAreAsAskedForOrRefusedInWords) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tune

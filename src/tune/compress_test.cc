@@ -17,7 +17,7 @@
 #include "session/model_impl.h"
 #include "tensor/narrow.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 /// The same few photos under twelve names.
@@ -384,4 +384,4 @@ TEST(Compress, AFrontRefusesRatiosThatAreNone) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -14,7 +14,7 @@
 #include "session/model_impl.h"
 #include "tensor/narrow.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 // Of one part: a search comes back to its last few, and to more of them where they are small.
@@ -369,4 +369,4 @@ int64_t Coded::bytes() const {
   return sum;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -13,7 +13,7 @@
 #include "quant/observe.h"
 #include "quant/quantize.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// A constant that is coded as a matrix of levels.
 struct Part {
@@ -144,4 +144,4 @@ class Compressor {
   std::vector<std::map<PartSettings, std::shared_ptr<const CodedPart>>> cache_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -7,7 +7,7 @@
 #include "pack/pack.h"
 #include "session/model_impl.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 codec::Profile coding(CodingProfile profile) {
   switch (profile) {
@@ -48,4 +48,4 @@ void check_smaller(int64_t file_bytes, const Given& given) {
                      given.bytes, file_bytes);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -7,7 +7,7 @@
 #include "codec/codec.h"
 #include "tercel/compress.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 codec::Profile coding(CodingProfile profile);
 
@@ -25,4 +25,4 @@ std::string lossless_file(const Model& model, CodingProfile profile);
 /// Throws Error where the file is larger than what was given.
 void check_smaller(int64_t file_bytes, const Given& given);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -15,7 +15,7 @@
 #include "onnx/writer.h"
 #include "tensor/narrow.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// A small classifier of 1x3x32x32 (f32, or the type its weights have), with some 1,000 to 60,000 weights.
 class MadeNetwork {
@@ -241,4 +241,4 @@ class MadeNetwork {
   int odd_layer_ = 0;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

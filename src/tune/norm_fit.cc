@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 using Eigen::MatrixXd;
@@ -126,4 +126,4 @@ double NormMoments::spread() const {
   return ratio(std::sqrt(std::max(0.0, sigma2_ / count_ - mean * mean)), mean);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -6,7 +6,7 @@
 #include "tercel/static_norm.h"
 #include "tune/norm_sites.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// Moments of pairs of rows: x, as the products will read it, and h, what the norm of the original network makes of the
 /// same token: h = (x0 - mean) / sqrt(variance + epsilon).
@@ -45,4 +45,4 @@ class NormMoments {
   Eigen::MatrixXd x_x_, x_h_;  // sum of x x', x h'
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

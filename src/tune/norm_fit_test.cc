@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 constexpr int64_t kChannels = 10, kRows = 6;
@@ -134,4 +134,4 @@ TEST(NormFit, ChannelIsMovingMeanAndVariance) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -8,7 +8,7 @@
 #include "passes/match.h"
 #include "passes/norm_readers.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 LinearReaders readers_of(const Graph& graph, const Node& norm) {
@@ -102,4 +102,4 @@ void fix_norm(Graph& graph, const NormSite& site, const NormMap& map) {
   graph.drop_unused();
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

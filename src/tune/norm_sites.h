@@ -8,7 +8,7 @@
 
 #include "graph/graph.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// A LayerNormalization of unit scale (fold_layernorm has been here) that only matrix products read.
 struct NormSite {
@@ -35,4 +35,4 @@ std::string refuse_map(const Graph& graph, const NormSite& site, const NormMap& 
 /// Folds the map into the products that read the norm, which goes: W' = M W, b' = b + shift W, in double.
 void fix_norm(Graph& graph, const NormSite& site, const NormMap& map);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 constexpr double kOctaves = 1.5;  // either way
@@ -191,4 +191,4 @@ Evolved evolve_rate_front(RateDistortion& problem, double strength, const Polish
       bounds, search);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -7,7 +7,7 @@
 #include "search/evolve.h"
 #include "tune/compressor.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// What a candidate costs and harms.
 struct RatePoint {
@@ -82,4 +82,4 @@ Polished polish_greedily(RateDistortion& problem, double strength, const PolishO
 /// log2 of the strength, at most an octave from the one given.
 Evolved evolve_rate_front(RateDistortion& problem, double strength, const PolishOptions& options);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -6,7 +6,7 @@
 
 #include "quant/cifar_testing.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 /// A trained network, inputs, and what it answers to them.
@@ -155,4 +155,4 @@ TEST(RateFront, HoldsWhatNothingBeats) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tune

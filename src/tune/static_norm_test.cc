@@ -17,7 +17,7 @@
 #include "tercel/session.h"
 #include "tune/norm_sites.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 namespace fs = std::filesystem;
@@ -231,4 +231,4 @@ TEST(NormSites, AnyAffineMapFolds) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline tune

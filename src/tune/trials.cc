@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "quant/pictures.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 Session session_of(const Model& model, const CompressOptions& options) {
   SessionOptions how;
@@ -79,4 +79,4 @@ void Trials::judge_into(CompressPoint& point, const Model& model, const Compress
   point.reference_top1 = j.reference_top1;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

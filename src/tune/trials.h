@@ -8,7 +8,7 @@
 #include "quant/observe.h"
 #include "tercel/compress.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 Session session_of(const Model& model, const CompressOptions& options);
 
@@ -38,4 +38,4 @@ struct Trials {
                   const Progress& progress) const;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

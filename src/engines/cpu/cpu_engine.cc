@@ -5,7 +5,7 @@
 #include "engines/cpu/cpu_program.h"
 #include "passes/recipe.h"
 
-namespace tercel {
+namespace tercel::inline engines {
 namespace {
 
 class CpuEngine final : public Engine {
@@ -61,4 +61,4 @@ const Engine& reference_engine() {
   return engine;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

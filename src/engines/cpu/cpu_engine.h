@@ -3,7 +3,7 @@
 
 #include "engines/engine.h"
 
-namespace tercel {
+namespace tercel::inline engines {
 
 /// The fastest kernels that take each node.
 const Engine& cpu_engine();
@@ -11,4 +11,4 @@ const Engine& cpu_engine();
 /// The reference kernels alone: slow, the definition of what is right.
 const Engine& reference_engine();
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

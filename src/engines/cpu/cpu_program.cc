@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 
-namespace tercel {
+namespace tercel::inline engines {
 namespace {
 
 std::vector<ProgramPort> ports_of(const std::vector<PlanPort>& ports) {
@@ -100,4 +100,4 @@ PlanReport CpuProgram::report() const {
   return report;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

@@ -5,7 +5,7 @@
 #include "engines/workspace.h"
 #include "plan/plan.h"
 
-namespace tercel {
+namespace tercel::inline engines {
 
 class CpuProgram final : public Program {
  public:
@@ -24,4 +24,4 @@ class CpuProgram final : public Program {
   std::vector<ProgramPort> inputs_, outputs_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline engines

@@ -5,7 +5,7 @@
 #include "graph/ops/families.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 using enum AttrKind;
@@ -235,4 +235,4 @@ std::vector<OpSpec> conv_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -3,7 +3,7 @@
 
 #include "graph/ops/rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 /// auto_pad, dilations, group, kernel_shape, pads, strides.
 std::vector<AttrSpec> conv_attrs();
@@ -21,4 +21,4 @@ inline void set_or_unranked(InferContext& c, DType dtype, std::optional<Dims> di
   else c.set_unranked(0, dtype);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -96,4 +96,4 @@ TEST(FusedRules, ConvMatMulAdd) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 using DTypes = std::initializer_list<DType>;
@@ -222,4 +222,4 @@ std::vector<OpSpec> elementwise_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -49,4 +49,4 @@ TEST(ElementwiseRules, PReluStretchesTheSlopeOnly) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -5,7 +5,7 @@
 
 #include "graph/op.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 std::vector<OpSpec> elementwise_ops();  ///< arithmetic, comparison, activation, Cast, Clip, Where, ...
 std::vector<OpSpec> shape_ops();        ///< Reshape, Transpose, Slice, Concat, Gather, Shape, Expand, Pad, Resize, ...
@@ -18,4 +18,4 @@ std::vector<OpSpec> sequence_ops();     ///< RNN, GRU, LSTM
 std::vector<OpSpec> own_ops();          ///< Tercel's own domain, ai.tercel
 std::vector<OpSpec> fused_ops();        ///< the engine's, made by passes: Fused*, Silu
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -3,7 +3,7 @@
 #include "graph/ops/matmul_rules.h"
 #include "tensor/activation.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr size_t kBias = 2;
@@ -106,4 +106,4 @@ std::vector<OpSpec> fused_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -4,7 +4,7 @@
 #include "graph/ops/matmul_rules.h"
 #include "tensor/einsum.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr auto kNumbers = {DType::f32, DType::f64, DType::f16, DType::bf16,
@@ -113,4 +113,4 @@ std::vector<OpSpec> matmul_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -3,7 +3,7 @@
 
 #include "graph/ops/rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 /// NumPy's matmul of two shapes (a ... m k, b ... k n; a rank of 1 stands for a row or a column). Throws Error where
 /// they do not fit.
@@ -16,4 +16,4 @@ void infer_matmul_of(InferContext& c, size_t a, size_t b, DType dtype);
 void need_per_row(const InferContext& c, size_t operand, size_t a);
 void need_per_column(const InferContext& c, size_t operand, size_t b);
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -55,4 +55,4 @@ TEST(MatMulRules, Einsum) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -3,7 +3,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 /// Operand 0 has rank 2 or more, n c ...; the operands in [first, last] are one number per channel.
@@ -118,4 +118,4 @@ std::vector<OpSpec> norm_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -47,4 +47,4 @@ TEST(NormRules, Others) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -3,7 +3,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 void infer_row_scale(InferContext& c) {
@@ -51,4 +51,4 @@ std::vector<OpSpec> own_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -6,7 +6,7 @@
 #include "graph/text.h"
 #include "graph/verify.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 TEST(OwnRules, RowScale) {
@@ -55,4 +55,4 @@ TEST(StandardForm, OfRowScaleHasItsTypes) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/matmul_rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 /// A scale (operand 1) and zero point (operand 2) are one number each, or one per element of the axis.
@@ -97,4 +97,4 @@ std::vector<OpSpec> quant_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

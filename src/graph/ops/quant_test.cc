@@ -2,7 +2,7 @@
 
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -46,4 +46,4 @@ TEST(QuantRules, QLinear) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -3,7 +3,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr auto kSortable = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8,  DType::u8,
@@ -187,4 +187,4 @@ std::vector<OpSpec> reduce_ops() {
   return ops;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

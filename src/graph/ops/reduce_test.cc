@@ -2,7 +2,7 @@
 
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -66,4 +66,4 @@ TEST(ReduceRules, SoftmaxDetAndLosses) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

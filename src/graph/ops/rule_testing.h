@@ -8,7 +8,7 @@
 #include "graph/infer.h"
 #include "graph/op.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 /// A type, a constant, or (std::monostate) an operand left out.
 using RuleOperand = std::variant<std::monostate, ValueType, Tensor>;
@@ -44,4 +44,4 @@ inline Tensor ints(const std::vector<int64_t>& values) {
   return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values);
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -3,7 +3,7 @@
 
 #include "graph/op.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 /// Two statements about one extent, made one. Throws Error naming `what` where they contradict each other.
 inline int64_t agree(int64_t a, int64_t b, std::string_view what) {
@@ -51,4 +51,4 @@ inline void append(std::vector<AttrSpec>& attrs, std::vector<AttrSpec> more) {
   attrs.insert(attrs.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 #include "graph/ops/rules.h"
 #include "tensor/gate_activation.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 int64_t times(int64_t extent, int64_t factor) {
@@ -89,4 +89,4 @@ std::vector<OpSpec> sequence_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

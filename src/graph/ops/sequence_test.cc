@@ -2,7 +2,7 @@
 
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -38,4 +38,4 @@ TEST(SequenceRules, Refusals) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

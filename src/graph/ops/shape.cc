@@ -3,7 +3,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/shape_rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 int64_t product(std::span<const int64_t> dims) { return all_known(dims) ? count_elements(dims) : kUnknown; }
 
@@ -70,4 +70,4 @@ std::vector<OpSpec> shape_ops() {
   return all;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -5,7 +5,7 @@
 #include "graph/ops/shape_rules.h"
 #include "tensor/slice.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 void infer_transpose(InferContext& c) {
@@ -257,4 +257,4 @@ std::vector<OpSpec> cut_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -5,7 +5,7 @@
 #include "tensor/distinct.h"
 #include "tensor/suppress.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 void infer_gather(InferContext& c) {
@@ -227,4 +227,4 @@ std::vector<OpSpec> gather_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

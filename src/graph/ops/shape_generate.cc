@@ -5,7 +5,7 @@
 #include "base/bits.h"
 #include "graph/ops/shape_rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 void infer_constant(InferContext& c) {
@@ -165,4 +165,4 @@ std::vector<OpSpec> generate_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -2,7 +2,7 @@
 #include "graph/ops/shape_rules.h"
 #include "tensor/resample.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 /// A vector of numbers that may be left out: by an absent operand or by one without elements.
@@ -114,4 +114,4 @@ std::vector<OpSpec> resample_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

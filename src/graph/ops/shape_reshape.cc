@@ -3,7 +3,7 @@
 
 #include "graph/ops/shape_rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 void infer_reshape(InferContext& c) {
@@ -112,4 +112,4 @@ std::vector<OpSpec> reshape_ops() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

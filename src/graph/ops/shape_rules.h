@@ -3,7 +3,7 @@
 
 #include "graph/ops/rules.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 
 /// Nobody's tensor has more axes; a rank that comes from an extent is believed only up to here.
 inline constexpr int64_t kMaxRank = 64;
@@ -39,4 +39,4 @@ std::vector<OpSpec> cut_ops();       ///< shape_cut.cc: cutting, joining, paddin
 std::vector<OpSpec> gather_ops();    ///< shape_gather.cc: reading and writing at given places
 std::vector<OpSpec> resample_ops();  ///< shape_resample.cc: interpolation
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

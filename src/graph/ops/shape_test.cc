@@ -5,7 +5,7 @@
 #include "graph/ops/families.h"
 #include "graph/ops/rule_testing.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 constexpr int64_t kU = kUnknown;
@@ -230,4 +230,4 @@ TEST(ShapeRules, NothingKnownPassesThroughEveryRule) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline graph

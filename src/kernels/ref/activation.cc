@@ -3,7 +3,7 @@
 
 #include "kernels/ref/elementwise.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// log(1 + e^x) without overflow: the larger of x and 0 is taken out of the exponential.
@@ -101,4 +101,4 @@ std::vector<RefEntry> activation_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

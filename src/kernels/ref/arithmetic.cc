@@ -3,7 +3,7 @@
 
 #include "kernels/ref/elementwise.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// Towards zero; x / 0 = 0; the lowest number over -1 wraps around to itself.
@@ -178,4 +178,4 @@ std::vector<RefEntry> arithmetic_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -8,7 +8,7 @@
 #include "kernels/ref/broadcast.h"
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// A shape around one axis: element (o, a, i) lies at (o * extent + a) * inner + i.
 struct AxisSplit {
@@ -62,4 +62,4 @@ struct SliceAxes {
   int64_t slice_size() const { return count_elements(reduced); }
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

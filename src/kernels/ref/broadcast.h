@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "tensor/shape.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Strides, in elements, that walk a dense tensor of shape `from` as if it were broadcast to `to`: 0 along stretched
 /// axes. `from` must broadcast to `to` (the shape rule has seen to that).
@@ -49,4 +49,4 @@ void walk(std::span<const int64_t> dims, const std::array<Dims, N>& strides, F&&
   }
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

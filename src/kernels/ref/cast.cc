@@ -2,7 +2,7 @@
 #include "kernels/ref/copy.h"
 #include "kernels/ref/elementwise.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// Real to whole: towards zero, saturating, NaN to 0. Whole to whole: wraps. To bool: anything but 0 is true.
@@ -31,4 +31,4 @@ std::vector<RefEntry> cast_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 #include "kernels/ref/pool.h"
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void conv(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
@@ -107,4 +107,4 @@ std::vector<RefEntry> conv_refs() {
   return refs;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

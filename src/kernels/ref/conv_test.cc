@@ -5,7 +5,7 @@
 #include "kernels/ref/ref_testing.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -187,4 +187,4 @@ TEST(RefPool, MaxUnpoolRefusesIndicesOutside) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -8,7 +8,7 @@
 
 #include "tensor/dtype.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// What elements are computed in: float for the half types, bool for Bool, the type itself otherwise.
 template <typename T>
@@ -82,4 +82,4 @@ T wrap_mul(T a, T b) {
   return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

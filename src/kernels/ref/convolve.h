@@ -7,7 +7,7 @@
 #include "tensor/view.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 inline bool is_pointwise(const Window& w) {
   return w.kernel == 1 && w.stride == 1 && w.pad_begin == 0 && w.pad_end == 0;
@@ -94,4 +94,4 @@ void convolve(const ConvGeometry& g, const X* x, Acc x_zero, const W* weights, W
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -1,6 +1,6 @@
 #include "kernels/ref/copy.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 void copy_by_tables(const View& dst, const View& src, const std::vector<std::vector<int64_t>>& tables,
                     const View& fill) {
@@ -34,4 +34,4 @@ void copy_by_tables(const View& dst, const View& src, const std::vector<std::vec
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

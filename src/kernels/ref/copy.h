@@ -8,7 +8,7 @@
 #include "kernels/ref/broadcast.h"
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Calls f(std::integral_constant<size_t, N>) with N = bytes, the width of an element type.
 template <typename F>
@@ -55,4 +55,4 @@ inline constexpr int64_t kNowhere = -1;
 void copy_by_tables(const View& dst, const View& src, const std::vector<std::vector<int64_t>>& tables,
                     const View& fill);
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

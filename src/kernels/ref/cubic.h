@@ -1,7 +1,7 @@
 // The cubic convolution kernel of Keys (1981), "Cubic convolution interpolation for digital image processing".
 #pragma once
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Weight of a sample at `distance` >= 0; a is the slope at distance 1 (-0.5: Catmull-Rom, -0.75: common in networks).
 inline double cubic_weight(double distance, double a) {
@@ -11,4 +11,4 @@ inline double cubic_weight(double distance, double a) {
   return 0;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -1,6 +1,6 @@
 #include "kernels/ref/elementwise.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 std::vector<RefEntry> elementwise_refs() {
   std::vector<RefEntry> all;
@@ -9,4 +9,4 @@ std::vector<RefEntry> elementwise_refs() {
   return all;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

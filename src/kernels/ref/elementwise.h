@@ -5,7 +5,7 @@
 #include "kernels/ref/convert.h"
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// The element type of f's results over elements of type T: Bool where f answers with a bool, T otherwise.
 template <typename T, typename R>
@@ -81,4 +81,4 @@ std::vector<RefEntry> cast_refs();
 std::vector<RefEntry> logic_refs();
 std::vector<RefEntry> unary_math_refs();
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

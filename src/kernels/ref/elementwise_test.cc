@@ -4,7 +4,7 @@
 
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -134,4 +134,4 @@ TEST(RefElementwise, RoundsHalfToEven) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

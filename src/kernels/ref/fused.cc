@@ -6,7 +6,7 @@
 #include "kernels/ref/number.h"
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// activation(value), rounded to float before.
@@ -91,4 +91,4 @@ std::vector<RefEntry> fused_refs() {
           unary_ref("Silu", []<Real C>(C x) { return x / (1 + std::exp(-x)); })};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -6,7 +6,7 @@
 #include "kernels/activation.h"
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -95,4 +95,4 @@ TEST(RefFused, ActivationsAgreeWithTheOperatorsOfTheirNames) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -6,7 +6,7 @@
 #include "kernels/ref/multiply.h"
 #include "kernels/ref/number.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 const Quantization& meaning(const View& view) {
@@ -107,4 +107,4 @@ void requantize_levels(const Attrs& attrs, std::span<const View> src, std::span<
   });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 void conv_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
 void matmul_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
@@ -11,4 +11,4 @@ void add_of_levels(const Attrs& attrs, std::span<const View> src, std::span<cons
 void mean_of_levels(std::span<const View> src, std::span<const View> dst);
 void requantize_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -4,7 +4,7 @@
 #include "kernels/ref/copy.h"
 #include "kernels/ref/elementwise.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// Shifting by the width of the type or more gives 0 rather than what the machine happens to do.
@@ -61,4 +61,4 @@ std::vector<RefEntry> logic_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

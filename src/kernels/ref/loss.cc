@@ -2,7 +2,7 @@
 #include "kernels/ref/number.h"
 #include "kernels/ref/reduce_parts.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 int64_t label_at(const View& labels, int64_t i) {
@@ -68,4 +68,4 @@ std::vector<RefEntry> loss_refs() {
   return {{"NegativeLogLikelihoodLoss", nll_loss}, {"SoftmaxCrossEntropyLoss", cross_entropy_loss}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 #include "kernels/ref/ref.h"
 #include "tensor/einsum.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void matmul(const Attrs&, std::span<const View> src, std::span<const View> dst) {
@@ -123,4 +123,4 @@ std::vector<RefEntry> matmul_refs() {
   return {{"MatMul", matmul}, {"MatMulInteger", matmul_integer}, {"Gemm", gemm}, {"Einsum", einsum}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

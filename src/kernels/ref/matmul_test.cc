@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -89,4 +89,4 @@ TEST(RefEinsum, RefusesAbsurdWork) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

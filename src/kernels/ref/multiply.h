@@ -9,7 +9,7 @@
 #include "kernels/ref/number.h"
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// NumPy's matmul with optional transposition of the last two axes: where each batch's matrices begin, and their
 /// strides.
@@ -133,4 +133,4 @@ class PerLine {
   std::vector<T> values_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

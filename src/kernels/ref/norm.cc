@@ -2,7 +2,7 @@
 #include "kernels/ref/number.h"
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 struct Moments {
@@ -217,4 +217,4 @@ std::vector<RefEntry> norm_refs() {
           {"LpNormalization", lp_normalization}, {"MeanVarianceNormalization", mean_variance}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -71,4 +71,4 @@ TEST(RefNorm, EmptyTensorsAreNoWork) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -7,7 +7,7 @@
 #include "kernels/ref/convert.h"
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 template <typename T>
 inline constexpr bool kIsFloat =
@@ -88,4 +88,4 @@ inline std::vector<double> doubles_of(const View& view) {
   return values;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -5,7 +5,7 @@
 #include "kernels/ref/number.h"
 #include "kernels/ref/reduce_parts.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// A total order: NaN is above every number, so that sorting is defined for all bits.
@@ -106,4 +106,4 @@ std::vector<RefEntry> order_refs() {
   return {{"ArgMax", arg<true>}, {"ArgMin", arg<false>}, {"TopK", top_k}, {"CumSum", cum_sum}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

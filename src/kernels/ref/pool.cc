@@ -8,7 +8,7 @@
 #include "kernels/ref/number.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 std::array<Window, 3> windows_of(const Attrs& attrs, const View& x) {
@@ -189,4 +189,4 @@ std::vector<RefEntry> pool_refs() {
           {"MaxUnpool", max_unpool}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

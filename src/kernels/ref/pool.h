@@ -3,8 +3,8 @@
 
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 std::vector<RefEntry> pool_refs();
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -4,7 +4,7 @@
 #include "kernels/ref/number.h"
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// Half to even, then shifted and saturated.
@@ -170,4 +170,4 @@ std::vector<RefEntry> quant_refs() {
           {"QLinearMatMul", qlinear_matmul}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -67,4 +67,4 @@ TEST(RefQuant, MatMulScalesByRowAndColumn) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

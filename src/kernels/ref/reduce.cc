@@ -4,7 +4,7 @@
 #include "kernels/ref/number.h"
 #include "kernels/ref/reduce_parts.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 // A reduction over elements of type T keeps an `acc`, takes each element with step, and ends with finish. Integers are
@@ -190,4 +190,4 @@ std::vector<RefEntry> reduce_refs() {
   return refs;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

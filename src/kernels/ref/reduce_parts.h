@@ -3,10 +3,10 @@
 
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 std::vector<RefEntry> softmax_refs();  ///< Softmax, LogSoftmax, Hardmax
 std::vector<RefEntry> order_refs();    ///< ArgMax, ArgMin, TopK, CumSum
 std::vector<RefEntry> loss_refs();     ///< NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -137,4 +137,4 @@ TEST(RefDet, SwapsRows) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -9,7 +9,7 @@
 #include "tensor/attrs.h"
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Computes all results. Shapes of dst are what the shape rule (graph/ops) says; a result nobody wants has dtype none.
 /// May throw Error for values that only show while running (an index out of range).
@@ -37,4 +37,4 @@ RefFn find_ref(std::string_view op);
 /// Source i, or an absent View past the end.
 inline View operand(std::span<const View> views, size_t i) { return i < views.size() ? views[i] : View{}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

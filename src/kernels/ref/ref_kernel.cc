@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 class RefKernel final : public Kernel {
@@ -51,4 +51,4 @@ RefFn find_ref(std::string_view op) {
 
 std::unique_ptr<Kernel> make_ref(const Problem& problem) { return std::make_unique<RefKernel>(problem); }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

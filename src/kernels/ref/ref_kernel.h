@@ -4,7 +4,7 @@
 #include "kernels/kernel.h"
 #include "kernels/ref/ref.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Every reference function there is.
 std::span<const RefEntry> all_refs();
@@ -12,4 +12,4 @@ std::span<const RefEntry> all_refs();
 inline std::string takes_all(const Problem&) { return {}; }
 std::unique_ptr<Kernel> make_ref(const Problem& problem);
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

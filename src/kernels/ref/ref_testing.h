@@ -6,7 +6,7 @@
 #include "kernels/ref/ref.h"
 #include "tensor/tensor.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Results are zeroed tensors of the given types and shapes before the kernel writes them. An empty Tensor among the
 /// operands is one left out; a result of dtype none is one nobody wants.
@@ -49,4 +49,4 @@ std::vector<T> elements(const Tensor& tensor) {
   return values;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -4,7 +4,7 @@
 #include "kernels/ref/ref.h"
 #include "tensor/gate_activation.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Vector = std::vector<double>;
@@ -189,4 +189,4 @@ void lstm(const Attrs& attrs, std::span<const View> src, std::span<const View> d
 
 std::vector<RefEntry> sequence_refs() { return {{"RNN", rnn}, {"GRU", gru}, {"LSTM", lstm}}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

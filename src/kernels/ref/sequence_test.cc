@@ -4,7 +4,7 @@
 #include "base/rng.h"
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -83,4 +83,4 @@ TEST(RefSequence, LinearBeforeResetOnlyMattersWithARecurrentBias) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 template <typename N>
@@ -45,4 +45,4 @@ std::vector<RefEntry> shape_refs() {
   return all;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

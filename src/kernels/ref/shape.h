@@ -7,7 +7,7 @@
 #include "kernels/ref/ref.h"
 #include "tensor/view.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Elements of any integer type; none where the operand is left out.
 std::vector<int64_t> read_ints(const View& view);
@@ -34,4 +34,4 @@ std::vector<RefEntry> resize_refs();       ///< shape_resize.cc
 std::vector<RefEntry> grid_sample_refs();  ///< shape_grid_sample.cc
 std::vector<RefEntry> roi_align_refs();    ///< shape_roi_align.cc
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

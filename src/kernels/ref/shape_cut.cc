@@ -7,7 +7,7 @@
 #include "kernels/ref/shape.h"
 #include "tensor/slice.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void transpose(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
@@ -190,4 +190,4 @@ std::vector<RefEntry> cut_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

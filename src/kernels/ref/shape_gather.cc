@@ -4,7 +4,7 @@
 #include "kernels/ref/copy.h"
 #include "kernels/ref/shape.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void gather(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
@@ -119,4 +119,4 @@ std::vector<RefEntry> gather_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

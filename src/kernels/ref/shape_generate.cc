@@ -7,7 +7,7 @@
 #include "kernels/ref/copy.h"
 #include "kernels/ref/shape.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void fill(const View& dst, const View& element) {
@@ -110,4 +110,4 @@ std::vector<RefEntry> generate_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -7,7 +7,7 @@
 #include "kernels/ref/cubic.h"
 #include "kernels/ref/shape.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 enum class Mode { nearest, linear, cubic };
@@ -127,4 +127,4 @@ void grid_sample(const Attrs& attrs, std::span<const View> src, std::span<const 
 
 std::vector<RefEntry> grid_sample_refs() { return {{"GridSample", grid_sample}}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/ref/copy.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void reshape(const Attrs&, std::span<const View> src, std::span<const View> dst) { copy_all(dst[0], src[0]); }
@@ -14,4 +14,4 @@ std::vector<RefEntry> reshape_refs() {
   return {{"Flatten", reshape}, {"Reshape", reshape}, {"Squeeze", reshape}, {"Unsqueeze", reshape}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

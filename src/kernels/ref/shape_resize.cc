@@ -10,7 +10,7 @@
 #include "kernels/ref/shape.h"
 #include "tensor/resample.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// For every element of an axis of the result: which elements of the source it is the sum of, with which weights.
@@ -171,4 +171,4 @@ void resize(const Attrs& attrs, std::span<const View> src, std::span<const View>
 
 std::vector<RefEntry> resize_refs() { return {{"Resize", resize}}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

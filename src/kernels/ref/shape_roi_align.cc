@@ -5,7 +5,7 @@
 #include "kernels/ref/convert.h"
 #include "kernels/ref/shape.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// A sample between four elements; all weights are 0 outside the picture.
@@ -97,4 +97,4 @@ void roi_align(const Attrs& attrs, std::span<const View> src, std::span<const Vi
 
 std::vector<RefEntry> roi_align_refs() { return {{"RoiAlign", roi_align}}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

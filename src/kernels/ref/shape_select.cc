@@ -5,7 +5,7 @@
 #include "tensor/distinct.h"
 #include "tensor/suppress.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// Places of elements that are not zero, in row-major order; one column per element, one row per axis.
@@ -94,4 +94,4 @@ std::vector<RefEntry> select_refs() {
       {"Compress", compress}, {"NonMaxSuppression", non_max_suppression}, {"NonZero", non_zero}, {"Unique", unique}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "kernels/ref/ref_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using testing::ElementsAre;
@@ -223,4 +223,4 @@ TEST(RefShape, GridSampleOfVolumes) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

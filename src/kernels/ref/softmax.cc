@@ -2,7 +2,7 @@
 #include "kernels/ref/number.h"
 #include "kernels/ref/reduce_parts.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// f(line) changes a line of doubles in place, for every line along the axis.
@@ -60,4 +60,4 @@ std::vector<RefEntry> softmax_refs() {
   return {{"Softmax", softmax}, {"LogSoftmax", log_softmax}, {"Hardmax", hardmax}};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

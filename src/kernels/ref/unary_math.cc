@@ -3,7 +3,7 @@
 
 #include "kernels/ref/elementwise.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 std::vector<RefEntry> unary_math_refs() {
   return {
@@ -60,4 +60,4 @@ std::vector<RefEntry> unary_math_refs() {
   };
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -13,7 +13,7 @@
 #include "kernels/activation.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -113,7 +113,7 @@ inline HWY_NOINLINE void ActivateRow(Activation kind, float alpha, float beta, f
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #endif

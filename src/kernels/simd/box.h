@@ -7,7 +7,7 @@
 
 #include "kernels/reorder.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Axes a Box holds: fixed, so that walking one allocates nothing.
 inline constexpr size_t kMaxAxes = 16;
@@ -99,4 +99,4 @@ class RowWalk {
   std::array<int64_t, N> at_{};
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

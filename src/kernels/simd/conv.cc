@@ -10,7 +10,7 @@
 #include "kernels/simd/conv_rows.h"
 #include "kernels/simd/gemm.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 constexpr size_t kWeights = 1, kBias = 2, kResidual = 3;
@@ -133,4 +133,4 @@ Variant simd_conv() {
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<ConvKernel>(p); }};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

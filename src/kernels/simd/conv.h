@@ -2,7 +2,7 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// FusedConv as an indirect matrix product on channels-last activations.
 Variant simd_conv();
@@ -10,4 +10,4 @@ Variant simd_conv();
 /// FusedConv with one channel per group, channels last.
 Variant simd_depthwise();
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -7,7 +7,7 @@
 #include "kernels/simd/level_operands.h"
 #include "kernels/simd/levels.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 constexpr size_t kWeights = 1, kBias = 2;
@@ -104,4 +104,4 @@ Variant simd_conv_levels() {
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<ConvLevelsKernel>(p); }};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -8,7 +8,7 @@
 #include "kernels/kernel.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Below this many channels a group one kernel position is too short a sum: whole kernel rows are summed at once, over
 /// a copy of the source with its padding written out.
@@ -94,4 +94,4 @@ inline std::vector<int64_t> summing_order(const ConvSizes& g) {
   return offsets;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

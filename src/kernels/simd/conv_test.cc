@@ -2,7 +2,7 @@
 #include "tensor/activation.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Ints = std::vector<int64_t>;
@@ -144,4 +144,4 @@ TEST(SimdDepthwise, BatchesResidualsAndActivations) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

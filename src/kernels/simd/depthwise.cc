@@ -17,7 +17,7 @@
 
 #ifndef TERCEL_DEPTHWISE_ONCE
 #define TERCEL_DEPTHWISE_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 struct DepthwiseJob {
   int64_t n, c;
@@ -30,11 +30,11 @@ struct DepthwiseJob {
   float* dst;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -97,11 +97,11 @@ void DepthwisePart(const DepthwiseJob& job, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 class DepthwiseKernel final : public Kernel {
@@ -167,5 +167,5 @@ Variant simd_depthwise() {
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<DepthwiseKernel>(p); }};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -23,7 +23,7 @@
 
 #ifndef TERCEL_ELEMENTWISE_ONCE
 #define TERCEL_ELEMENTWISE_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 enum class MapFn : uint8_t {
   activate,
@@ -59,11 +59,11 @@ struct MapJob {
   ActivationOf activation;  // MapFn::activate: the function; else it comes after it
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -232,11 +232,11 @@ void MapPart(const MapJob& job, size_t arity, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Bound = std::numeric_limits<float>;
@@ -433,5 +433,5 @@ Variant simd_batchnorm() {
   return {"simd_batchnorm", LayoutRule::same, Elements::f32, refuse_batchnorm, make_batchnorm};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -3,11 +3,11 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 Variant simd_unary();      ///< activations and functions of one number
 Variant simd_binary();     ///< arithmetic of two numbers, FusedAdd, PRelu
 Variant simd_power();      ///< Pow with the constant exponent 2 or 3
 Variant simd_batchnorm();  ///< a factor and a shift per channel
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -1,7 +1,7 @@
 #include "kernels/simd/variant_testing.h"
 #include "tensor/activation.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 Attrs attrs_of(std::string_view op) {
@@ -175,4 +175,4 @@ TEST(SimdBatchNorm, EveryRank) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -15,7 +15,7 @@
 #include "kernels/simd/activation-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -210,11 +210,11 @@ void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) {
 GemmTile TileSize() { return {kRows, kColumns}; }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 GemmTile gemm_tile(Isa isa) { return TERCEL_PICK(isa, TileSize)(); }
 
@@ -274,5 +274,5 @@ void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa) {
                [&](int64_t begin, int64_t end) { part(job, floats, begin, end); });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -18,7 +18,7 @@
 #include "base/threads.h"
 #include "tensor/activation.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Register tile of the inner kernel: rows x columns.
 struct GemmTile {
@@ -89,4 +89,4 @@ void gemm(const GemmJob& job, Isa isa);
 /// dst[i, j] as above for few rows and b as n rows of k (transposed): reads b once, where it lies, at any alignment.
 void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa);
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

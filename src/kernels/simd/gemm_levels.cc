@@ -12,7 +12,7 @@
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -166,11 +166,11 @@ void LevelsPart(const LevelsJob& job, int64_t tiles, int64_t tile_begin, int64_t
 GemmTile LevelsTileSize() { return {kRows, kColumns}; }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 GemmTile levels_tile(Isa isa) { return TERCEL_PICK(isa, LevelsTileSize)(); }
 
@@ -201,5 +201,5 @@ void gemm_levels(const LevelsJob& job, Isa isa) {
             });
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -9,7 +9,7 @@
 #include "kernels/simd/gemm.h"
 #include "tensor/requantize.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 GemmTile levels_tile(Isa isa);
 
@@ -58,4 +58,4 @@ struct LevelsJob {
 /// On as many threads as base/threads.h says.
 void gemm_levels(const LevelsJob& job, Isa isa);
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -8,7 +8,7 @@
 #include "kernels/kernel.h"
 #include "kernels/levels.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Weights less their zero points: -255 .. 255.
 class LevelReader {
@@ -52,4 +52,4 @@ inline std::string refuse_sums(const Problem& p, int64_t taps, size_t bias_opera
   return {};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -2,7 +2,7 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// FusedConv of levels as an indirect matrix product, channels last.
 Variant simd_conv_levels();
@@ -16,4 +16,4 @@ Variant table_levels();
 /// GlobalAveragePool of levels, in whatever layout there is.
 Variant mean_levels();
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

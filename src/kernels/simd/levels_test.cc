@@ -2,7 +2,7 @@
 #include "tensor/activation.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Ints = std::vector<int64_t>;
@@ -199,4 +199,4 @@ TEST(MeanLevels, EveryTypeAndSize) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -8,7 +8,7 @@
 #include "kernels/activation.h"
 #include "kernels/simd/gemm.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 constexpr size_t kBias = 2, kResidual = 3, kRowScale = 4;
@@ -246,4 +246,4 @@ Variant simd_batched_matmul() {
   return {"simd_batched_matmul", LayoutRule::plain, Elements::f32, refuse_common, make<BatchedMatmulKernel>};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

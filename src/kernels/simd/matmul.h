@@ -2,7 +2,7 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// FusedMatMul of few rows with constant, transposed weights, read where they lie: bound by memory, so nothing is
 /// packed.
@@ -14,4 +14,4 @@ Variant simd_matmul();
 /// FusedMatMul of two activations (attention): b is packed anew in every run.
 Variant simd_batched_matmul();
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

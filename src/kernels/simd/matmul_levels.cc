@@ -6,7 +6,7 @@
 #include "kernels/simd/level_operands.h"
 #include "kernels/simd/levels.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 constexpr size_t kBias = 2;
@@ -75,4 +75,4 @@ Variant simd_matmul_levels() {
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<MatmulLevelsKernel>(p); }};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -1,7 +1,7 @@
 #include "kernels/simd/variant_testing.h"
 #include "tensor/activation.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 struct Product {
@@ -121,4 +121,4 @@ TEST(SimdBatchedMatMul, AttentionShapes) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -7,7 +7,7 @@
 #include "kernels/simd/strided_copy.h"
 #include "tensor/slice.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// A box of source `src` that becomes a box of result `dst`.
@@ -259,4 +259,4 @@ Variant copy_space_to_depth() {
 }
 Variant copy_gather() { return {"copy_gather", LayoutRule::plain, Elements::any, refuse_gather, make_gather}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 Variant copy_transpose();  ///< plain layout
 Variant copy_slice();      ///< constant bounds
@@ -15,4 +15,4 @@ Variant copy_depth_to_space();
 Variant copy_space_to_depth();
 Variant copy_gather();  ///< plain layout, constant indices
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -1,6 +1,6 @@
 #include "kernels/simd/variant_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Ints = std::vector<int64_t>;
@@ -171,4 +171,4 @@ TEST(Move, RefusesWhatItCannotPromise) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -16,7 +16,7 @@
 
 #ifndef TERCEL_NORM_ONCE
 #define TERCEL_NORM_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 struct RowScaleJob {
   int64_t size = 0;
@@ -35,11 +35,11 @@ struct LayerNormJob {
   float* dst = nullptr;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -110,11 +110,11 @@ void LayerNormPart(const LayerNormJob& job, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 int64_t row_size(const Problem& p) {
@@ -201,5 +201,5 @@ Variant simd_row_scale() {
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<RowScaleKernel>(p); }};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -1,6 +1,6 @@
 #include "kernels/simd/variant_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void check(const Dims& dims, int64_t axis, bool bias = true, std::set<size_t> constant = {1, 2}, double offset = 0) {
@@ -66,4 +66,4 @@ TEST(SimdLayerNorm, LeavesStatisticsToOthers) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -17,7 +17,7 @@
 
 #ifndef TERCEL_POOL_ONCE
 #define TERCEL_POOL_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 struct PoolJob {
   int64_t n, c;
@@ -34,11 +34,11 @@ inline int64_t padded_taps(const Window& window, int64_t o) {
   return steps_within(window.start(o), window.dilation, window.start(o), end, window.kernel).size();
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -126,11 +126,11 @@ void PoolPart(const PoolJob& job, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 class PoolKernel final : public Kernel {
@@ -176,5 +176,5 @@ Variant simd_pool() {
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PoolKernel>(p); }};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -3,8 +3,8 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 Variant simd_pool();  ///< MaxPool without indices, AveragePool
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

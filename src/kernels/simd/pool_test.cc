@@ -1,7 +1,7 @@
 #include "kernels/simd/variant_testing.h"
 #include "tensor/window.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Ints = std::vector<int64_t>;
@@ -70,4 +70,4 @@ TEST(SimdPool, ANanWins) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -19,7 +19,7 @@
 
 #ifndef TERCEL_REDUCE_ONCE
 #define TERCEL_REDUCE_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// Over the middle axis of outer x extent x inner.
 struct ReduceJob {
@@ -33,11 +33,11 @@ struct ReduceJob {
 // Columns that one item of work takes: a few cache lines of each row.
 constexpr int64_t kReduceColumns = 64;
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -136,11 +136,11 @@ void ReducePart(const ReduceJob& job, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 /// Per axis of the source: is it reduced? Empty where that is not known.
@@ -232,5 +232,5 @@ std::unique_ptr<Kernel> make(const Problem& p) { return std::make_unique<ReduceK
 Variant simd_reduce() { return {"simd_reduce", LayoutRule::same, Elements::f32, why_not, make}; }
 Variant simd_reduce_plain() { return {"simd_reduce_plain", LayoutRule::plain, Elements::f32, why_not, make}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -3,11 +3,11 @@
 
 #include "kernels/kernel.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 /// ReduceSum, ReduceMean, ReduceMax, GlobalAveragePool, GlobalMaxPool in whatever layout there is; and the same in
 /// plain layout for axes that only lie together there.
 Variant simd_reduce();
 Variant simd_reduce_plain();
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

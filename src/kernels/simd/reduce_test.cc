@@ -1,6 +1,6 @@
 #include "kernels/simd/variant_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 using Ints = std::vector<int64_t>;
@@ -76,4 +76,4 @@ TEST(SimdReduce, ANaNIsTheLargest) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -20,7 +20,7 @@
 
 #ifndef TERCEL_SOFTMAX_ONCE
 #define TERCEL_SOFTMAX_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 
 struct SoftmaxJob {
   int64_t rows = 0, size = 0;
@@ -29,11 +29,11 @@ struct SoftmaxJob {
   float* dst = nullptr;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace tercel {
+namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -78,11 +78,11 @@ void SoftmaxPart(const SoftmaxJob& job, int64_t begin, int64_t end) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 size_t axis_of(const Problem& p) {
@@ -128,5 +128,5 @@ std::unique_ptr<Kernel> make(const Problem& p) { return std::make_unique<Softmax
 Variant simd_softmax() { return {"simd_softmax", LayoutRule::same, Elements::f32, why_not, make}; }
 Variant simd_softmax_plain() { return {"simd_softmax_plain", LayoutRule::plain, Elements::f32, why_not, make}; }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
 #endif

@@ -1,6 +1,6 @@
 #include "kernels/simd/variant_testing.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 void check(const Dims& dims, int64_t axis, std::initializer_list<std::string_view> must_run, double scale = 5) {
@@ -48,4 +48,4 @@ TEST(SimdSoftmax, WhatIsNoNumberStaysNone) {
 }
 
 }  // namespace
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -5,7 +5,7 @@
 #include "base/bits.h"
 #include "base/threads.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 constexpr int64_t kTile = 16;        // a cache line of 4-byte elements
@@ -169,4 +169,4 @@ void StridedCopy::run(const std::byte* src, std::byte* dst) const {
   }
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

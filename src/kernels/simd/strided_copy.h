@@ -4,7 +4,7 @@
 
 #include "kernels/simd/box.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 class StridedCopy {
  public:
@@ -27,4 +27,4 @@ class StridedCopy {
   int64_t src_base_, dst_base_;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

@@ -7,7 +7,7 @@
 #include "kernels/simd/level_operands.h"
 #include "kernels/simd/levels.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 namespace {
 
 constexpr int64_t kWorthAThread = 1 << 14;  // elements
@@ -150,4 +150,4 @@ Variant mean_levels() {
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<MeanKernel>(p); }};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels

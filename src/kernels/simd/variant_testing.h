@@ -14,7 +14,7 @@
 #include "kernels/ref/ref_testing.h"
 #include "kernels/reorder.h"
 
-namespace tercel {
+namespace tercel::inline kernels {
 
 struct VariantCase {
   std::string_view op;
@@ -161,4 +161,4 @@ inline void check_variants(const VariantCase& c, std::initializer_list<std::stri
   EXPECT_GT(compared, 0) << c.op << shapes << ": nothing was compared";
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline kernels
