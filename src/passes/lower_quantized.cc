@@ -83,15 +83,15 @@ class Lowering {
   // ---- where levels come from
 
   /// The levels behind a float value: in front of its DequantizeLinear, moved as the value was.
-  Levels levels_of(Value* value, const Node& before) {
+  Levels levels_of(Value* value) {
     if (value == nullptr || value->producer == nullptr || value->type.dtype != DType::f32) return {};
     if (const auto at = known_.find(value); at != known_.end()) return at->second;
-    Levels found = find_levels(value, before);
+    Levels found = find_levels(value);
     if (found) known_[value] = found;
     return found;
   }
 
-  Levels find_levels(Value* value, const Node& before) {
+  Levels find_levels(Value* value) {
     Node& node = *value->producer;
     if (node.is("DequantizeLinear")) {
       if (!is_level_type(node.input(0)->type.dtype)) return {};
@@ -101,14 +101,14 @@ class Lowering {
     const bool pads = node.is("Pad") && node.attrs.get_string("mode") == "constant" &&
                       (node.input(2) == nullptr || is_scalar_constant(node.input(2), 0));
     if ((!moves_elements(node) && !pads) || node.outputs.size() != 1) return {};
-    // In front of the node itself, where its levels have been made: others may read the result before `before`.
-    Levels from = levels_of(node.input(0), node);
+    // Made in front of the node itself: whoever reads its result may read its levels.
+    Levels from = levels_of(node.input(0));
     if (!from || !from.meaning->per_tensor()) return {};
     std::vector<Value*> operands = node.inputs;
     operands[0] = from.value;
     if (node.is("Concat"))
       for (size_t i = 1; i < operands.size(); ++i) {
-        const Levels other = levels_of(node.inputs[i], node);
+        const Levels other = levels_of(node.inputs[i]);
         if (!other || !same_quantization(other.meaning, from.meaning)) return {};
         operands[i] = other.value;
       }
@@ -170,7 +170,7 @@ class Lowering {
       }
     Value* result = make(x, clamp, y->type, to, q);
     if (result == nullptr) return false;
-    if (const Levels levels = levels_of(x, q); levels.value == result) {  // nothing changes
+    if (const Levels levels = levels_of(x); levels.value == result) {  // nothing changes
       if (!graph_.is_output(y)) {
         graph_.replace_uses(y, result);
         return true;
@@ -183,10 +183,10 @@ class Lowering {
 
   /// The levels of clamp(x); nullptr where they cannot be had from levels.
   Value* make(Value* x, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to, const Node& before) {
-    if (const Levels levels = levels_of(x, before)) return requantized(levels, clamp, type, to, before);
+    if (const Levels levels = levels_of(x)) return requantized(levels, clamp, type, to, before);
     Node* node = x->producer;
     if (node == nullptr || sole_user(graph_, x) == nullptr) return nullptr;
-    if (const auto product = product_of(*node, before)) return linear(*product, clamp, type, to, before, node->name);
+    if (const auto product = product_of(*node)) return linear(*product, clamp, type, to, before, node->name);
     if (node->is("Add")) return sum(*node, clamp, type, to, before);
     if (clamp.kind != Activation::none) return nullptr;
     if (node->is("Concat")) return joined(*node, type, to, before);
@@ -203,7 +203,7 @@ class Lowering {
   }
 
   Value* sum(Node& node, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to, const Node& before) {
-    const Levels a = levels_of(node.input(0), before), b = levels_of(node.input(1), before);
+    const Levels a = levels_of(node.input(0)), b = levels_of(node.input(1));
     if (!a || !b || !a.meaning->per_tensor() || !b.meaning->per_tensor()) return nullptr;
     if (!two_ratios_of(a.scale() / to->scales[0], b.scale() / to->scales[0])) return nullptr;
     return add("FusedAdd", {a.value, b.value}, with({}, clamp), type.dims, type.dtype, to, node.name, &before);
@@ -212,7 +212,7 @@ class Lowering {
   Value* joined(Node& node, const ValueType& type, const QuantizationPtr& to, const Node& before) {
     std::vector<Value*> parts;
     for (Value* input : node.inputs) {
-      const Levels part = levels_of(input, before);
+      const Levels part = levels_of(input);
       Value* same = part ? requantized(part, {}, {type.dtype, true, input->type.dims, nullptr}, to, before) : nullptr;
       if (same == nullptr) return nullptr;
       parts.push_back(same);
@@ -222,7 +222,7 @@ class Lowering {
 
   /// Over all but the first two axes.
   Value* mean(Node& node, const ValueType& type, const QuantizationPtr& to, const Node& before) {
-    const Levels x = levels_of(node.input(0), before);
+    const Levels x = levels_of(node.input(0));
     if (!x || !x.meaning->per_tensor() || x.value->type.dims.size() < 3) return nullptr;
     const Dims& dims = x.value->type.dims;
     int64_t area = 1;
@@ -250,14 +250,14 @@ class Lowering {
   // ---- products
 
   /// Conv, Gemm, MatMul, or an Add of a constant to one of them, whose operands are levels.
-  std::optional<Product> product_of(Node& node, const Node& before) {
+  std::optional<Product> product_of(Node& node) {
     if (node.is("Add")) {
       for (size_t i : {size_t{0}, size_t{1}}) {
         Node* inner = made_by(node.input(i), "MatMul");
         Value* bias = node.input(1 - i);
         if (inner == nullptr || sole_user(graph_, node.input(i)) != &node || !is_f32_constant(bias)) continue;
         if (bias->constant.elements() != node.output()->type.dims.back()) continue;
-        auto product = product_of(*inner, before);
+        auto product = product_of(*inner);
         if (product) product->bias = bias;
         return product;
       }
@@ -284,8 +284,8 @@ class Lowering {
     } else {
       return std::nullopt;
     }
-    p.x = levels_of(node.input(0), before);
-    p.w = levels_of(node.input(1), before);
+    p.x = levels_of(node.input(0));
+    p.w = levels_of(node.input(1));
     if (!p.x || !p.w) return std::nullopt;
     return p;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/gemm_levels.cc"
@@ -16,6 +17,7 @@ namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 using DSum = hn::ScalableTag<int32_t>;
 using VSum = hn::Vec<DSum>;
 using DWeight = hn::Repartition<int16_t, DSum>;
@@ -33,11 +35,10 @@ constexpr int64_t kStep = 8;  // levels that are widened at once
 /// Eight levels, as 16 bits in each 128-bit block.
 template <bool kSigned>
 HWY_INLINE VWeight Widen(const uint8_t* levels) {
+  using DLevel = hn::Rebind<std::conditional_t<kSigned, int8_t, uint8_t>, DWeight>;
   uint64_t eight;
   std::memcpy(&eight, levels, sizeof(eight));
-  const auto all = hn::Set(hn::Repartition<uint64_t, DSum>(), eight);
-  if constexpr (kSigned) return hn::PromoteLowerTo(DWeight(), hn::BitCast(hn::Repartition<int8_t, DSum>(), all));
-  else return hn::PromoteLowerTo(DWeight(), hn::BitCast(hn::Repartition<uint8_t, DSum>(), all));
+  return hn::PromoteTo(DWeight(), hn::BitCast(DLevel(), hn::Set(hn::Repartition<uint64_t, DLevel>(), eight)));
 }
 
 /// Adds the products of pair kPair of every row's eight levels.
@@ -49,12 +50,14 @@ HWY_INLINE void AddPair(const VWeight (&levels)[R], const int16_t* HWY_RESTRICT 
   HWY_UNROLL(8)
   for (int r = 0; r < R; ++r) {
     const auto pair = hn::BitCast(DWeight(), hn::Broadcast<kPair>(hn::BitCast(d, levels[r])));
-    for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::Add(acc[r][v], hn::WidenMulPairwiseAdd(d, pair, bv[v]));
+    // On these targets lane i of the sum takes the products of lanes 2i and 2i + 1, and `none` nothing.
+    VSum none = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::ReorderWidenMulAccumulate(d, pair, bv[v], acc[r][v], none);
   }
 }
 
-/// requantize() of tensor/requantize.h on half of the lanes, as 64 bits. The sum is moved to where it is positive, by a
-/// multiple of 2 after the shift: shifts of unsigned numbers are what every instruction set has.
+/// shift_to_nearest_even() of tensor/requantize.h on half of the lanes, as 64 bits. The product is moved to where it is
+/// positive, by a multiple of 2 after the shift: shifts of unsigned numbers are what every instruction set has.
 HWY_INLINE hn::Vec<DWide> ShiftToNearestEven(hn::Vec<DWide> product, hn::Vec<DCount> shift) {
   const DCount d;
   const auto one = hn::Set(d, uint64_t{1}), middle = hn::Set(d, uint64_t{1} << 62);
@@ -65,17 +68,19 @@ HWY_INLINE hn::Vec<DWide> ShiftToNearestEven(hn::Vec<DWide> product, hn::Vec<DCo
   return hn::BitCast(DWide(), hn::Sub(level, hn::Shr(middle, shift)));
 }
 
+HWY_INLINE VSum UpperOfPairs(VSum v) { return hn::BitCast(DSum(), hn::ShiftRight<32>(hn::BitCast(DCount(), v))); }
+
 HWY_INLINE VSum Requantize(VSum sum, VSum multiplier, VSum shift, VSum low, VSum high, VSum zero) {
   const DSum d;
   const auto even_shift = hn::And(hn::BitCast(DCount(), shift), hn::Set(DCount(), uint64_t{0xFFFFFFFF}));
-  const auto odd_shift = hn::ShiftRight<32>(hn::BitCast(DCount(), shift));
+  const auto odd_shift = hn::BitCast(DCount(), UpperOfPairs(shift));
   const auto even = ShiftToNearestEven(hn::MulEven(sum, multiplier), even_shift);
-  const auto odd = ShiftToNearestEven(hn::MulOdd(sum, multiplier), odd_shift);
+  const auto odd = ShiftToNearestEven(hn::MulEven(UpperOfPairs(sum), UpperOfPairs(multiplier)), odd_shift);
   const auto level = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
   return hn::Add(hn::Min(hn::Max(level, low), high), zero);
 }
 
-/// One register tile: R rows of whole panels.
+/// One register tile: R rows of a panel.
 template <int R, bool kSigned>
 HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const int16_t* HWY_RESTRICT b,
                              int64_t row0, int64_t column0, int64_t columns) {
@@ -125,6 +130,32 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
     for (int64_t j = 0; j < columns; ++j) out[j] = static_cast<uint8_t>(buffer[j]);
   }
 }
+#else
+// Plain C++: other targets have no product of pairs in this order, or no vectors at all.
+constexpr int kRows = 4, kColumns = 8;
+
+template <int R, bool kSigned>
+void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const int16_t* HWY_RESTRICT b, int64_t row0,
+                int64_t column0, int64_t columns) {
+  using Level = std::conditional_t<kSigned, int8_t, uint8_t>;
+  uint32_t acc[R][kColumns] = {};  // sums wrap on the way
+  for (int t = 0; t < job.taps; ++t)
+    for (int64_t k = 0; k < job.depth; k += 2, b += 2 * kColumns)
+      for (int r = 0; r < R; ++r) {
+        const uint8_t* a = rows[t * kRows + r] + k;
+        const int32_t first = static_cast<Level>(a[0]), second = k + 1 < job.depth ? static_cast<Level>(a[1]) : 0;
+        for (int j = 0; j < kColumns; ++j) acc[r][j] += static_cast<uint32_t>(first * b[2 * j] + second * b[2 * j + 1]);
+      }
+  const LevelColumns& ends = *job.columns;
+  for (int r = 0; r < R; ++r)
+    for (int64_t j = 0; j < columns; ++j) {
+      const auto at = static_cast<size_t>(column0 + j);
+      const auto sum = static_cast<int32_t>(acc[r][j] + static_cast<uint32_t>(ends.bias[at]));
+      job.dst[(row0 + r) * job.ldd + column0 + j] =
+          static_cast<uint8_t>(requantize(sum, {ends.multiplier[at], ends.shift[at]}, ends.to));
+    }
+}
+#endif
 
 using LevelsTileFn = void (*)(const LevelsJob&, const uint8_t* const*, const int16_t*, int64_t, int64_t, int64_t);
 
