@@ -4,6 +4,7 @@
 - a layer of src/ uses only layers that stand before it;
 - it enters another layer through that layer's doors only;
 - apps, examples and public headers see include/tercel only;
+- what a file of src/ defines is in its layer's namespace, or in tercel where include/tercel declares it;
 - no type has two definitions under one name (in one program that would be undefined behaviour, found by nobody).
 """
 import collections
@@ -46,6 +47,13 @@ INTERIOR = {
     "kernels/reorder.h": {"kernels", "plan"},
 }
 
+# Files that define what include/tercel declares: their namespace is tercel itself.
+PUBLIC = {"base/error.cc", "base/version.cc", "tensor/dtype.cc", "image/crop.cc", "image/decode.cc", "image/labels.cc",
+          "image/preprocess.cc", "image/preprocessing.cc", "image/resize.cc", "session/array.cc", "session/model.cc",
+          "session/model_impl.h", "session/session.cc", "session/session_on.h", "tune/compress.cc",
+          "tune/static_norm.cc"}
+OUTER_NAMESPACE = re.compile(r"^namespace (tercel[\w: ]*) \{", re.M)
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 TYPE = re.compile(r"^(?:template\s*<[^>]*>\s*)?(?:class|struct|enum class|enum)\s+(\w+)\s*(?:final\s*)?(?::[^:{;][^{;]*)?\{")
 
@@ -75,6 +83,15 @@ def check_include(name: str, include: str) -> None:
         problems.append(f"{name}: '{include}' is for {', '.join(sorted(INTERIOR[include]))} only")
 
 
+def check_namespace(name: str, text: str) -> None:
+    layer = name.split("/")[0]
+    wanted = {"tercel"} if name in PUBLIC else {f"tercel::inline {layer}", f"tercel::{layer}"}
+    for namespace in OUTER_NAMESPACE.findall(text):
+        if not any(namespace == one or namespace.startswith(one + "::") for one in wanted) or (
+                name not in PUBLIC and namespace == "tercel"):
+            problems.append(f"{name}: opens namespace {namespace}, wanted {' or '.join(sorted(wanted))}")
+
+
 def types_defined(file: pathlib.Path):
     """Names of types defined at the outermost level of a named namespace, with their lines."""
     unnamed = False
@@ -90,7 +107,9 @@ def types_defined(file: pathlib.Path):
 
 for file in sources("src"):
     name = file.relative_to(root / "src").as_posix()
-    for include in INCLUDE.findall(file.read_text()):
+    text = file.read_text()
+    check_namespace(name, text)
+    for include in INCLUDE.findall(text):
         check_include(name, include)
 
 for layer, doors in DOORS.items():

@@ -11,7 +11,7 @@
 #include "tercel/error.h"
 #include "tercel/image.h"
 
-namespace tercel::testing {
+namespace tercel::inline image::testing {
 
 using File = std::vector<std::byte>;
 
@@ -132,4 +132,4 @@ inline void expect_survives_changes(const File& file) {
     }
 }
 
-}  // namespace tercel::testing
+}  // namespace tercel::inline image::testing

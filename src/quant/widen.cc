@@ -50,7 +50,7 @@ Model dequantized(const Model& model) {
   const Model::Impl& from = model.impl();
   const auto& nodes = from.graph.nodes();
   if (std::none_of(nodes.begin(), nodes.end(), [](const auto& n) { return n->is("DequantizeLinear"); })) return model;
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.diary});
+  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
   rewrite(impl->graph, dequantizing_recipe());
   return Model(std::move(impl));
 }
