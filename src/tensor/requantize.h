@@ -29,7 +29,7 @@ struct Ratio {
 
 inline constexpr int kRatioBits = 24, kMaxShift = 60;
 
-/// Nothing where the float is not positive, or out of range: 2^22 and more, less than 2^-37.
+/// Nothing where the float is not positive, or out of range: 2^23 and more, less than 2^-37.
 inline std::optional<Ratio> ratio_of(float value) {
   if (!std::isfinite(value) || value <= 0) return std::nullopt;
   int exponent = 0;
@@ -82,7 +82,7 @@ inline int32_t requantize_sum(int64_t a, int64_t b, const TwoRatios& ratios, Lev
 /// Longest sum of `taps` products, where levels differ from their zero points by at most `x` and `w`, and a bias.
 inline bool fits_int32(int64_t taps, int64_t x, int64_t w, int64_t largest_bias) {
   constexpr int64_t kEnd = int64_t{1} << 31;
-  return taps < kEnd / (x * w) && largest_bias < kEnd - taps * x * w;
+  return taps <= (kEnd - 1) / (x * w) && largest_bias < kEnd - taps * x * w;
 }
 
 /// The ends of u8 and i8.
