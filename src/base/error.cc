@@ -24,7 +24,7 @@ Error Error::within(std::string_view place) const {
   return Error(code_, fmt::format("{}: {}", place, what()));
 }
 
-void raise_bug(const char* file, int line, const char* condition, const std::string& message) {
+void base::raise_bug(const char* file, int line, const char* condition, const std::string& message) {
   throw Bug(fmt::format("internal error at {}:{}: {} ({})", file, line, message, condition));
 }
 

@@ -17,9 +17,11 @@ void expect_same(const Array& got, const Array& wanted) {
   EXPECT_THAT(got.to_floats(), testing::Pointwise(testing::FloatNear(1e-4f), wanted.to_floats()));
 }
 
+Model cifar_network_of_one_picture() { return cifar_network().with_shapes({{"input", {1, 3, 32, 32}}}); }
+
 /// From convolution to convolution, as the compressor goes: every value on the way is the whole network's.
 TEST(SegmentedForward, PiecesMakeWhatTheWholeNetworkMakes) {
-  const Model model = cifar_network();
+  const Model model = cifar_network_of_one_picture();
   const Graph& graph = model.impl().graph;
   const std::vector<Array> inputs = cifar_noise(2, 1);
   SegmentedForward pass(inputs);
@@ -46,7 +48,7 @@ TEST(SegmentedForward, PiecesMakeWhatTheWholeNetworkMakes) {
 }
 
 TEST(SegmentedForward, KeepsNoMoreThanItMay) {
-  const Model model = cifar_network();
+  const Model model = cifar_network_of_one_picture();
   const Graph& graph = model.impl().graph;
   const Node* last = graph.nodes().back().get();
   EXPECT_TRUE(live_set_before(graph, last, 1 << 20).has_value());

@@ -101,7 +101,9 @@ TEST(Requantize, SumOfTwoIsExactInTheLargerRatio) {
           const double real = x * static_cast<double>(a) + y * static_cast<double>(b);
           const int32_t got = requantize_sum(x, y, *ratios, LevelRange{0, -1000, 1000});
           ASSERT_NEAR(got, real, 0.5 + 1e-6);
-          if (a >= 0.25f && b >= 0.25f) ASSERT_EQ(got, std::nearbyint(real)) << x << " " << y;  // both exact
+          if (a >= 0.25f && b >= 0.25f) {
+            ASSERT_EQ(got, std::nearbyint(real)) << x << " " << y;  // both exact
+          }
         }
     }
   EXPECT_FALSE(two_ratios_of(0.5f, 0));

@@ -127,6 +127,7 @@ class InOrder {
 
   static Model sized(const Compressor& compressor) {
     const Model& model = compressor.model();
+    if (compressor.inputs().empty()) return model;
     return model.with_shapes({{model.inputs().at(0).name, compressor.inputs().at(0).dims()}});
   }
 
