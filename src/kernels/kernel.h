@@ -96,12 +96,22 @@ struct Variant {
   std::string_view name;  ///< "ref", "simd_depthwise", "copy_concat"
   LayoutRule layout = LayoutRule::plain;
   Elements elements = Elements::any;
-  /// Empty where the variant takes the problem, whose elements are those it takes; else the reason why not.
+  /// Empty where the variant can perform the problem, whose elements are those it takes; else the reason why not.
   std::string (*refuse)(const Problem&);
   std::unique_ptr<Kernel> (*make)(const Problem&);
+  /// Where given: the reason why a later variant is quicker here although this one could; empty where it is not.
+  std::string (*slower)(const Problem&) = nullptr;
+  /// Largest difference from the reference, of its largest magnitude (at least of 1), where elements are f32. Others
+  /// are exact. Tests hold every variant to this.
+  double f32_error = 1e-5;
+  /// What run() may do. Only references: they meet values that only show while running, and are slow anyway.
+  bool may_throw = false, may_allocate = false;
 
-  /// Empty where the variant takes the problem, else the reason why not, in words for `inspect --why`.
+  /// Why it cannot perform the problem, in words for `inspect --why`; empty where it can.
+  std::string cannot(const Problem& problem) const;
+  /// Empty where the plan should take it, else why it cannot or why it would be slower.
   std::string why_not(const Problem& problem) const;
+  double tolerance() const { return elements == Elements::f32 ? f32_error : 0; }
 };
 
 }  // namespace tercel::inline kernels

@@ -82,7 +82,7 @@ Menu fast_variants() {
 Menu build() {
   Menu all = fast_variants();
   for (const RefEntry& entry : all_refs())
-    all[entry.op].push_back({"ref", LayoutRule::plain, Elements::any, takes_all, make_ref});
+    all[entry.op].push_back({"ref", LayoutRule::plain, Elements::any, takes_all, make_ref, nullptr, 0, true, true});
   return all;
 }
 

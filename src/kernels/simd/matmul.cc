@@ -230,14 +230,19 @@ std::unique_ptr<Kernel> make(const Problem& p) {
 }  // namespace
 
 Variant simd_gemv() {
-  return {"simd_gemv", LayoutRule::plain, Elements::f32,
+  return {"simd_gemv",
+          LayoutRule::plain,
+          Elements::f32,
           [](const Problem& p) -> std::string {
             if (std::string reason = refuse_constant(p); !reason.empty()) return reason;
             if (!p.attrs->get_bool("transB")) return "b is not transposed: its columns do not lie together";
-            if (rows_of(p) > kFewRows) return fmt::format("{} rows, more than {}", rows_of(p), kFewRows);
             return {};
           },
-          make<GemvKernel>};
+          make<GemvKernel>,
+          [](const Problem& p) -> std::string {  // it reads the weights once for every few rows
+            if (rows_of(p) <= kFewRows) return {};
+            return fmt::format("{} rows, more than {}", rows_of(p), kFewRows);
+          }};
 }
 
 Variant simd_matmul() { return {"simd_matmul", LayoutRule::plain, Elements::f32, refuse_constant, make<MatmulKernel>}; }

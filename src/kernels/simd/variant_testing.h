@@ -22,7 +22,7 @@ struct VariantCase {
   std::vector<Tensor> src;                   ///< plain layout; an empty Tensor is an operand left out
   std::set<size_t> constant;                 ///< operands whose elements are known while planning
   std::vector<std::pair<DType, Dims>> dst;   ///< DType::none: nobody wants it
-  double tolerance = 1e-5;                   ///< of the reference's largest magnitude, at least of 1; 0: the same bytes
+  double tolerance = -1;                     ///< stricter than the variant's own, where given; 0: the same bytes
   std::string_view only = "";                ///< compare only variants whose names begin so
   std::vector<QuantizationPtr> quantized{};  ///< what levels stand for: of src, then of dst
 };
@@ -100,7 +100,7 @@ inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, i
   for (const auto& [dtype, dims] : c.dst) problem.dst.push_back({dtype, dims, layout_of(dims), {}});
   for (size_t i = 0; i < c.quantized.size(); ++i)
     (i < problem.src.size() ? problem.src[i] : problem.dst.at(i - problem.src.size())).quantization = c.quantized[i];
-  reason = variant.why_not(problem);
+  reason = variant.cannot(problem);  // what is only slower must be right, too
   if (!reason.empty()) return false;
   const auto kernel = variant.make(problem);
 
@@ -121,7 +121,9 @@ inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, i
   if (scratch.size() > 0) std::memset(scratch.data(), 0xFF, scratch.size());
   kernel->run({src_at, dst_at, scratch.data()});
   for (size_t i = 0; i < dst.size(); ++i)
-    if (dst[i]) expect_close(in_layout(dst[i], problem.dst[i].layout, Layout::plain), wanted[i], c.tolerance);
+    if (dst[i])
+      expect_close(in_layout(dst[i], problem.dst[i].layout, Layout::plain), wanted[i],
+                   c.tolerance < 0 ? variant.tolerance() : std::min(c.tolerance, variant.tolerance()));
   return true;
 }
 
