@@ -176,7 +176,7 @@ done
 grep -q '<svg[^>]* width=' front.html && failed 'front.html: a chart of fixed width is cut off on a narrow screen'
 mkdir classes
 for i in 1 2 3 4 5 6; do for class in bird cat; do mkdir -p classes/$class && cp "$photos/$class.jpg" classes/$class/$i.jpg; done; done
-exits 0 '' front "$resnet" --calibrate classes --ratios 6 --effort 2 --html front.html
+exits 0 'smaller, not the' front "$resnet" --calibrate classes --ratios 6 --effort 2 --html front.html
 grep -q 'class="top-1 before"' front.html || failed 'front.html: no top-1 of the network as it was'
 
 # ---- Ctrl-C

@@ -27,7 +27,8 @@ class Floats {
 /// An f32 tensor with the elements of `before` after edit(elements), which happens in place, lazily, when they
 /// are read; the memory of `before` is then released (Tensor::release). So a network whose weights several passes
 /// rewrite never holds them twice: a kernel asks for one tensor, packs it and lets it go. `edit` may be called again
-/// and from another thread. No element is larger in magnitude than `bound` then, which may be infinite: Tensor::bound().
+/// and from another thread. No element is larger in magnitude than `bound` then, which may be infinite:
+/// Tensor::bound().
 Tensor edited_later(const Tensor& before, double bound, std::function<void(float* elements)> edit);
 
 /// Are elements up to this magnitude finite in f32? Edits of weights must keep them so: infinity times 0 is NaN, where

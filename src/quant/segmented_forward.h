@@ -16,8 +16,8 @@ namespace tercel::inline quant {
 Model segment_of(const Model& model, const std::vector<std::string>& from, const std::vector<std::string>& to);
 
 /// The live set before `node`: values that are computed before it and read by it or later nodes.
-/// Nothing where one of them is no f32 of known shape (Model::with_shapes), or where they take more than `most_bytes` for
-/// one input.
+/// Nothing where one of them is no f32 of known shape (Model::with_shapes), or where they take more than `most_bytes`
+/// for one input.
 std::optional<std::vector<std::string>> live_set_before(const Graph& graph, const Node* node, int64_t most_bytes);
 
 /// The state of the pass for each input.

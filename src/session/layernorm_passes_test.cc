@@ -159,7 +159,8 @@ input %w_v_b : f32[16]
 %y : f32[3x17x16] = Mul(%qk, %v)
 output %y
 )";
-  EXPECT_THAT(engine(text), ElementsAre("ai.tercel.RowScale", "FusedMatMul", "FusedMatMul", "FusedMatMul", "Mul", "Mul"));
+  EXPECT_THAT(engine(text),
+              ElementsAre("ai.tercel.RowScale", "FusedMatMul", "FusedMatMul", "FusedMatMul", "Mul", "Mul"));
   EXPECT_THAT(engine_form(text).centred(), ElementsAre(0));
 }
 

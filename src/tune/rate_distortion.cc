@@ -138,8 +138,8 @@ Polished polish(RateDistortion& problem, double strength, const PolishOptions& o
     search.spread = stage.spread;
     search.seed = options.seed;
     search.progress = [&](std::string_view, double) { return work.tell(); };
-    const Evolved found =
-        evolve_one([&](const Genome& g) { return Objectives{work.merit(g, pictures)}; }, bounds_of(best.size()), search);
+    const Evolved found = evolve_one([&](const Genome& g) { return Objectives{work.merit(g, pictures)}; },
+                                     bounds_of(best.size()), search);
     if (work.offer(found.best.at(0).genes)) best = found.best[0].genes;
     if (work.stopped()) break;
   }

@@ -213,7 +213,7 @@ void mean_variance(const Attrs& attrs, std::span<const View> src, std::span<cons
 std::vector<RefEntry> norm_refs() {
   return {{"BatchNormalization", batch_norm},    {"InstanceNormalization", instance_norm},
           {"LayerNormalization", layer_norm},    {"GroupNormalization", group_norm},
-          {"ai.tercel.RowScale", row_scale},        {"LRN", lrn},
+          {"ai.tercel.RowScale", row_scale},     {"LRN", lrn},
           {"LpNormalization", lp_normalization}, {"MeanVarianceNormalization", mean_variance}};
 }
 
