@@ -92,7 +92,7 @@ Node* Graph::add_node(std::string_view op, std::vector<Value*> inputs, std::vect
     if (value != nullptr) value->users.push_back(node.get());
   for (Value* value : node->outputs) {
     if (value == nullptr) continue;
-    TERCEL_CHECK(value->producer == nullptr && !value->is_constant(), "'{}' is made twice", value->name);
+    TERCEL_CHECK(value->producer == nullptr && !value->is_constant(), "'{}' has two producers", value->name);
     value->producer = node.get();
   }
   Node* raw = node.get();

@@ -91,7 +91,7 @@ std::string print_attr(const Attr& attr) {
 
 std::string print_type(const Value* value) {
   if (value == nullptr) return "_";
-  // Symbolic names of extents stand where the extent would.
+  // The symbol of an extent is printed in its place.
   if (value->type.ranked && value->dim_names.size() == value->type.dims.size()) {
     std::string out(value->type.dtype == DType::none ? "?" : to_string(value->type.dtype));
     out += "[";
@@ -136,8 +136,8 @@ class Parser {
       skip_space();
       if (at_ < text_.size() && peek() != '\n') fail_here("expected the end of the line");
     }
-    for (const auto& [name, value] : promised_) {
-      if (value->producer == nullptr) fail_input("%{} is used but never made", name);
+    for (const auto& [name, value] : undefined_) {
+      if (value->producer == nullptr) fail_input("%{} is used but has no producer", name);
     }
     graph_.sort();
     return std::move(graph_);
@@ -281,7 +281,7 @@ class Parser {
       skip_space();
       while (std::isalnum(static_cast<unsigned char>(peek()))) name += text_[at_++];
       out.dtype = parse_dtype(name);
-      if (out.dtype == DType::none) fail_here("'{}' is no element type", name);
+      if (out.dtype == DType::none) fail_here("unknown element type '{}'", name);
     }
     expect('[');
     if (text_.substr(at_, 4) == "...]") {
@@ -312,7 +312,7 @@ class Parser {
     if (t.dtype == DType::none || !t.static_shape()) fail_here("a constant needs a full type");
     const int64_t count = count_elements(t.dims);
     // Every element takes at least a digit and a comma: what the text cannot hold is not allocated.
-    if (count > static_cast<int64_t>(text_.size())) fail_here("{} elements are promised, the text is too short", count);
+    if (count > static_cast<int64_t>(text_.size())) fail_here("the type has {} elements, the text is too short", count);
     return visit_dtype(t.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
       std::vector<T> values;
@@ -357,11 +357,11 @@ class Parser {
     raise_bug(__FILE__, __LINE__, "kind", "unknown attribute kind");
   }
 
-  /// The value of that name, made on first mention: uses may come before the statement that makes it.
-  Value* mention(const std::string& name) {
+  /// The value of that name, created on first mention: uses may come before the producer.
+  Value* value_named(const std::string& name) {
     if (Value* value = graph_.find_value(name)) return value;
     Value* value = graph_.add_value(name);
-    promised_[value->name] = value;
+    undefined_[value->name] = value;
     return value;
   }
 
@@ -369,14 +369,14 @@ class Parser {
     skip_space();
     if (accept('_')) return nullptr;
     expect('%');
-    return mention(word_or_quoted());
+    return value_named(word_or_quoted());
   }
 
   std::string fresh_name() {
     expect('%');
     std::string name = word_or_quoted();
     if (graph_.find_value(name) != nullptr)
-      fail_here("%{} is made twice, or used before its input or const line", name);
+      fail_here("duplicate %{}, or one used before its input or const line", name);
     return name;
   }
 
@@ -408,7 +408,7 @@ class Parser {
       if (value == nullptr) fail_here("an output must be a value");
       graph_.add_output(value);
     } else {
-      fail_here("'{}' begins no statement", keyword);
+      fail_here("unknown statement '{}'", keyword);
     }
   }
 
@@ -417,9 +417,9 @@ class Parser {
     do {
       Value* value = operand();
       if (value != nullptr) {
-        const bool taken = value->producer != nullptr || value->is_constant() || !promised_.contains(value->name) ||
+        const bool taken = value->producer != nullptr || value->is_constant() || !undefined_.contains(value->name) ||
                            std::find(outputs.begin(), outputs.end(), value) != outputs.end();
-        if (taken) fail_here("%{} is made twice", value->name);
+        if (taken) fail_here("duplicate %{}", value->name);
       }
       outputs.push_back(value);
     } while (accept(','));
@@ -463,7 +463,7 @@ class Parser {
   size_t at_ = 0;
   int line_ = 1;
   Graph graph_;
-  std::map<std::string, Value*> promised_;  // values that a node is to make
+  std::map<std::string, Value*> undefined_;  // values mentioned so far, which a node must produce
 };
 
 }  // namespace

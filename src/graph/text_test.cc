@@ -73,12 +73,12 @@ TEST(Text, SaysTheLine) {
   };
   EXPECT_THAT(refusal("input %x : f32[2]\n%y : f32[2] = Frob(%x)\n"),
               HasSubstr("line 2: Tercel has no operator 'Frob'"));
-  EXPECT_THAT(refusal("input %x : q7[2]\n"), HasSubstr("line 1: 'q7' is no element type"));
+  EXPECT_THAT(refusal("input %x : q7[2]\n"), HasSubstr("line 1: unknown element type 'q7'"));
   EXPECT_THAT(refusal("const %w : f32[1000000x1000000] = [1]\n"), HasSubstr("too short"));
-  EXPECT_THAT(refusal("input %x : f32[2]\ninput %x : f32[2]\n"), HasSubstr("line 2: %x is made twice"));
+  EXPECT_THAT(refusal("input %x : f32[2]\ninput %x : f32[2]\n"), HasSubstr("line 2: duplicate %x"));
   EXPECT_THAT(refusal("input %x : f32[2]\n%y : f32[2] = Relu(%x)\n%y : f32[2] = Neg(%x)\n"),
-              HasSubstr("line 3: %y is made twice"));
-  EXPECT_THAT(refusal("%y : f32[2] = Relu(%x)\noutput %y\n"), HasSubstr("%x is used but never made"));
+              HasSubstr("line 3: duplicate %y"));
+  EXPECT_THAT(refusal("%y : f32[2] = Relu(%x)\noutput %y\n"), HasSubstr("%x is used but has no producer"));
   EXPECT_THAT(refusal("%y : f32[2] = Relu(%y)\noutput %y\n"), HasSubstr("cycle"));
   EXPECT_THAT(refusal("graph \"open\n"), HasSubstr("line 1"));
 }

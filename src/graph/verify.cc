@@ -53,7 +53,7 @@ void verify(const Graph& graph, std::string_view after) {
       if (value == nullptr) continue;
       TERCEL_CHECK(owned.contains(value) && value->producer == node.get(), "after {}: {} does not own its result",
                    after, node->describe());
-      TERCEL_CHECK(made.insert(value).second, "after {}: '{}' is made twice", after, value->name);
+      TERCEL_CHECK(made.insert(value).second, "after {}: '{}' has two producers", after, value->name);
     }
     Attrs attrs = node->attrs;
     complete_attrs(*node->spec, attrs);
@@ -75,7 +75,7 @@ void verify(const Graph& graph, std::string_view after) {
     TERCEL_CHECK(expected == actual, "after {}: '{}' does not know its readers", after, value->name);
   }
   for (const Value* value : graph.outputs())
-    TERCEL_CHECK(made.contains(value), "after {}: output '{}' is never made", after, value->name);
+    TERCEL_CHECK(made.contains(value), "after {}: output '{}' has no producer", after, value->name);
 }
 
 }  // namespace tercel::inline graph

@@ -318,7 +318,7 @@ TEST(Functions, SayWhatIsWrong) {
   EXPECT_THAT(with(leaky(), node), HasSubstr("has 2 inputs and 1 outputs, the function takes 1 and makes 1"));
   FunctionOf function = leaky();
   function.nodes[1].outputs = {"elsewhere"};
-  EXPECT_THAT(with(function, call), HasSubstr("output 'y' is made by nothing"));
+  EXPECT_THAT(with(function, call), HasSubstr("output 'y' has no producer"));
   function = leaky();
   function.nodes[0].op = "Frobnicate";
   EXPECT_THAT(with(function, call), HasSubstr("node 'n' (Leaky): node 'n/x' (Frobnicate): Tercel has no operator"));

@@ -81,7 +81,7 @@ class Reader {
         case GraphField::input: inputs.push_back(m.get_message()); break;
         case GraphField::output: outputs.push_back(m.get_message()); break;
         case GraphField::node: nodes.push_back(m.get_message()); break;
-        case GraphField::sparse_initializer: fail_unsupported("sparse initialisers");
+        case GraphField::sparse_initializer: fail_unsupported("sparse initializers");
         default: m.skip();
       }
     }
@@ -100,16 +100,16 @@ class Reader {
       if (value->producer != nullptr || value->is_constant() || given.contains(value.get())) continue;
       if (!value->users.empty())
         fail_input("{}: reads '{}', which nothing makes", value->users.front()->describe(), value->name);
-      if (graph_.is_output(value.get())) fail_input("output '{}' is made by nothing", value->name);
+      if (graph_.is_output(value.get())) fail_input("output '{}' has no producer", value->name);
     }
   }
 
   void read_initializer(const pbf_reader& message) {
     NamedTensor named = read_tensor(message, source_);
-    if (named.name.empty()) fail_input("an initialiser has no name");
-    if (scope_.knows(named.name)) fail_input("initialiser '{}' stands twice", named.name);
+    if (named.name.empty()) fail_input("an initializer has no name");
+    if (scope_.knows(named.name)) fail_input("duplicate initializer '{}'", named.name);
     if (named.tensor.dims().size() > kMaxRank)
-      fail_input("initialiser '{}' has rank {}", named.name, named.tensor.rank());
+      fail_input("initializer '{}' has rank {}", named.name, named.tensor.rank());
     scope_.bind(named.name, graph_.add_constant(named.name, std::move(named.tensor)));
   }
 
@@ -118,7 +118,7 @@ class Reader {
     if (info.name.empty()) fail_input("a graph input has no name");
     if (const Value* taken = scope_.find(info.name)) {
       if (taken->is_constant()) return defaults_.push_back(info.name);  // Tercel keeps the default
-      fail_input("input '{}' stands twice", info.name);
+      fail_input("duplicate input '{}'", info.name);
     }
     if (info.type.dtype == DType::none) fail_input("input '{}' has no element type", info.name);
     if (all_known(info.type.dims))
@@ -131,7 +131,7 @@ class Reader {
   void read_output(const pbf_reader& message) {
     const ValueInfo info = at_place([] { return "output"; }, [&] { return read_value_info(message); });
     Value* value = scope_.find(info.name);
-    if (value == nullptr) fail_input("output '{}' is made by nothing", info.name);
+    if (value == nullptr) fail_input("output '{}' has no producer", info.name);
     graph_.add_output(value);
   }
 
@@ -301,7 +301,7 @@ class Reader {
       }
     }
     if (name.empty()) fail_input("an attribute has no name");
-    if (attrs.has(name)) fail_input("attribute '{}' stands twice", name);
+    if (attrs.has(name)) fail_input("duplicate attribute '{}'", name);
     if (!argument.empty()) {
       if (scope.arguments() == nullptr)
         fail_input("attribute '{}' refers to an attribute '{}' of a function, outside of one", name, argument);
@@ -325,7 +325,7 @@ class Reader {
     attrs.set(name, std::move(*value));
   }
 
-  /// Until IR version 4 every initialiser had to be an input too; since then those that are may be given another value.
+  /// Until IR version 4 every initializer had to be an input too; since then those that are may be given another value.
   void warn_of_defaults() {
     constexpr size_t kNamed = 3;
     if (ir_version_ < 4 || defaults_.empty()) return;

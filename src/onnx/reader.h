@@ -21,7 +21,7 @@ struct ReadResult {
   int64_t bytes = 0;                  ///< read: of the model, and of each file that elements lie in
 };
 
-/// Maps the file; initialisers stay in it until somebody needs them elsewhere.
+/// Maps the file; initializers stay in it until somebody needs them elsewhere.
 /// Throws Error with a trail file: node: attribute.
 ReadResult read_model(const std::filesystem::path& path);
 

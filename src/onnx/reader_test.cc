@@ -34,11 +34,11 @@ struct NodeText {
   std::string domain;
 };
 
-/// A model with one f32 input `x` of 2x3, whatever initialisers and nodes, and outputs by name.
+/// A model with one f32 input `x` of 2x3, whatever initializers and nodes, and outputs by name.
 struct ModelText {
   int64_t opset = 17, ir_version = 8;
   std::string opset_domain;
-  std::vector<std::string> initialisers;  // TensorProto messages
+  std::vector<std::string> initializers;  // TensorProto messages
   std::vector<NodeText> nodes;
   std::vector<std::string> outputs{"y"};
   std::vector<std::string> inputs{"x"};
@@ -62,7 +62,7 @@ struct ModelText {
       node.add_string(NodeField::op_type, n.op);
       if (!n.domain.empty()) node.add_string(NodeField::domain, n.domain);
     }
-    for (const auto& t : initialisers) graph.add_message(GraphField::initializer, t);
+    for (const auto& t : initializers) graph.add_message(GraphField::initializer, t);
     for (const auto& i : inputs) port(graph, GraphField::input, i, input_dims);
     for (const auto& o : outputs) port(graph, GraphField::output, o, {});
     return message;
@@ -131,7 +131,7 @@ const NodeText kRelu{"Relu", {"x"}, {"y"}};
 
 TEST(Reader, ReadsASmallModelAndWritesItBack) {
   ModelText text;
-  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  text.initializers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
   text.nodes = {{"Add", {"x", "w"}, {"t"}}, {"Relu", {"t"}, {"y"}}};
   const ReadResult first = read(text.bytes());
   verify(first.graph, "reading");
@@ -172,7 +172,7 @@ TEST(Writer, PoolsAreWrittenWithoutWindowsThatStartInThePadding) {
 
 TEST(Reader, SaysThatInputsWithDefaultsCanNoLongerBeGiven) {
   ModelText text;
-  text.initialisers = {tensor_message("w", {2, 3}, 1, std::string(24, '\0'))};
+  text.initializers = {tensor_message("w", {2, 3}, 1, std::string(24, '\0'))};
   text.nodes = {{"Add", {"x", "w"}, {"y"}}};
   text.inputs = {"x", "w"};
   const ReadResult result = read(text.bytes());
@@ -180,7 +180,7 @@ TEST(Reader, SaysThatInputsWithDefaultsCanNoLongerBeGiven) {
   ASSERT_EQ(result.warnings.size(), 1u);
   EXPECT_THAT(result.warnings[0], HasSubstr("'w'"));
   EXPECT_THAT(result.warnings[0], HasSubstr("constant here"));
-  text.ir_version = 3;  // when all initialisers were inputs
+  text.ir_version = 3;  // when all initializers were inputs
   EXPECT_TRUE(read(text.bytes()).warnings.empty());
 }
 
@@ -194,7 +194,7 @@ TEST(Reader, SortsNodesThatComeTooEarly) {
 
 TEST(Reader, TruncatedAtEveryByteIsAnError) {
   ModelText text;
-  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  text.initializers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
   text.nodes = {{"Add", {"x", "w"}, {"y"}}};
   const std::string bytes = text.bytes();
   for (size_t length = 0; length < bytes.size(); ++length) EXPECT_THROW(read(bytes.substr(0, length)), Error) << length;
@@ -202,7 +202,7 @@ TEST(Reader, TruncatedAtEveryByteIsAnError) {
 
 TEST(Reader, AnyByteChangedIsReadOrRefusedButNeverWorse) {
   ModelText text;
-  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
+  text.initializers = {tensor_message("w", {3}, 1, std::string(12, '\0'))};
   text.nodes = {{"Add", {"x", "w"}, {"y"}}};
   const std::string bytes = text.bytes();
   int read_fine = 0;
@@ -247,12 +247,12 @@ TEST(Reader, SaysWhatIsWrongWithTheGraph) {
   text.opset_domain.clear();
   text.nodes = {kRelu};
   text.outputs = {"z"};
-  expect_refusal(text.bytes(), "output 'z' is made by nothing");
+  expect_refusal(text.bytes(), "output 'z' has no producer");
   text.outputs = {};
   expect_refusal(text.bytes(), "no output");
   text.outputs = {"y"};
   text.inputs = {"x", "x"};
-  expect_refusal(text.bytes(), "input 'x' stands twice");
+  expect_refusal(text.bytes(), "duplicate input 'x'");
 }
 
 TEST(Reader, NamesItMakesGiveWayToTheFiles) {
@@ -288,7 +288,7 @@ TEST(Reader, RegionsBeforeOpset16AreNotMovedByHalfAPixel) {
     ModelText text;
     text.opset = opset;
     text.input_dims = {1, 1, 4, 4};
-    text.initialisers = {tensor_message("rois", {1, 4}, 1, std::string(16, '\0')),
+    text.initializers = {tensor_message("rois", {1, 4}, 1, std::string(16, '\0')),
                          tensor_message("of", {1}, 7, std::string(8, '\0'))};
     text.nodes = {{"RoiAlign", {"x", "rois", "of"}, {"y"}}};
     const ReadResult result = read(text.bytes());
@@ -391,7 +391,7 @@ TEST(Reader, RefusesWrongInitialisers) {
   ModelText text;
   text.nodes = {{"Add", {"x", "w"}, {"y"}}};
   const auto with = [&](std::string tensor) {
-    text.initialisers = {std::move(tensor)};
+    text.initializers = {std::move(tensor)};
     return text.bytes();
   };
   expect_refusal(with(tensor_message("w", {3}, 1, std::string(11, '\0'))),
@@ -402,9 +402,9 @@ TEST(Reader, RefusesWrongInitialisers) {
   expect_refusal(with(tensor_message("w", {3}, 8, "")), "string");
   expect_refusal(with(tensor_message("w", {3}, 99, "")), "unknown (99)");
   expect_refusal(with(tensor_message("", {3}, 1, std::string(12, '\0'))), "no name");
-  text.initialisers = {tensor_message("w", {3}, 1, std::string(12, '\0')),
+  text.initializers = {tensor_message("w", {3}, 1, std::string(12, '\0')),
                        tensor_message("w", {3}, 1, std::string(12, '\0'))};
-  expect_refusal(text.bytes(), "initialiser 'w' stands twice");
+  expect_refusal(text.bytes(), "duplicate initializer 'w'");
   // Typed data that promises far more than the file holds must not be allocated.
   std::string empty;
   pbf_builder<TensorField> tensor(empty);
@@ -417,7 +417,7 @@ TEST(Reader, RefusesWrongInitialisers) {
 TEST(Reader, WarnsOfWeightsThatAreNotNumbers) {
   ModelText text;
   const float weights[3] = {1, std::numeric_limits<float>::quiet_NaN(), 2};
-  text.initialisers = {
+  text.initializers = {
       tensor_message("w", {3}, 1, std::string(reinterpret_cast<const char*>(weights), sizeof(weights)))};
   text.nodes = {{"Add", {"x", "w"}, {"y"}}};
   const auto warnings = read(text.bytes()).warnings;
@@ -438,7 +438,7 @@ class ExternalData : public testing::Test {
 
   ReadResult read_with(const std::string& location, const std::string& length = "") {
     ModelText text;
-    text.initialisers = {external_message(location, length)};
+    text.initializers = {external_message(location, length)};
     text.nodes = {{"Add", {"x", "w"}, {"y"}}};
     write(root_ / "model" / "m.onnx", text.bytes());
     return read_model(root_ / "model" / "m.onnx");

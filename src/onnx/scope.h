@@ -29,7 +29,7 @@ class Scope {
     return at == named_.end() ? nullptr : at->second;
   }
 
-  /// An initialiser, an input; nullptr: an operand that the call of a function leaves out.
+  /// An initializer, an input; nullptr: an operand that the call of a function leaves out.
   void bind(const std::string& name, Value* value) { named_[name] = value; }
   /// A value that a node of this scope has to make.
   void promise(const std::string& name, Value* value) {

@@ -139,7 +139,7 @@ std::string node_message(const Node& node, int64_t opset) {
   return message;
 }
 
-/// A node that makes `name`: a constant, as functions have no initialisers.
+/// A node that makes `name`: a constant, as functions have no initializers.
 std::string constant_message(const std::string& name, const Tensor& tensor) {
   std::string message;
   pbf_builder<NodeField> out(message);

@@ -359,7 +359,7 @@ std::vector<Class> Session::classify(const Image& image, const Preprocessing& ho
     return {{static_cast<int>(index), label(static_cast<size_t>(index)), std::numeric_limits<float>::quiet_NaN()}};
   }
   for (size_t i = 0; i < scores.size(); ++i)
-    if (std::isnan(scores[i])) fail_input("{}: the score of class {} is no number (NaN)", impl_->model.name(), i);
+    if (std::isnan(scores[i])) fail_input("{}: the score of class {} is NaN", impl_->model.name(), i);
   if (kind == FirstOutput::scores) {
     const float most = *std::max_element(scores.begin(), scores.end());
     double sum = 0;
