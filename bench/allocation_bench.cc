@@ -5,7 +5,7 @@
 //
 //   equal            every layer's step the same part of its deviation
 //   greedy           from there layer by layer, up to an octave either way
-//   closed           shares by Fisher information, nothing measured but the strength
+//   closed           shares by Fisher information, nothing measured but the step scale
 //   closed+greedy    layer by layer from the closed form
 //   closed+evolved   CMA-ES from the closed form, on few pictures first
 //   front            NSGA-II from the closed form; of its front, what has the most merit
@@ -35,8 +35,8 @@ struct Bench {
   double kl = 0.05;
 };
 
-/// The strength at which the divergence is `kl`: bisection in logarithms.
-double strength_for(RateDistortion& problem, double kl, const Genome& genome) {
+/// The step scale at which the divergence is `kl`: bisection in logarithms.
+double step_scale_for(RateDistortion& problem, double kl, const Genome& genome) {
   double low = std::log(1.0 / 16), high = std::log(16.0);
   for (int i = 0; i < 12; ++i) {
     const double middle = (low + high) / 2;
@@ -45,10 +45,11 @@ double strength_for(RateDistortion& problem, double kl, const Genome& genome) {
   return std::exp(low);
 }
 
-/// Bytes where the divergence is exactly `kl`, between the two strengths around it.
+/// Bytes where the divergence is exactly `kl`, between the two step scales around it.
 double bytes_at(RateDistortion& problem, double kl, const Genome& genome) {
-  const double strength = strength_for(problem, kl, genome);
-  const RatePoint fine = problem.measure(strength / 1.05, genome), coarse = problem.measure(strength * 1.05, genome);
+  const double step_scale = step_scale_for(problem, kl, genome);
+  const RatePoint fine = problem.measure(step_scale / 1.05, genome),
+                  coarse = problem.measure(step_scale * 1.05, genome);
   const double along = std::log(kl / fine.kl) / std::log(coarse.kl / fine.kl);
   const double bytes =
       std::log(static_cast<double>(fine.bytes)) * (1 - along) + std::log(static_cast<double>(coarse.bytes)) * along;
@@ -63,22 +64,22 @@ void run(const Bench& bench) {
     auto [used, judged] = split_pictures(find_pictures(bench.pictures), size(2 * bench.count), size(bench.judged),
                                          static_cast<uint64_t>(seed));
     auto [measured, tuned] = split_pictures(used, size(bench.count), size(bench.count), static_cast<uint64_t>(seed));
-    const std::vector<Array> tuning = load_inputs(model, tuned, how), judging = load_inputs(model, judged, how);
+    const std::vector<Array> tuning = load_inputs(model, tuned, how), held_out = load_inputs(model, judged, how);
     Compressor compressor(model, load_inputs(model, measured, how), codec::Profile::max, 1, {});
     SessionOptions options;
     options.threads = 1;
     Session session(model, options);
-    const Answers tuning_answers = answers_of(session, tuning), judging_answers = answers_of(session, judging);
+    const Answers tuning_answers = answers_of(session, tuning), held_out_answers = answers_of(session, held_out);
 
     double reference = 0;
     const auto report = [&](const char* name, Allocation allocation, auto&& choose) {
       RateDistortion problem(compressor, tuning, tuning_answers, allocation, 1);
-      const double strength = strength_for(problem, bench.kl, {});
+      const double step_scale = step_scale_for(problem, bench.kl, {});
       const int before = problem.evaluations();
       const Stopwatch clock;
-      const Genome genome = choose(problem, strength);
+      const Genome genome = choose(problem, step_scale);
       const double seconds = clock.ms() / 1000;
-      RateDistortion judge(compressor, judging, judging_answers, allocation, 1);
+      RateDistortion judge(compressor, held_out, held_out_answers, allocation, 1);
       const double seen = bytes_at(problem, bench.kl, genome), unseen = bytes_at(judge, bench.kl, genome);
       if (reference == 0) reference = unseen;
       fmt::print("| {} | {} | {} | {:.0f} | {:.0f} | {:+.1f} % | {:.0f} |\n", seed, name,
@@ -86,21 +87,21 @@ void run(const Bench& bench) {
                  seconds);
       std::fflush(stdout);
     };
-    PolishOptions polishing;
-    polishing.evaluations = bench.evaluations;
-    polishing.seed = static_cast<uint64_t>(seed);
+    RefineOptions refining;
+    refining.evaluations = bench.evaluations;
+    refining.seed = static_cast<uint64_t>(seed);
     const auto nothing = [](RateDistortion&, double) { return Genome{}; };
-    const auto greedy = [&](RateDistortion& p, double s) { return polish_greedily(p, s, polishing).genome; };
+    const auto greedy = [&](RateDistortion& p, double s) { return refine_greedily(p, s, refining).genome; };
     report("closed", Allocation::fisher, nothing);
     report("equal", Allocation::equal, nothing);
     report("greedy", Allocation::equal, greedy);
     report("closed+greedy", Allocation::fisher, greedy);
     if (!can_evolve()) continue;
     report("closed+evolved", Allocation::fisher,
-           [&](RateDistortion& p, double s) { return polish(p, s, polishing).genome; });
+           [&](RateDistortion& p, double s) { return refine(p, s, refining).genome; });
     report("front", Allocation::fisher, [&](RateDistortion& p, double s) {
       const ExchangeRate rate = p.exchange_rate(s);
-      const std::vector<Candidate> front = evolve_rate_front(p, s, polishing).best;
+      const std::vector<Candidate> front = evolve_rate_front(p, s, refining).best;
       const auto merit = [&](const Candidate& c) {
         return rate.merit({static_cast<int64_t>(c.objectives[0]), c.objectives[1]});
       };

@@ -1,6 +1,6 @@
 // Would layers be cheaper with something taken out of them before they become levels?
 //
-//   reduction_bench MODEL PICTURES [--preprocess PRESET] [--pictures N] [--strengths S,...] [--json]
+//   reduction_bench MODEL PICTURES [--preprocess PRESET] [--pictures N] [--step scales S,...] [--json]
 //
 // Every linear layer is quantized as `tercel compress --effort 4` does it, and then in other ways. What a way costs is
 // error + price * bits: the error in the answers by Fisher information, bits by codec::RateModel, one price for all
@@ -160,7 +160,7 @@ class Layer {
   Layer(const Compressor& compressor, size_t index, const PartSettings& settings)
       : part_(compressor.parts()[index]), curvature_(compressor.curvature(index)), root_(curvature_) {
     weights_ = as_rows(compressor.weights_of(index), part_.columns);
-    options_ = {settings.step, static_cast<float>(kLambda), settings.own_steps, part_.basis};
+    options_ = {settings.step, static_cast<float>(kLambda), settings.per_channel_steps, part_.basis};
     price_ = kLambda * static_cast<double>(settings.step) * static_cast<double>(settings.step) *
              std::exp2(mean_log2_weight(curvature_));
     plain_ = quantize(as_values(weights_), part_.rows, part_.columns, part_.kernel_height, part_.kernel_width,
@@ -294,7 +294,7 @@ class Layer {
 struct Bench {
   std::string model, pictures, preset;
   int count = 64;
-  std::vector<double> strengths = {0.5, 1, 2, 4};
+  std::vector<double> step_scales = {0.5, 1, 2, 4};
   bool as_json = false;
 };
 
@@ -304,8 +304,8 @@ void run(const Bench& bench) {
   auto [measured, rest] = split_pictures(find_pictures(bench.pictures), static_cast<size_t>(bench.count), 1, 1);
   const Compressor compressor(model, load_inputs(model, measured, how), codec::Profile::max, 1, {});
   nlohmann::json report = {{"model", bench.model}, {"points", nlohmann::json::array()}};
-  for (double strength : bench.strengths) {
-    const Settings settings = compressor.settings(strength);
+  for (double step_scale : bench.step_scales) {
+    const Settings settings = compressor.settings(step_scale);
     Tally sum;
     nlohmann::json layers = nlohmann::json::array();
     for (size_t i = 0; i < compressor.parts().size(); ++i) {
@@ -316,9 +316,9 @@ void run(const Bench& bench) {
       layers.push_back({{"name", part.name}, {"bits", tally.bits}, {"elements", tally.elements}});
       for (size_t w = 0; w < kWays; ++w) layers.back()[kWayNames[w]] = tally.saved[w];
     }
-    report["points"].push_back({{"strength", strength}, {"layers", layers}});
+    report["points"].push_back({{"step_scale", step_scale}, {"layers", layers}});
     if (bench.as_json) continue;
-    fmt::print("| {} | {:.2f}", strength, sum.bits / sum.elements);
+    fmt::print("| {} | {:.2f}", step_scale, sum.bits / sum.elements);
     for (size_t w = 0; w < kWays; ++w)
       fmt::print(" | {:.2f} % ({:.2f} %)", 100 * sum.saved[w] / sum.bits, 100 * sum.wins[w] / std::max(sum.of[w], 1.0));
     fmt::print(" |\n");
@@ -336,12 +336,12 @@ int main(int argc, char** argv) {
   app.add_option("pictures", bench.pictures)->required();
   app.add_option("--preprocess", bench.preset);
   app.add_option("--pictures", bench.count, "To measure on")->capture_default_str();
-  app.add_option("--strengths", bench.strengths)->delimiter(',');
+  app.add_option("--step_scales", bench.step_scales)->delimiter(',');
   app.add_flag("--json", bench.as_json);
   CLI11_PARSE(app, argc, argv);
   try {
     if (!bench.as_json) {
-      fmt::print("{}: bits saved (layers, rows, channels, weights that would change)\n\n| strength | bits a weight",
+      fmt::print("{}: bits saved (layers, rows, channels, weights that would change)\n\n| step_scale | bits a weight",
                  bench.model);
       for (const char* way : kWayNames) fmt::print(" | {}", way);
       fmt::print(" |\n|---|---|---|---|---|---|---|\n");

@@ -118,7 +118,7 @@ mkdir many
 for i in 1 2 3 4 5 6 7 8; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "many/$i$(basename "$photo")"; done; done
 exits 0 '' compress "$resnet" --calibrate many --max-drop 50 --profile fast -o fast.tercel
 says 'promised of pictures like these: at most 50 points of agreement lost'
-says '6 to measure on, 6 to choose by, 12 held out to judge on'
+says '6 for calibration, 6 for tuning, 12 held out'
 exits 0 '' compress "$resnet" --calibrate many --max-drop 50 --effort 2 -o drop.tercel --threads 1
 exits 0 '' compress "$resnet" --calibrate many --max-drop 50 --effort 2 -o again.tercel --threads 2 --json && is_json compress --max-drop
 says '"promised": true'
@@ -213,7 +213,7 @@ static --calibrate --static-norm
 static --static-norm --calibrate "$source/models/photos"
 static 'no such folder' --static-norm --calibrate nowhere
 static 'holds no picture' --static-norm --calibrate none
-static 'no layer normalisation' --static-norm --calibrate "$source/models/photos"
+static 'no layer normalization' --static-norm --calibrate "$source/models/photos"
 static "'guess'" --static-norm --calibrate "$source/models/photos" --estimator guess
 static max_drop --static-norm --calibrate "$source/models/photos" --max-drop -1
 exits 2 static.pdf optimize "$squeezenet" --static-norm --calibrate "$source/models/photos" -o static.onnx --report static.pdf

@@ -57,7 +57,7 @@ done
 exits 2 "no input 'imput'" optimize "$resnet" --shape imput=8x3x32x32 -o static.onnx
 exits 2 "no input 'imput'; there is input" run "$resnet" -i imput=x.npy
 exits 2 "no output 'foo'; there is logits" run "$resnet" -i x.npy -o foo=y2.npy
-exits 2 "output 'logits' has a file already" run "$resnet" -i x.npy -o logits=a2.npy -o logits=b2.npy
+exits 2 "output 'logits' is given twice" run "$resnet" -i x.npy -o logits=a2.npy -o logits=b2.npy
 for file in foo=y2.npy y2.npy a2.npy b2.npy static.onnx; do [ ! -e $file ] || failed "$file was written"; done
 exits 0 '' run "$resnet" -i x.npy -o ./foo=y.npy  # a path, since it has a '/'
 [ -s ./foo=y.npy ] || failed 'a path with an = was not written'

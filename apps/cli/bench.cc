@@ -68,7 +68,7 @@ void print_steps(std::vector<StepReport> steps, const Flags& flags) {
   for (const StepReport& s : steps) {
     rows.push_back({fmt::format("{:.3f}", s.ms), percent(s.ms, total), gflops(s), s.node, s.op, s.result, s.variant});
     if (flags.why)
-      rows.back().push_back(s.why_nots.empty() ? "the first choice" : fmt::format("{}", fmt::join(s.why_nots, "; ")));
+      rows.back().push_back(s.why_nots.empty() ? "best variant" : fmt::format("{}", fmt::join(s.why_nots, "; ")));
   }
   print(table(rows));
   if (steps.size() < count)
@@ -108,7 +108,7 @@ void run(const Flags& flags) {
     if (error.code() == ErrorCode::limit) throw;  // anything else may be all right once the inputs have values
   }
   const std::vector<Array> inputs = made_up_inputs(model, shapes);
-  // A benchmark of wrong answers is worth nothing: the fast plan is first held against the reference kernels.
+  // A benchmark of wrong answers is worthless: the plan is first compared with the reference kernels.
   SessionOptions reference = options;
   reference.engine = "reference";
   const std::vector<float> wanted = Session(model, reference).run(inputs).at(0).to_floats();
@@ -134,7 +134,7 @@ void run(const Flags& flags) {
                  times.back() * (flags.runs - i - 1) / 1000);
   }
   if (terminal) fmt::print(stderr, "\r\033[K");
-  // Who has interrupted waits for no steps to be timed.
+  // After an interrupt no steps are timed.
   const PlanReport report = session.profile(inputs, interrupted() ? 0 : std::min(flags.runs, kProfiledRuns));
   std::sort(times.begin(), times.end());
   const double median = quantile(times, 0.5);
@@ -158,11 +158,11 @@ void run(const Flags& flags) {
         "{}: median {:.2f} ms (10 % {:.2f}, 90 % {:.2f}, fastest {:.2f}; {} runs), {:.1f} GFLOP/s, {}, {} threads\n",
         flags.model, median, quantile(times, 0.1), quantile(times, 0.9), times.front(), times.size(),
         2e-6 * static_cast<double>(macs) / median, report.isa, report.threads));
-    print(
-        fmt::format("activations {} (without reuse {}), scratch {}, weights {}; off the reference by {:.1e} of the "
-                    "largest output\n\n",
-                    bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes),
-                    bytes_text(report.weight_bytes), error));
+    print(fmt::format(
+        "activations {} (without reuse {}), scratch {}, weights {}; largest difference from the reference {:.1e} "
+        "of the largest output\n\n",
+        bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes), bytes_text(report.scratch_bytes),
+        bytes_text(report.weight_bytes), error));
   }
   if (interrupted()) throw Interrupted{fmt::format("after {} of {} runs", times.size(), flags.runs)};
   if (flags.json) return;
@@ -174,7 +174,7 @@ void run(const Flags& flags) {
 
 void add_bench(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("bench", "How fast a model runs here: median, spread, time per layer");
+  CLI::App* command = app.add_subcommand("bench", "Time a model on this machine: median, spread, time per layer");
   command->add_option("model", flags->model, "ONNX or .tercel file")->required();
   command->add_option("-n,--runs", flags->runs, "Timed runs")->check(CLI::Range(1, 1000000));
   command->add_flag("--layers", flags->layers, "A row for every step, the slowest first, instead of one for each kind");

@@ -38,7 +38,8 @@ bool is_picture(const fs::path& path) {
   return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".webp";
 }
 
-/// Folders give way to the pictures in them and below, by name. A folder without any stays, to be told of in its turn.
+/// Folders give way to the pictures in them and below, by name. A folder without any stays, and is reported in its
+/// turn.
 std::vector<std::string> files_of(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
   for (const std::string& path : paths) {
@@ -74,8 +75,8 @@ Image image_of(const std::string& path) {
   }
 }
 
-/// Of no picture in particular: prepares the plan, finds what is wrong with the model before the first picture is, and
-/// gives the number of classes (0 where the model answers with a class alone).
+/// Prepares the plan, so that faults of the model show before the first picture, and gives the number of classes (0 for
+/// a model whose output is the class).
 size_t try_out(Session& session, const Preprocessing& how) {
   Image image(how.width, how.height);
   for (int64_t i = 0; i < int64_t{3} * how.width * how.height; ++i)

@@ -19,7 +19,7 @@ void RunFlags::add_to(CLI::App& command) {
   std::string engines_there;
   for (const EngineInfo& info : available_engines())
     engines_there += fmt::format("{}{}: {}", engines_there.empty() ? "" : "; ", info.name, info.what);
-  command.add_option("--engine", engine, "What runs it (" + engines_there + ")")->type_name("NAME");
+  command.add_option("--engine", engine, "Engine that runs it (" + engines_there + ")")->type_name("NAME");
   command.add_flag("--reference", reference, "The same as --engine reference");
   command.add_option("--without", without, "A pass to leave out, by name; may be given again")->allow_extra_args(false);
   command.add_option("--dump-passes", dump_passes, "Write the graph as text after every pass into this folder");
@@ -178,10 +178,10 @@ void check_output(const std::filesystem::path& path, const std::vector<std::stri
   if (!std::filesystem::is_directory(folder)) throw Error(ErrorCode::not_found, path.string() + ": no such folder");
   const std::string name = path.filename().string();
   if (std::none_of(endings.begin(), endings.end(), [&](const std::string& ending) { return name.ends_with(ending); }))
-    throw Error(ErrorCode::bad_input, fmt::format("{}: wanted a name that ends in {}, for that is what it will hold",
+    throw Error(ErrorCode::bad_input, fmt::format("{}: wanted a name that ends in {}, the format it will hold",
                                                   path.string(), fmt::join(endings, " or ")));
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw Error(ErrorCode::io, path.string() + ": its folder may not be written to");
+    throw Error(ErrorCode::io, path.string() + ": its folder is not writable");
 }
 
 void refuse_port(const std::string& name, const std::vector<Port>& ports, const char* kind) {
@@ -194,7 +194,8 @@ void refuse_port(const std::string& name, const std::vector<Port>& ports, const 
 void warn_of_threads(int threads) {
   const int processors = build_info().processors;
   if (threads <= processors) return;
-  fmt::print(stderr, "warning: {} threads on {} processor{}: they take turns, which is slower than --threads {}\n",
+  fmt::print(stderr,
+             "warning: {} threads on {} processor{}: they share processors, which is slower than --threads {}\n",
              threads, processors, processors == 1 ? "" : "s", processors);
 }
 

@@ -12,7 +12,7 @@
 
 namespace tercel::cli {
 
-/// Thrown by a verb that has said itself what went wrong.
+/// Thrown by a verb that has printed its error already.
 struct Failed {
   int status;
 };

@@ -37,7 +37,7 @@ std::string text_of(const DropPromise& promise, const CompressPoint& result) {
 
 /// How the folder was split.
 std::string split_text(const CompressReport& report) {
-  return fmt::format("{} to measure on, {} to choose by, {} held out to judge on", report.calibration_pictures,
+  return fmt::format("{} for calibration, {} for tuning, {} held out", report.calibration_pictures,
                      report.tuning_pictures, report.result.pictures);
 }
 
@@ -100,7 +100,7 @@ void run_compress(const Flags& flags) {
   listen_for_interrupt();
   const Model model = load_with_warnings(flags.model);
   CompressOptions options = flags.finished();
-  // A report may say that nothing is promised, a file must not hide it.
+  // A report can say that nothing is promised; a file cannot.
   options.force |= flags.output.empty() && options.target_ratio == 0;
   const Compressed compressed = compress(model, options);
   end_progress();
@@ -131,14 +131,14 @@ void add_compress(CLI::App& app) {
   command->add_option("-o,--output", flags->output, "File to write (.tercel); without it only the report is printed");
   CLI::Option* drop = command->add_option(
       "--max-drop", flags->options.max_drop,
-      "Points of top-1 that may be lost (without labels: of agreement), of all pictures like those given; this is what "
-      "is done where neither --target-ratio nor --lossless is given");
+      "Points of top-1 (without labels: of agreement) that may be lost, on all pictures like those given; the default "
+      "where neither --target-ratio nor --lossless is given");
   CLI::Option* force = command->add_flag(
       "--force", flags->options.force,
       "Write the file even where --max-drop cannot be promised or --target-ratio is not reached; the report says so");
   CLI::Option* ratio = command->add_option(
       "--target-ratio", flags->options.target_ratio,
-      "Bytes of the ONNX file / bytes to write instead, 1 .. 1000, whatever it costs; a file more than 1 % larger is "
+      "Bytes of the ONNX file / bytes to write, 1 .. 1000, whatever the drop; a file more than 1 % larger is "
       "an error. 0: none");
   CLI::Option* lossless =
       command->add_flag("--lossless", flags->options.lossless, "Every bit of every weight as it was");

@@ -11,21 +11,24 @@ namespace tercel::cli {
 
 void CompressFlags::add_to(CLI::App& command) {
   command.add_option("model", model, "ONNX or .tercel file")->required();
-  pictures = command.add_option("--calibrate", options.pictures,
-                                "Folder of pictures, with labels.tsv if their classes are known: some to measure on, "
-                                "some to choose by, others to judge on");
+  pictures =
+      command.add_option("--calibrate", options.pictures,
+                         "Folder of pictures, with labels.tsv if their classes are known: split into calibration, "
+                         "tuning and held-out pictures");
   preprocess.add_to(command)->needs(pictures);
-  lossy = {command.add_option("--profile", profile, "max (smallest), balanced or fast (read fastest)"),
-           command.add_option("--effort", options.effort,
-                              "1 (one step for all layers) .. 5 (good), 6 .. 9 (slower: evolutionary search)"),
-           command.add_flag(
-               "--trellis", options.trellis,
-               "Trellis-coded quantization, where the build has it: smaller files that default builds do not read"),
-           command.add_option("--calibration-pictures", options.calibration_pictures, "At most so many to measure on")
-               ->needs(pictures),
-           command.add_option("--tuning-pictures", options.tuning_pictures, "At most so many others to choose by")
-               ->needs(pictures)};
-  command.add_option("--judging-pictures", options.judging_pictures, "At most so many others for the report")
+  lossy = {
+      command.add_option("--profile", profile,
+                         "Entropy coder: max (smallest file), balanced or fast (fastest to decode)"),
+      command.add_option("--effort", options.effort,
+                         "1 (one step for all layers) .. 5 (good), 6 .. 9 (slower: evolutionary search)"),
+      command.add_flag(
+          "--trellis", options.trellis,
+          "Trellis-coded quantization, where the build has it: smaller files that default builds do not read"),
+      command.add_option("--calibration-pictures", options.calibration_pictures, "At most so many for calibration")
+          ->needs(pictures),
+      command.add_option("--tuning-pictures", options.tuning_pictures, "At most so many others for tuning")
+          ->needs(pictures)};
+  command.add_option("--judging-pictures", options.held_out_pictures, "At most so many held out for the evaluation")
       ->needs(pictures);
   command.add_option("--seed", options.seed, "Draws the pictures; the same seed gives the same bytes");
   add_threads(command, options.threads);
@@ -55,7 +58,7 @@ void warn_of_ratio(const CompressPoint& p) {
   constexpr double kTolerance = 0.01;
   if (p.asked == 0 || !p.why_not.empty() || std::abs(p.ratio / p.asked - 1) <= kTolerance) return;
   fmt::print(stderr, "warning: {:.4g}x smaller, not the {:.4g}x asked for: {}\n", p.ratio, p.asked,
-             p.ratio > p.asked ? "there is no file between" : "that was not reached");
+             p.ratio > p.asked ? "sizes jump over it" : "it was not reached");
 }
 
 }  // namespace tercel::cli

@@ -23,7 +23,7 @@ struct CompressFlags {
 
 Json to_json(const CompressPoint& point);
 
-/// Says on stderr where a file of another ratio than the one asked for came out.
+/// Warns where the file has another ratio than the one asked for.
 void warn_of_ratio(const CompressPoint& point);
 
 }  // namespace tercel::cli

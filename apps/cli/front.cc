@@ -36,7 +36,7 @@ void run(const Flags& flags) {
     print(Json{{"model", flags.model}, {"preprocess", flags.preprocess.json(model)}, {"front", points}});
   } else {
     if (!reached.empty()) {
-      print(fmt::format("judged on {} pictures; preprocess: {}\n", reached[0].pictures, preprocess));
+      print(fmt::format("evaluated on {} held-out pictures; preprocess: {}\n", reached[0].pictures, preprocess));
       print(table(front_rows(reached)));
     }
     for (const std::string& why_not : out_of_reach) print(why_not + "\n");
@@ -53,10 +53,10 @@ void run(const Flags& flags) {
 
 void add_front(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("front", "What each size costs in answers: ratio against agreement and top-1");
+  CLI::App* command = app.add_subcommand("front", "Accuracy against size: agreement and top-1 for each ratio");
   flags->add_to(*command);
   flags->pictures->required();
-  command->add_option("--ratios", flags->ratios, "Ratios to look at, as in 4,8,16")->delimiter(',');
+  command->add_option("--ratios", flags->ratios, "Ratios to make, as in 4,8,16")->delimiter(',');
   command->add_option("--html", flags->html, "Page with a chart to write (self-contained, .html)");
   command->callback([flags] { run(*flags); });
 }

@@ -43,7 +43,7 @@ std::string point_text(const CompressPoint& p) {
   return text;
 }
 
-/// Percent against ratio. Dashed: the network as it was.
+/// Percent against ratio. Dashed: the reference network.
 std::string chart(std::vector<CompressPoint> front) {
   std::sort(front.begin(), front.end(), [](const auto& a, const auto& b) { return a.ratio < b.ratio; });
   const bool labelled = front[0].top1 >= 0;
@@ -118,18 +118,18 @@ std::vector<std::vector<std::string>> front_rows(const std::vector<CompressPoint
 
 void write_front(const std::vector<CompressPoint>& front, const Model& model, const std::string& preprocess,
                  const std::string& path) {
-  if (front.empty()) throw Error(ErrorCode::bad_input, "a chart without points: give --ratios");
+  if (front.empty()) throw Error(ErrorCode::bad_input, "the chart would have no point: give --ratios");
   const int64_t parameters = model.parameters();
   const bool labelled = front[0].top1 >= 0;
   const std::string body = fmt::format(
-      R"(<h1>Size against answers</h1>
-<p>{0}: {1} parameters in {2}. Each size was judged on the same {3} pictures, which nothing was measured on or chosen by.
+      R"(<h1>Accuracy against size</h1>
+<p>{0}: {1} parameters in {2}. Each size was evaluated on the same {3} held-out pictures.
 Preprocessing: {4}.</p>
-<p><b class="agreement">Agreement</b>: pictures that get the class they got before.{5} Dashed: the network as it was.</p>
+<p><b class="agreement">Agreement</b>: pictures that get the class that the reference network gives.{5} Dashed: the reference network.</p>
 {6}
 {7}
 <p>ratio: bytes of the ONNX file / bytes of the file. KL: mean Kullback-Leibler divergence of the answers from those of
-the network as it was, in nats; 0 is equal, and below 0.01 a change is hard to find.</p>
+the reference network, in nats; 0 is equal, and below 0.01 a change is hard to find.</p>
 )",
       html_escaped(model.name()), scaled(static_cast<double>(parameters)),
       bytes_text(static_cast<size_t>(model.parameter_bytes())), front[0].pictures, html_escaped(preprocess),
@@ -138,7 +138,7 @@ the network as it was, in nats; 0 is equal, and below 0.01 a change is hard to f
                              100 * front[0].reference_top1)
                : "",
       chart(front), html_table(front_rows(front)));
-  write_text(path, html_page("Size against answers: " + model.name(), kStyle, body));
+  write_text(path, html_page("Accuracy against size: " + model.name(), kStyle, body));
 }
 
 }  // namespace tercel::cli

@@ -1,4 +1,4 @@
-// What each size of a network costs, for people.
+// Accuracy against size, as tables and a chart.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace tercel::cli {
 
-/// A heading, the network as it was, and a row for each point.
+/// A heading, a row for each point, and one for the reference network.
 std::vector<std::vector<std::string>> front_rows(const std::vector<CompressPoint>& front);
 
 /// Writes a page with a chart. Throws Error where it cannot be written.

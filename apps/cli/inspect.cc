@@ -36,7 +36,7 @@ struct Summary {
   int uncounted = 0;  ///< products whose extents are open
 };
 
-/// With likely shapes where extents are not fixed; what nothing tells stays open.
+/// With likely shapes where extents are not fixed; unknown extents stay open.
 Summary summarise(const Flags& flags) {
   const Model model = load_with_warnings(flags.model);
   const InputShapes given = flags.shape.shapes(model);
@@ -55,12 +55,12 @@ Summary summarise(const Flags& flags) {
   return s;
 }
 
-/// What would close the extents.
+/// How to fix the open extents.
 std::string shape_hint(const Summary& s) {
   for (const Port& port : s.model.inputs())
     if (!port.ranked || std::any_of(port.dims.begin(), port.dims.end(), [](int64_t extent) { return extent < 0; }))
       return fmt::format("--shape {}=... counts all", port.name);
-  return "they depend on the values of inputs";
+  return "they depend on input values";
 }
 
 /// In running order, or the heaviest alone.
@@ -149,7 +149,7 @@ void print_plan(const PlanReport& report) {
                     report.isa, report.threads, bytes_text(report.arena_bytes), bytes_text(report.unshared_bytes),
                     bytes_text(report.scratch_bytes), bytes_text(report.weight_bytes)));
   print("passes\n" + pass_log_text(report.pass_log) + "\n");
-  // Steps of one operator that got the same kernel for the same reasons stand together, the most work first.
+  // Steps of one operator with the same kernel and the same reasons form one group; the most work first.
   struct Group {
     const StepReport* first;
     int count = 0;
@@ -172,7 +172,7 @@ void print_plan(const PlanReport& report) {
                       group.first->node, group.count > 1 ? " and others" : ""));
     for (const std::string& why : group.first->why_nots) print("    not " + why + "\n");
   }
-  print(std::string("what each costs: tercel bench --why\n"));
+  print(std::string("times of the steps: tercel bench --why\n"));
 }
 
 void run(const Flags& flags) {
@@ -196,9 +196,9 @@ void run(const Flags& flags) {
 
 void add_inspect(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("inspect", "What is in a model: inputs, operators, parameters, MACs, shapes");
+  CLI::App* command = app.add_subcommand("inspect", "Describe a model: inputs, operators, parameters, MACs, shapes");
   command->add_option("model", flags->model, "ONNX or .tercel file")->required();
-  command->add_flag("--why", flags->why, "Also which kernel each node gets, and why better ones refused");
+  command->add_flag("--why", flags->why, "Also the kernel of each node, and why better ones refused");
   command->add_flag("--layers", flags->layers, "All nodes, in running order, instead of the heaviest");
   CLI::Option* text = command->add_flag("--text", flags->text, "The graph in Tercel's text form instead");
   command->add_flag("--json", flags->json, "For programs")->excludes(text);

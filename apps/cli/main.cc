@@ -30,7 +30,7 @@ int interrupted(const std::string& what) {
   return kInterrupted;
 }
 
-/// A word in the verb's place that is none, before its options are looked at (--help would hide it).
+/// Reports an unknown verb before its options are parsed (--help would hide it).
 bool is_unknown_verb(const CLI::App& app, int argc, char** argv) {
   const std::string_view word = argc > 1 ? argv[1] : "-";
   if (word.starts_with("-")) return false;
@@ -43,7 +43,7 @@ bool is_unknown_verb(const CLI::App& app, int argc, char** argv) {
   return true;
 }
 
-/// Refuses values of a number option that are not one number altogether: CLI11 takes "" for 0, "-1" for 2^64 - 1 and
+/// Refuses option values that are not exactly one number: CLI11 takes "" for 0, "-1" for 2^64 - 1 and
 /// 2^64 for the largest number there is.
 void check_number(CLI::Option& option) {
   const std::string type = option.get_type_name();
@@ -64,7 +64,7 @@ void check_number(CLI::Option& option) {
   else if (type.starts_with("FLOAT")) check([=](const std::string& text) { return whole(text, 0.0); }, "a number");
 }
 
-/// Says which option is none, and which was meant.
+/// Reports an unknown option, and a similar one.
 void print_unknown(const CLI::App& app) {
   const bool before_verb = app.get_subcommands().empty() || !app.remaining(false).empty();
   const CLI::App* verb = before_verb ? &app : app.get_subcommands().front();
@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
       "Tercel makes trained vision networks fast and small.\nExit status: 0 fine, 2 bad input, 130 interrupted, 1 "
       "anything else.\nTERCEL_ISA=baseline|avx2|avx512 forces an instruction set.",
       "tercel"};
-  app.require_subcommand(0, 1);  // none is told apart from an unknown one below
+  app.require_subcommand(0, 1);  // a missing verb and an unknown one are distinguished below
   app.option_defaults()->always_capture_default();
   tercel::cli::add_inspect(app);
   tercel::cli::add_classify(app);
@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
   tercel::cli::add_bench(app);
   for (CLI::App* verb : app.get_subcommands({}))
     for (CLI::Option* option : verb->get_options()) {
-      if (option->get_default_str() == "[]") option->default_str("");  // no default is worth no word
+      if (option->get_default_str() == "[]") option->default_str("");  // an empty default is not shown
       check_number(*option);
     }
   const tercel::cli::VersionFlags version = tercel::cli::add_version(app);
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "standard output");
     return 0;
   } catch (const CLI::ParseError& error) {
-    // A misspelt option is the cause of many another fault: --calib leaves --calibrate missing.
+    // A misspelt option causes other errors: --calib leaves --calibrate missing. It is reported first.
     const std::vector<std::string> unknown = app.remaining(true);
     if (!unknown.empty() && error.get_exit_code() != 0) {
       print_unknown(app);

@@ -24,11 +24,9 @@ struct Flags {
 
 bool ends_with(const std::string& text, std::string_view ending) { return text.ends_with(ending); }
 
-/// Fixed moments, asked for by --static-norm. The report is written after the model: a report of a file that is not
-/// there would mislead.
+/// Fixed moments, asked for by --static-norm. The report is written after the model, so that there is none without it.
 void fix(const Flags& flags, const Model& before) {
-  if (flags.calibrate.empty())
-    throw Error(ErrorCode::bad_input, "--static-norm needs pictures to measure on: --calibrate FOLDER");
+  if (flags.calibrate.empty()) throw Error(ErrorCode::bad_input, "--static-norm needs pictures: --calibrate FOLDER");
   check_output(flags.report, {".json", ".html"});
   StaticNormOptions options = flags.norms;
   options.estimator = parse_norm_estimator(flags.estimator);
@@ -96,21 +94,22 @@ void add_optimize(CLI::App& app) {
   flags->preprocess.add_to(*command, "Written into the model, as metadata: how pictures become its input");
   command->add_flag("--json", flags->json, "For programs");
   CLI::Option* fixes = command->add_flag("--static-norm", flags->static_norm,
-                                         "Also fix the moments of layer normalisations, where it does little harm");
+                                         "Also fix the moments of layer normalizations of low sensitivity");
   const auto norm_option = [&](CLI::Option* option) { option->needs(fixes)->group("With --static-norm"); };
-  norm_option(
-      command->add_option("--calibrate", flags->calibrate, "Folder of pictures, with labels.tsv if they are known"));
+  norm_option(command->add_option("--calibrate", flags->calibrate,
+                                  "Folder of pictures, with labels.tsv if their classes are known"));
   norm_option(command->add_option("--max-drop", flags->norms.max_drop,
                                   "Points of top-1 (without labels: of agreement) that may be lost"));
   norm_option(command->add_option("--estimator", flags->estimator,
                                   "scalar, position, channel, affine, ridge or position_ridge"));
-  norm_option(command
-                  ->add_option("--sites", flags->norms.sites,
-                               "Fix so many, whatever is lost; of several, as in 4,8, each is tried and the last kept")
-                  ->delimiter(',')
-                  ->allow_extra_args(false));
-  norm_option(command->add_option("--pictures", flags->norms.pictures,
-                                  "Pictures to measure on at most, and as many others to judge on"));
+  norm_option(
+      command
+          ->add_option("--sites", flags->norms.sites,
+                       "Fix so many, whatever the drop; of several, as in 4,8, each is evaluated and the last kept")
+          ->delimiter(',')
+          ->allow_extra_args(false));
+  norm_option(
+      command->add_option("--pictures", flags->norms.pictures, "Pictures to measure on at most, and as many held out"));
   norm_option(command->add_option("--seed", flags->norms.seed, "Draws the pictures"));
   norm_option(command->add_option("--report", flags->report, "Report to write: name.json or name.html"));
   norm_option(add_threads(*command, flags->norms.threads));

@@ -1,4 +1,4 @@
-// How pictures become inputs, and who says so.
+// The preprocessing of pictures, and where it comes from.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ struct PreprocessFlag {
   std::string preset;
 
   CLI::Option* add_to(CLI::App& command,
-                      const std::string& text = "How pictures become inputs, over what the model says");
+                      const std::string& text = "Preprocessing of pictures, instead of the model's own");
   Preprocessing of(const Model& model) const;
   /// "vit (--preprocess)", "vit (the model says so)", "imagenet (assumed: the model does not say; choose with
   /// --preprocess)".

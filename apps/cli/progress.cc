@@ -20,7 +20,7 @@ void on_interrupt(int) {
     return;
   }
   // Only what a signal handler may call. Files are written whole or not at all, so there is nothing to clean up.
-  constexpr char kText[] = "\ninterrupted: files are whole or not there\n";
+  constexpr char kText[] = "\ninterrupted: no partial file was left\n";
   if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) ::_exit(130);
   ::_exit(130);
 }
@@ -64,7 +64,7 @@ Progress show_progress() {
       shown->last = now;
       const double passed = seconds(now - shown->start);
       fmt::print(stderr, "\r\033[K{}: {:.0f} %", stage, 100 * done);
-      // A stage that has only begun says little of its end.
+      // Early in a stage the estimate is unreliable.
       if (passed > kQuietSeconds && done > 0) fmt::print(stderr, ", {} left", time_text(passed / done * (1 - done)));
       std::fflush(stderr);
       line_is_there = true;

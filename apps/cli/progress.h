@@ -7,16 +7,16 @@
 
 namespace tercel::cli {
 
-/// From now on Ctrl-C ends the program with exit status 130 and a word on stderr.
+/// From now on Ctrl-C ends the program with exit status 130 and a message on stderr.
 void install_interrupt();
 
-/// From now on the first Ctrl-C does not end the program at once but makes interrupted() and show_progress() say so; a
-/// second one does end it.
+/// From now on the first Ctrl-C does not end the program but is reported by interrupted() and show_progress(); a
+/// second one ends it.
 void listen_for_interrupt();
 
 bool interrupted();
 
-/// Thrown by a verb that was interrupted when what it had by then is printed and written: exit status 130.
+/// Thrown by a verb that was interrupted, after its partial results are printed and written: exit status 130.
 struct Interrupted {
   std::string what;  ///< "best so far written to m.tercel"
 };
@@ -28,7 +28,7 @@ Progress show_progress();
 /// Prints "warning: ..." on a line of its own.
 Warn show_warnings();
 
-/// Takes the line away, if there is one.
+/// Removes the line, if there is one.
 void end_progress();
 
 }  // namespace tercel::cli

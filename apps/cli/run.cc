@@ -42,7 +42,7 @@ std::vector<Named> by_port(const std::vector<std::string>& texts, const std::vec
     }
     if (std::any_of(list.begin(), list.end(), [&](const Named& other) { return other.port == found.port; }))
       throw Error(ErrorCode::bad_input,
-                  fmt::format("--{} {}: {} '{}' has a file already", kind, text, kind, ports[found.port].name));
+                  fmt::format("--{} {}: {} '{}' is given twice", kind, text, kind, ports[found.port].name));
     list.push_back(std::move(found));
   }
   return list;

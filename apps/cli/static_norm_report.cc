@@ -18,9 +18,9 @@ Json trial_json(const StaticNormTrial& trial) {
 }
 
 std::vector<std::vector<std::string>> site_rows(const StaticNormReport& report) {
-  std::vector<std::vector<std::string>> rows{{"norm", "spread of sigma", "harm alone (nats)", "residual", "decision"}};
+  std::vector<std::vector<std::string>> rows{{"norm", "spread of sigma", "sensitivity (nats)", "residual", "decision"}};
   for (const StaticNormSite& site : report.sites)
-    rows.push_back({site.node, fmt::format("{:.3f}", site.spread), fmt::format("{:.5f}", site.harm),
+    rows.push_back({site.node, fmt::format("{:.3f}", site.spread), fmt::format("{:.5f}", site.sensitivity),
                     fmt::format("{:.4f}", site.residual), site.fixed ? "fixed" : "exact"});
   return rows;
 }
@@ -33,23 +33,23 @@ std::vector<std::vector<std::string>> trial_rows(const StaticNormReport& report)
   return rows;
 }
 
-/// One bar a norm; height by harm.
-std::string harm_chart(const StaticNormReport& report) {
+/// One bar per norm; its height is the sensitivity.
+std::string sensitivity_chart(const StaticNormReport& report) {
   constexpr double kStep = 26, kHeight = 160;
   double most = 1e-12;
-  for (const StaticNormSite& site : report.sites) most = std::max(most, site.harm);
+  for (const StaticNormSite& site : report.sites) most = std::max(most, site.sensitivity);
   std::string bars;
   for (size_t i = 0; i < report.sites.size(); ++i) {
     const StaticNormSite& site = report.sites[i];
-    const double height = std::max(1.0, kHeight * site.harm / most);
+    const double height = std::max(1.0, kHeight * site.sensitivity / most);
     bars += fmt::format(
         "<rect x=\"{:.0f}\" y=\"{:.1f}\" width=\"20\" height=\"{:.1f}\" class=\"{}\"><title>{}: {:.5f} nats</title>"
         "</rect>\n",
         10 + kStep * static_cast<double>(i), 10 + kHeight - height, height, site.fixed ? "fixed" : "exact",
-        html_escaped(site.node), site.harm);
+        html_escaped(site.node), site.sensitivity);
   }
   return fmt::format(
-      "<svg viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"harm of every norm\">\n{2}<text x=\"10\" "
+      "<svg viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"sensitivity of every norm\">\n{2}<text x=\"10\" "
       "y=\"{3:.0f}\">norms in running order; the tallest is {4:.4f} nats</text>\n</svg>\n",
       20 + kStep * static_cast<double>(report.sites.size()), kHeight + 40, bars, kHeight + 30, most);
 }
@@ -57,9 +57,9 @@ std::string harm_chart(const StaticNormReport& report) {
 }  // namespace
 
 std::string to_text(const StaticNormReport& report) {
-  std::string out = fmt::format("moments by {}, measured on {} pictures, judged on {} others; {} of {} norms fixed\n",
-                                to_string(report.estimator), report.measured, report.judged, report.chosen.fixed,
-                                report.sites.size());
+  std::string out = fmt::format(
+      "moments by {}, measured on {} pictures, evaluated on {} held-out pictures; {} of {} norms fixed\n",
+      to_string(report.estimator), report.measured, report.held_out, report.chosen.fixed, report.sites.size());
   out += fmt::format("agreement {}, top-1 {} (before {}), KL {:.4f} nats\n\n", percent(report.chosen.agreement),
                      percent(report.chosen.top1), percent(report.original_top1), report.chosen.kl);
   out += table(trial_rows(report)) + "\n" + table(site_rows(report));
@@ -72,14 +72,14 @@ Json to_json(const StaticNormReport& report) {
   for (const StaticNormSite& site : report.sites)
     sites.push_back({{"node", site.node},
                      {"spread", site.spread},
-                     {"harm", site.harm},
+                     {"harm", site.sensitivity},
                      {"residual", site.residual},
                      {"fixed", site.fixed}});
   for (const StaticNormTrial& trial : report.trials) trials.push_back(trial_json(trial));
   Json json{{"estimator", to_string(report.estimator)},
             {"max_drop", report.max_drop},
             {"measured", report.measured},
-            {"judged", report.judged}};
+            {"judged", report.held_out}};
   if (report.original_top1 >= 0) json["original_top1"] = report.original_top1;
   json["chosen"] = trial_json(report.chosen);
   json["trials"] = trials;
@@ -90,20 +90,20 @@ Json to_json(const StaticNormReport& report) {
 
 std::string to_html(const StaticNormReport& report, const std::string& model) {
   const std::string body = fmt::format(
-      R"(<h1>Layer normalisation with fixed moments</h1>
-<p>{0}: {1} of {2} norms fixed, by <b>{3}</b>. Measured on {4} pictures, judged on {5} others:
+      R"(<h1>Layer normalization with fixed moments</h1>
+<p>{0}: {1} of {2} norms fixed, by <b>{3}</b>. Measured on {4} pictures, evaluated on {5} held-out pictures:
 agreement {6}, top-1 {7} (before {8}), KL divergence {9:.4f} nats.</p>
-<h2>What each norm costs alone</h2>
+<h2>Sensitivity of each norm</h2>
 <p>Green: fixed. Grey: kept exact.</p>
 {10}
-<h2>What was tried</h2>
+<h2>Candidates</h2>
 {11}
 <h2>Every norm</h2>
 {12}
 )",
       html_escaped(model), report.chosen.fixed, report.sites.size(), to_string(report.estimator), report.measured,
-      report.judged, percent(report.chosen.agreement), percent(report.chosen.top1), percent(report.original_top1),
-      report.chosen.kl, harm_chart(report), html_table(trial_rows(report)), html_table(site_rows(report)));
+      report.held_out, percent(report.chosen.agreement), percent(report.chosen.top1), percent(report.original_top1),
+      report.chosen.kl, sensitivity_chart(report), html_table(trial_rows(report)), html_table(site_rows(report)));
   return html_page("Fixed moments: " + model, ".fixed { fill: #1b7f5c; } .exact { fill: #b9b9b9; }\n", body);
 }
 

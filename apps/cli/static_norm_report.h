@@ -7,8 +7,7 @@ namespace tercel::cli {
 
 std::string to_text(const StaticNormReport& report);
 Json to_json(const StaticNormReport& report);
-/// One file without anything from elsewhere: numbers, a chart of the harm of every norm, one of what each number of
-/// fixed norms costs.
+/// A self-contained page: a chart of the sensitivity of every norm, and tables of candidates and norms.
 std::string to_html(const StaticNormReport& report, const std::string& model);
 
 }  // namespace tercel::cli

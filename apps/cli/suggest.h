@@ -1,4 +1,4 @@
-// "Did you mean": words near to one that is not known.
+// "Did you mean": known words similar to an unknown one.
 #pragma once
 
 #include <string>

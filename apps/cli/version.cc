@@ -9,7 +9,7 @@ namespace tercel::cli {
 
 VersionFlags add_version(CLI::App& app) {
   VersionFlags flags{std::make_shared<bool>(false), std::make_shared<bool>(false)};
-  CLI::Option* version = app.add_flag("--version", *flags.asked, "Which Tercel this is");
+  CLI::Option* version = app.add_flag("--version", *flags.asked, "Print the version");
   app.add_flag("--verbose", *flags.verbose, "With --version: commit, compiler, instruction set, libraries")
       ->needs(version);
   return flags;

@@ -30,7 +30,7 @@ struct CompressOptions {
   std::optional<Preprocessing> preprocessing;  ///< of the pictures; else the model's own
   int calibration_pictures = 128;              ///< to measure moments and gradients on
   int tuning_pictures = 128;                   ///< to choose settings by
-  int judging_pictures = 256;                  ///< held out for the evaluation; of a max_drop also to check the choice
+  int held_out_pictures = 256;                 ///< held out for the evaluation; of a max_drop also to check the choice
   /// Points of top-1 (without labels: of agreement) that may be lost on all pictures like these, not only on these
   /// (DropPromise). 0: nothing may change, so the file is lossless.
   double max_drop = 0.3;

@@ -43,8 +43,8 @@ struct StaticNormOptions {
 /// One layer normalization that only linear layers read.
 struct StaticNormSite {
   std::string node;
-  double spread = 0;    ///< standard deviation of sigma over all tokens, by its mean
-  double harm = 0;      ///< sensitivity: mean KL divergence of the answers when this norm alone is fixed, nats
+  double spread = 0;       ///< standard deviation of sigma over all tokens, by its mean
+  double sensitivity = 0;  ///< mean KL divergence of the answers when this norm alone is fixed, nats
   double residual = 0;  ///< part of |normalized tokens|^2 that the map misses, in the network as it was when measured
   bool fixed = false;
 };
@@ -60,7 +60,7 @@ struct StaticNormTrial {
 struct StaticNormReport {
   NormEstimator estimator = NormEstimator::ridge;
   double max_drop = 0;
-  size_t measured = 0, judged = 0;      ///< pictures
+  size_t measured = 0, held_out = 0;    ///< pictures
   double original_top1 = -1;            ///< on the held-out pictures; -1 without labels
   std::vector<StaticNormSite> sites;    ///< in running order
   std::vector<std::string> exact;       ///< norms that cannot be fixed, and why

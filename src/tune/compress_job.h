@@ -1,4 +1,4 @@
-// One network being compressed to a ratio, or within a drop.
+// Search for the quantized network of a ratio, or within a drop.
 #pragma once
 
 #include <memory>
@@ -7,81 +7,81 @@
 
 #include "tune/compressor.h"
 #include "tune/lossless.h"
+#include "tune/picture_splits.h"
 #include "tune/rate_distortion.h"
-#include "tune/trials.h"
 
 namespace tercel::inline tune {
 
 class CompressJob {
  public:
-  /// Of a network that has been optimised; Trials and options outlive this object.
-  CompressJob(const Model& lean, const Given& given, const Trials& trials, const CompressOptions& options,
+  /// `optimized`: the network after optimize(). `splits` and `options` must outlive this object.
+  CompressJob(const Model& optimized, const Given& given, const PictureSplits& splits, const CompressOptions& options,
               double temperature);
 
-  /// The strength at which the closed form's network is as small as asked for.
-  double strength_for_ratio(double ratio);
-  /// Looks for better shares of the parts around this strength; false where none were found.
-  bool polish(double strength);
-  /// As well as the effort allows.
-  Coded code(double strength);
-  /// The network to be written: within the ratio or the drop. Of a drop, what the held-out pictures say to it as well;
-  /// where that is more than was asked for, gentler steps, a few times.
+  /// The step scale at which the closed form's network is as small as asked for.
+  double step_scale_for_ratio(double ratio);
+  /// Searches better per-layer scales at this global step scale; false where none were found.
+  bool refine(double step_scale);
+  /// Quantizes with this global step scale, with error compensation where the effort has it.
+  Coded code(double step_scale);
+  /// The network to be written: within the ratio or the drop. A drop is also checked on the held-out pictures; where it
+  /// is above the limit there, steps are made finer, a few times.
   Coded choose();
-  /// What may be said of the network that choose() gave; nothing where a ratio was asked for.
+  /// The promise for the network that choose() gave; nothing where a ratio was asked for.
   const std::optional<DropPromise>& promise() const { return promise_; }
 
   const std::vector<Part>& parts() const { return compressor_.parts(); }
   double ratio_of(const Coded& coded) const { return ratio_of(bytes_of(coded)); }
-  /// Has it lost no more than the options allow, by the tuning pictures? Where a ratio was asked for, anything goes.
+  /// Whether the drop on the tuning pictures is within the limit; true where a ratio was asked for.
   bool keeps_promise(const Coded& coded);
-  /// Did all its levels come out zero? Then no weight is left of what could be quantized.
-  bool is_void(const Coded& coded) const;
+  /// Whether all levels are zero.
+  bool all_levels_are_zero(const Coded& coded) const;
   /// On the tuning pictures.
   Evaluation try_out(const Coded& coded);
   bool stopped() const { return stopped_; }
 
   Compressed finish(const Coded& coded);
-  /// Judged, but not written.
+  /// Evaluated, but not written.
   CompressPoint point_of(const Coded& coded) const;
 
  private:
-  /// A network, and how it does on the tuning pictures: they are run once for each.
-  struct Tried {
+  /// A candidate and its evaluation on the tuning pictures.
+  struct Evaluated {
     Coded coded;
-    Evaluation judgement;
-    double lost = 0;  ///< points, at most; 0 where a ratio was asked for
+    Evaluation evaluation;
+    double lost = 0;  ///< points, upper bound; 0 where a ratio was asked for
   };
 
-  Settings settings(double strength) const { return search_->settings(strength, shares_); }
+  Settings settings(double step_scale) const { return search_->settings(step_scale, layer_scales_); }
   double ratio_of(int64_t bytes) const { return static_cast<double>(given_.bytes) / static_cast<double>(bytes); }
-  double ratio_at(double strength) { return ratio_of(compressor_.code(settings(strength))); }
-  double drop_at(double strength);
-  double strength_for_options();
+  double ratio_at(double step_scale) { return ratio_of(compressor_.code(settings(step_scale))); }
+  double drop_at(double step_scale);
+  double step_scale_for_options();
   template <typename Function>
   double solve(Function&& grows, double target, int steps, const char* stage, double low = 1.0 / 64, double high = 64);
 
-  bool counts_too_many(const Evaluation& j) const;
-  Tried tried(Coded coded);
-  bool drops_too_much(const Tried& t) const { return t.lost > options_.max_drop; }
-  Coded chosen_at(double& strength);
+  bool loses_too_many(const Evaluation& e) const;
+  Evaluated evaluated(Coded coded);
+  bool drops_too_much(const Evaluated& t) const { return t.lost > options_.max_drop; }
+  Coded chosen_at(double& step_scale);
   DropPromise checked(const Coded& coded, double limit) const;
-  Tried better_in_order(double strength, Tried plain);
-  Tried in_order_at(double strength);
-  Coded best_at_ratio(double strength, Tried last);
-  bool in_order() const;
-  bool tell(std::string_view stage, double done);
+  Evaluated better_with_compensation(double step_scale, Evaluated plain);
+  Evaluated compensated_at(double step_scale);
+  Coded best_at_ratio(double step_scale, Evaluated last);
+  bool compensates_errors() const;
+  bool report_progress(std::string_view stage, double done);
   int64_t bytes_of(const Coded& coded) const;
   std::string file_of(const Coded& coded) const;
 
   const CompressOptions& options_;
   Given given_;
-  Model lean_;
-  const Trials& trials_;
+  Model optimized_;
+  const PictureSplits& splits_;
   Compressor compressor_;
   std::unique_ptr<RateDistortion> search_;
-  Genome shares_;         // of the parts; empty: the closed form's
+  Genome layer_scales_;   // empty: the closed form's
   int64_t overhead_ = 0;  // of a file, besides streams
-  int drops_ = 0;         // networks run to see what is lost
+  int evaluations_ = 0;   // candidates evaluated on the tuning pictures
   std::optional<DropPromise> promise_;
   bool stopped_ = false;
 };
@@ -89,7 +89,7 @@ class CompressJob {
 /// The network that a file gives back.
 Model read_back(const std::string& file, const Model& as);
 
-/// How the bytes of a file are spent, into the report.
+/// Fills in the bytes of each section of the file.
 void count_bytes(CompressReport& report, const std::string& file);
 
 }  // namespace tercel::inline tune

@@ -13,7 +13,7 @@
 #include "session/model_impl.h"
 #include "tercel/compress.h"
 #include "tune/networks_testing.h"
-#include "tune/trials.h"
+#include "tune/picture_splits.h"
 
 namespace tercel::inline tune {
 namespace {
@@ -82,7 +82,7 @@ class Case {
     o.effort = static_cast<int>(1 + seed_ % 6);
     o.threads = 1;
     o.seed = seed_;
-    o.calibration_pictures = o.tuning_pictures = o.judging_pictures = 3;
+    o.calibration_pictures = o.tuning_pictures = o.held_out_pictures = 3;
     if (pictures) {
       o.pictures = pictures_;
       o.preprocessing = Preprocessing::preset("cifar");
@@ -112,7 +112,7 @@ class Case {
       ++counts_.refused;
       const std::string why = error.what();
       const bool in_words =
-          why.find("out of reach") != std::string::npos || why.find("nothing to make smaller") != std::string::npos ||
+          why.find("out of reach") != std::string::npos || why.find("cannot be made smaller") != std::string::npos ||
           (o.max_drop != CompressOptions().max_drop && why.find("cannot be promised: ") != std::string::npos);
       findings.expect(in_words, why);
     } catch (const std::exception& bug) {
@@ -174,10 +174,10 @@ class Case {
     attempt(fmt::format("{}x{}", ratio, pictures ? " by pictures" : ""), o,
             [&](const Compressed& made, Findings& findings) {
               const CompressReport& r = made.report();
-              const bool told = std::any_of(r.notes.begin(), r.notes.end(), [](const std::string& note) {
+              const bool noted = std::any_of(r.notes.begin(), r.notes.end(), [](const std::string& note) {
                 return note.find("asked for") != std::string::npos;
               });
-              findings.expect(r.result.ratio > 0.99 * ratio || told, fmt::format("{}x instead", r.result.ratio));
+              findings.expect(r.result.ratio > 0.99 * ratio || noted, fmt::format("{}x instead", r.result.ratio));
               if (r.lossless) findings.expect(answers(made.model()) == answers(given_), "lossless, but answers differ");
             });
   }
@@ -185,10 +185,10 @@ class Case {
   void within_drop() {
     CompressOptions o = options(true);
     o.max_drop = static_cast<double>(seed_ % 3) * 20;
-    o.calibration_pictures = o.tuning_pictures = o.judging_pictures = 12;  // below 24 in all nothing is promised
+    o.calibration_pictures = o.tuning_pictures = o.held_out_pictures = 12;  // fewer than 24 in all: no promise
     attempt(fmt::format("a drop of {}", o.max_drop), o, [&](const Compressed& made, Findings& findings) {
-      const Trials trials(widened(optimize(given_)), o);
-      const double drop = 100 * trials.try_out(widened(optimize(made.model())), o).top1_drop();
+      const PictureSplits splits(widened(optimize(given_)), o);
+      const double drop = 100 * splits.try_out(widened(optimize(made.model())), o).top1_drop();
       findings.expect(drop <= o.max_drop, fmt::format("drops by {}", drop));
       const auto& promise = made.report().promise;
       findings.expect(promise && promise->promised && promise->bound <= o.max_drop, "a file without its promise");
@@ -208,7 +208,7 @@ class Case {
         if (points[i].why_not.empty()) {
           ++counts_.points;
           findings.expect(points[i].ratio > 0.98 * ratios[i], fmt::format("{}x for {}x", points[i].ratio, ratios[i]));
-          findings.expect(points[i].pictures > 0, "a point that was not judged");
+          findings.expect(points[i].pictures > 0, "a point without an evaluation");
         } else {
           ++counts_.refused;
           findings.expect(points[i].why_not.find("out of reach") != std::string::npos, points[i].why_not);

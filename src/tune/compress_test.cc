@@ -50,7 +50,7 @@ CompressOptions options_for(const Pictures& pictures) {
   CompressOptions options;
   options.pictures = pictures.folder();
   options.preprocessing = Preprocessing::preset("cifar");
-  options.calibration_pictures = options.tuning_pictures = options.judging_pictures = 4;
+  options.calibration_pictures = options.tuning_pictures = options.held_out_pictures = 4;
   options.target_ratio = 6;
   options.effort = 5;
   options.threads = 1;
@@ -245,7 +245,7 @@ TEST(Compress, AFileLargerThanAskedForIsWrittenByForceAlone) {
     const std::string why = error_of(model, options);
     EXPECT_NE(why.find(fmt::format("{}x is out of reach", ratio)), std::string::npos) << why;
     options.force = true;
-    if (why.find("no weight is left") != std::string::npos) {
+    if (why.find("all weights are zero") != std::string::npos) {
       EXPECT_EQ(error_of(model, options), why);
       continue;
     }
@@ -374,7 +374,7 @@ TEST(Compress, StoppedWhileJudgingKeepsTheNetwork) {
   EXPECT_NEAR(small.report().result.ratio, 6, 0.1);
   EXPECT_EQ(small.report().result.pictures, 0);
   ASSERT_EQ(small.report().notes.size(), 1u);
-  EXPECT_EQ(small.report().notes[0], "stopped before it was judged");
+  EXPECT_EQ(small.report().notes[0], "stopped before the evaluation");
 }
 
 TEST(Compress, AFrontRefusesRatiosThatAreNone) {

@@ -17,16 +17,16 @@
 namespace tercel::inline tune {
 namespace {
 
-// Of one part: a search comes back to its last few, and to more of them where they are small.
+// Cached variants of one part: a search returns to its last few. Small networks cache more.
 constexpr int64_t kVariantsKept = 6, kSmallVariantsKept = 64, kElementsKept = int64_t{1} << 26;
-// Fewer elements, unless they are a bias, stay as they are: no gain, and they may be sizes or bounds.
+// Constants of fewer elements, except biases, are not quantized: nothing is gained, and they may be sizes or bounds.
 constexpr int64_t kSmallestPart = 16;
 
-constexpr double kLeastDeviation = 1e-15;
-constexpr double kFinestPart = 0x1p-20;                 // step of a part at strength 1, in its deviation
-constexpr double kDamping = 0.06;                       // six times GPTQ's: moments of weighted places are less sure
-constexpr double kDivergence = 0.01;                    // of the answers at strength 1
-constexpr double kFinestStep = 512, kCoarsestStep = 8;  // of vectors: parts of their deviation
+constexpr double kLeastRms = 1e-15;
+constexpr double kFinestPart = 0x1p-20;                 // of a part at step scale 1: parts of its RMS
+constexpr double kDamping = 0.06;                       // six times GPTQ's: moments of weighted positions are noisier
+constexpr double kDivergence = 0.01;                    // of the answers at step scale 1
+constexpr double kFinestStep = 512, kCoarsestStep = 8;  // of vectors: their RMS / these
 
 Part describe(const Value& value, const std::map<std::string, const LinearSite*>& sites,
               const std::set<std::string>& shared) {
@@ -51,7 +51,7 @@ Part describe(const Value& value, const std::map<std::string, const LinearSite*>
   return part;
 }
 
-/// Denominators, and scales that integers hang on: what a step makes of them may be zero.
+/// False for denominators and for the scales of integers: quantization could make them zero.
 bool may_be_levels(const Value& value) {
   return std::none_of(value.users.begin(), value.users.end(), [&](const Node* user) {
     return user->op.find("Quantize") != std::string::npos || user->op.find("QLinear") != std::string::npos ||
@@ -63,19 +63,19 @@ bool all_finite(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
 }
 
-double deviation_of(const std::vector<float>& values) {
+double rms_of(const std::vector<float>& values) {
   double square = 0;
   for (float x : values) square += static_cast<double>(x) * static_cast<double>(x);
   return std::sqrt(square / static_cast<double>(std::max<size_t>(values.size(), 1)));
 }
 
-/// Whether weights of this deviation have squares and steps at any strength. Those that are all zero need none.
-bool can_quantize(double deviation) { return deviation > kLeastDeviation && deviation < 1 / kLeastDeviation; }
+/// Whether squares and steps of weights of this RMS can be represented at any step scale. All zeros need none.
+bool can_quantize(double rms) { return rms > kLeastRms && rms < 1 / kLeastRms; }
 
-/// Whether steps that suit values of this deviation can be told, at any strength: others stay as they are.
-bool can_step(double deviation) {
-  return deviation == 0 || (deviation / kFinestStep >= static_cast<double>(codec::step_of(0)) &&
-                            deviation / kCoarsestStep <= static_cast<double>(codec::step_of(255)));
+/// Whether a step code covers values of this RMS at any step scale. Other vectors are stored losslessly.
+bool can_step(double rms) {
+  return rms == 0 || (rms / kFinestStep >= static_cast<double>(codec::step_of(0)) &&
+                      rms / kCoarsestStep <= static_cast<double>(codec::step_of(255)));
 }
 
 bool is_vector(const Dims& dims) {
@@ -126,23 +126,23 @@ Compressor::Compressor(Model model, std::vector<Array> inputs, codec::Profile pr
     if (value->constant.elements() < kSmallestPart && !biases.contains(value->name)) continue;
     if (!may_be_levels(*value)) continue;
     const std::vector<float> elements = elements_of(value->name);
-    if (!all_finite(elements)) {  // a mask, or broken: nothing between its values means anything
-      notes_.push_back(fmt::format("constant '{}' holds what is not a finite number: kept as it is", value->name));
+    if (!all_finite(elements)) {  // a mask or a broken constant: values between its values mean nothing
+      notes_.push_back(fmt::format("constant '{}' holds infinities or NaN: kept as it is", value->name));
       continue;
     }
-    const double deviation = deviation_of(elements);
+    const double rms = rms_of(elements);
     if (is_vector(value->constant.dims())) {
-      if (can_step(deviation)) vectors_.push_back(value->name);
-    } else if (can_quantize(deviation)) {
+      if (can_step(rms)) vectors_.push_back(value->name);
+    } else if (can_quantize(rms)) {
       parts_.push_back(describe(*value, sites, shared));
       const Tensor& given = model.impl().graph.find_value(value->name)->constant;
       as_is_bytes_.push_back(pack::lossless_bytes(given, codec::file_options(profile_)));
-    } else if (deviation > 0) {
-      notes_.push_back(fmt::format("constant '{}' holds numbers of {:.1g}: kept as it is", value->name, deviation));
+    } else if (rms > 0) {
+      notes_.push_back(fmt::format("constant '{}' holds numbers of {:.1g}: kept as it is", value->name, rms));
     }
   }
   cache_.resize(parts_.size());
-  // A bias that stays as it is takes nothing up.
+  // A bias that is not quantized gets no correction.
   const auto forget = [&](std::string& bias) {
     if (std::find(vectors_.begin(), vectors_.end(), bias) == vectors_.end()) bias.clear();
   };
@@ -198,23 +198,23 @@ void Compressor::choose_kernel_bases() {
 }
 
 void Compressor::choose_units() {
-  // KL is about 1/2 sum of weight * error^2, and the error of fine quantization is step^2 / 12: all parts together make
-  // kDivergence where each weighted squared step is this.
+  // KL is about 1/2 sum of weight * error^2, and the error of fine quantization is step^2 / 12: all parts together
+  // reach kDivergence where each weighted squared step has this value.
   const bool fisher = weighed_by_ == "Fisher information";
   int64_t elements = 0;
   for (const Part& part : parts_) elements += part.elements();
-  const double harm = 24 * kDivergence / static_cast<double>(std::max<int64_t>(elements, 1));
+  const double squared_step = 24 * kDivergence / static_cast<double>(std::max<int64_t>(elements, 1));
   std::vector<double> relative;
   for (size_t i = 0; i < parts_.size(); ++i) {
-    const double deviation = deviation_of(weights_of(i));
-    equal_steps_.push_back(static_cast<float>(deviation / 8));
+    const double rms = rms_of(weights_of(i));
+    equal_steps_.push_back(static_cast<float>(rms / 8));
     unit_steps_.push_back(equal_steps_.back());
     if (!fisher || !curvature_[i].measured()) continue;
-    const double step = std::sqrt(harm * std::exp2(-mean_log2_weight(curvature_[i])));
-    unit_steps_.back() = static_cast<float>(std::clamp(step, kFinestPart * deviation, 8 * deviation));
+    const double step = std::sqrt(squared_step * std::exp2(-mean_log2_weight(curvature_[i])));
+    unit_steps_.back() = static_cast<float>(std::clamp(step, kFinestPart * rms, 8 * rms));
     relative.push_back(static_cast<double>(unit_steps_.back() / equal_steps_.back()));
   }
-  // Parts of unknown weight: half as coarse as the middle of the others.
+  // Parts of unknown sensitivity: half the median step of the others, relative to their RMS.
   std::nth_element(relative.begin(), relative.begin() + static_cast<std::ptrdiff_t>(relative.size() / 2),
                    relative.end());
   if (!relative.empty())
@@ -231,10 +231,11 @@ void Compressor::choose_units() {
     bias_weight[part.bias] = sum / static_cast<double>(m->second.bias_weight.size());
   }
   for (const std::string& name : vectors_) {
-    const double deviation = std::max(deviation_of(elements_of(name)), 1e-12);
+    const double rms = std::max(rms_of(elements_of(name)), 1e-12);
     const auto known = bias_weight.find(name);
-    const double step = known == bias_weight.end() ? deviation / 128 : std::sqrt(harm / std::max(known->second, 1e-30));
-    vector_units_.push_back(static_cast<float>(std::clamp(step, deviation / kFinestStep, deviation / kCoarsestStep)));
+    const double step =
+        known == bias_weight.end() ? rms / 128 : std::sqrt(squared_step / std::max(known->second, 1e-30));
+    vector_units_.push_back(static_cast<float>(std::clamp(step, rms / kFinestStep, rms / kCoarsestStep)));
   }
 }
 
@@ -252,12 +253,12 @@ std::vector<float> Compressor::weights_of(size_t i) const {
   return part.transposed ? transposed(elements, part.columns, part.rows) : elements;
 }
 
-Settings Compressor::settings(double strength, Allocation allocation) const {
+Settings Compressor::settings(double step_scale, Allocation allocation) const {
   Settings settings;
-  const auto factor = static_cast<float>(strength);
+  const auto factor = static_cast<float>(step_scale);
   const bool fisher = allocation == Allocation::fisher;
   for (float unit : fisher ? unit_steps_ : equal_steps_)
-    settings.parts.push_back({.step = unit * factor, .own_steps = fisher});
+    settings.parts.push_back({.step = unit * factor, .per_channel_steps = fisher});
   for (float unit : vector_units_) settings.vector_steps.push_back(unit * factor);
   return settings;
 }
@@ -268,7 +269,7 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
   QuantizeResult result =
       quantize(weights, part.rows, part.columns, part.kernel_height, part.kernel_width, curvature_[i],
-               {settings.step, settings.lambda, settings.own_steps, part.basis, trellis_});
+               {settings.step, settings.lambda, settings.per_channel_steps, part.basis, trellis_});
   auto coded = std::make_shared<CodedPart>();
   if (!part.bias.empty()) coded->mean_error = mean_error(weights, result.matrix, curvature_[i]);
   coded->matrix = std::move(result.matrix);
@@ -281,7 +282,7 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
                  size_as_bytes(coded->matrix.row_class) + size_as_bytes(coded->matrix.column_class) +
                  static_cast<int64_t>(2 * coded->matrix.coefficients.size());
   if (coded->bytes < as_is_bytes_[i]) return coded;
-  auto as_is = std::make_shared<CodedPart>();  // what repeats, or hardly varies
+  auto as_is = std::make_shared<CodedPart>();  // constants that repeat or hardly vary
   as_is->bytes = as_is_bytes_[i];
   as_is->as_is = true;
   return as_is;
@@ -300,22 +301,22 @@ std::shared_ptr<const CodedPart> Compressor::code_part(size_t i, const PartSetti
 
 CodedVectors Compressor::code_vectors(const std::vector<float>& steps,
                                       const std::vector<std::shared_ptr<const CodedPart>>& parts) const {
-  std::map<std::string, const CodedPart*> takes_up;
+  std::map<std::string, const CodedPart*> corrections;
   for (size_t i = 0; i < parts.size(); ++i)
-    if (parts[i] != nullptr && !parts[i]->mean_error.empty()) takes_up[parts_[i].bias] = parts[i].get();
+    if (parts[i] != nullptr && !parts[i]->mean_error.empty()) corrections[parts_[i].bias] = parts[i].get();
   CodedVectors coded;
   for (size_t v = 0; v < vectors_.size(); ++v) {
     const std::string& name = vectors_[v];
     const uint8_t step = codec::step_code(steps[v]);
     coded.steps.push_back(step);
     const std::vector<float> values = elements_of(name);
-    const auto at = takes_up.find(name);
+    const auto at = corrections.find(name);
     const auto level_of = [&](double value) { return std::rint(value / static_cast<double>(codec::step_of(step))); };
     for (size_t k = 0; k < values.size(); ++k) {
       const auto value = static_cast<double>(values[k]);
       double level =
-          at == takes_up.end() ? level_of(value) : level_of(value + static_cast<double>(at->second->mean_error[k]));
-      // Where a network has broken down, what its layers have lost knows no bounds: nothing is made good.
+          at == corrections.end() ? level_of(value) : level_of(value + static_cast<double>(at->second->mean_error[k]));
+      // Where quantization has destroyed the network, errors have no bound: then the bias is not corrected.
       if (!(std::fabs(level) <= codec::kMaxLevel)) level = level_of(value);
       TERCEL_CHECK(std::fabs(level) <= codec::kMaxLevel, "'{}': {} is {} steps", name, value, level);
       coded.levels.push_back(static_cast<int32_t>(level));

@@ -21,7 +21,7 @@ codec::Profile coding(CodingProfile profile) {
 Given given_of(const Model& model) {
   const Model::Impl& impl = model.impl();
   if (impl.onnx_bytes > 0) return {impl.onnx_bytes, model.parameters()};
-  // A message without elements, which name a file instead: within some bytes a constant.
+  // The size of a model whose constants refer to a file, plus their elements: right within some bytes per constant.
   int64_t bytes = static_cast<int64_t>(onnx::write_model(
                                            impl.graph, [](const Value&) { return "x"; }, onnx::OwnOperators::alone)
                                            .size());
@@ -44,7 +44,7 @@ std::string lossless_file(const Model& model, CodingProfile profile) {
 
 void check_smaller(int64_t file_bytes, const Given& given) {
   if (file_bytes > given.bytes)
-    fail_unsupported("what was given has {} bytes, a .tercel file of it {}: there is nothing to make smaller",
+    fail_unsupported("the model has {} bytes and its .tercel file would have {}: it cannot be made smaller",
                      given.bytes, file_bytes);
 }
 

@@ -1,4 +1,4 @@
-// A network as it was given: how many bytes that was, and a file with every bit of it.
+// A network as it was given: its size, and a lossless file of it.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@ namespace tercel::inline tune {
 
 codec::Profile coding(CodingProfile profile);
 
-/// What reports compare with.
+/// What ratios refer to.
 struct Given {
-  int64_t bytes = 0;  ///< that ratios are of (CompressPoint::ratio)
+  int64_t bytes = 0;  ///< see CompressPoint::ratio
   int64_t parameters = 0;
 };
 Given given_of(const Model& model);

@@ -1,4 +1,4 @@
-// Affine maps that come nearest to a layer normalisation over the rows that calibration shows.
+// Affine maps that approximate a layer normalization on the rows of the calibration pictures.
 #pragma once
 
 #include <span>
@@ -8,11 +8,11 @@
 
 namespace tercel::inline tune {
 
-/// Moments of pairs of rows: x, as the products will read it, and h, what the norm of the original network makes of the
-/// same token: h = (x0 - mean) / sqrt(variance + epsilon).
+/// Moments of pairs of rows: x, as the products will read it, and h, what the norm of the original network gives for
+/// the same token: h = (x0 - mean) / sqrt(variance + epsilon).
 class NormMoments {
  public:
-  /// `row_scale`: for position_ridge, what rows x are multiplied by first: one a row of an input.
+  /// `row_scale`: for position_ridge, factors on the rows x, one per row of an input.
   NormMoments(const NormSite& site, NormEstimator estimator, std::vector<double> row_scale = {});
 
   /// The rows of one input: x and x0, each rows x channels.
@@ -29,7 +29,8 @@ class NormMoments {
   NormMap fit() const;
   /// Mean of |h - map|^2 over mean of |h|^2, on these very rows.
   double residual(const NormMap& map) const;
-  /// Standard deviation of sigma over the tokens of the original network, by its mean: how far from fixed it is.
+  /// Standard deviation of sigma over the tokens of the original network, by its mean: 0 for a norm that is fixed
+  /// already.
   double spread() const;
   /// What `position` finds for the rows as they came.
   std::vector<double> position_scales() const;

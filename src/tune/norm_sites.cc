@@ -22,7 +22,7 @@ std::string refuse(const Graph& graph, const Node& norm) {
   if (std::any_of(scale.begin(), scale.end(), [](double s) { return s != 1; }))
     return "its scale and bias are not folded";
   const LinearReaders readers = readers_of(graph, norm);
-  if (readers.refusal.empty() && readers.padded) return "zeros are added to its result, which a shift would fill";
+  if (readers.refusal.empty() && readers.padded) return "its result is padded with zeros, which a shift would change";
   for (const Node* linear : readers.linears) {
     const LinearWeights weights(*linear);
     if (!fits_f32(weights.bound())) return fmt::format("weights of {} are not finite", linear->describe());
@@ -83,7 +83,7 @@ void fix_norm(Graph& graph, const NormSite& site, const NormMap& map) {
     Tensor edited(DType::f32, linear->input(1)->type.dims);
     auto* elements = reinterpret_cast<float*>(edited.mutable_data());
     weights.for_each(
-        [&](int64_t place, int64_t i, int64_t j, double) { elements[place] = static_cast<float>(after(i, j)); });
+        [&](int64_t offset, int64_t i, int64_t j, double) { elements[offset] = static_cast<float>(after(i, j)); });
     graph.set_input(linear, 1, graph.add_constant(linear->input(1)->name + "_fixed", std::move(edited)));
     add_bias(graph, *linear, weights.outputs(), shift.size() == 0 ? 0 : shift.lpNorm<Eigen::Infinity>(),
              [shift] { return std::vector<double>(shift.data(), shift.data() + shift.size()); });

@@ -1,4 +1,4 @@
-// What a compressed network is tried on.
+// The pictures that a compressed network is measured, tuned and evaluated on.
 #pragma once
 
 #include <optional>
@@ -12,30 +12,30 @@ namespace tercel::inline tune {
 
 Session session_of(const Model& model, const CompressOptions& options);
 
-/// Pictures in three parts that share none, and what the network as it was answers to the last two; nothing where the
-/// options name no pictures.
-struct Trials {
-  std::vector<Array> calibration, tuning, judging;
-  std::vector<int> tuning_classes, judging_classes;
-  Answers tuning_answers, judging_answers;
-  std::optional<DropModel> drops;  ///< by all pictures; where a max_drop was asked for
+/// Three disjoint sets of pictures, and the answers of the reference network to the last two. Empty where the options
+/// name no pictures.
+struct PictureSplits {
+  std::vector<Array> calibration, tuning, held_out;
+  std::vector<int> tuning_classes, held_out_classes;
+  Answers tuning_answers, held_out_answers;
+  std::optional<DropModel> drops;  ///< from all pictures; where a max_drop was asked for
 
-  /// Of an optimised network, widened.
-  Trials(const Model& model, const CompressOptions& options);
+  /// `model`: the reference network, optimized and widened.
+  PictureSplits(const Model& model, const CompressOptions& options);
 
-  size_t pictures() const { return calibration.size() + tuning.size() + judging.size(); }
-  /// To say what is lost of others? Below that the estimate was not tried (docs/compression.md).
+  size_t pictures() const { return calibration.size() + tuning.size() + held_out.size(); }
+  /// Enough to promise a max_drop? The estimate was not validated on fewer (docs/compression.md).
   bool suffice() const { return pictures() >= kFewestToPromise; }
   static constexpr size_t kFewestToPromise = 24;
 
-  /// What a network answers to the tuning pictures, and how that compares.
+  /// The answers of a network to the tuning pictures, and their evaluation.
   Answers tuning_answers_of(const Model& model, const CompressOptions& options) const;
   Evaluation try_out(const Model& model, const CompressOptions& options) const;
-  /// How many pictures were measured on and chosen by.
+  /// Fills in the numbers of calibration and tuning pictures.
   void count_into(CompressReport& report) const;
-  /// Fills in what the judging pictures say of the network; nothing where told to stop meanwhile.
-  void judge_into(CompressPoint& point, const Model& model, const CompressOptions& options,
-                  const Progress& progress) const;
+  /// Fills in the evaluation on the held-out pictures; nothing when `progress` asks to stop.
+  void evaluate_into(CompressPoint& point, const Model& model, const CompressOptions& options,
+                     const Progress& progress) const;
 };
 
 }  // namespace tercel::inline tune

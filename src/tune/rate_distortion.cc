@@ -24,25 +24,25 @@ struct Stage {
 };
 constexpr Stage kStages[] = {{0.5, 0.125, 0.1}, {0.3, 0.5, 0.05}, {0.2, 1, 0.03}};
 
-/// What both ways to polish begin and end with.
-class Polishing {
+/// What both searches share.
+class Refinement {
  public:
-  Polishing(RateDistortion& problem, double strength, const PolishOptions& options)
-      : problem_(problem), strength_(strength), options_(options), first_(problem.evaluations()) {
-    rate_ = problem.exchange_rate(strength);
-    result_.before = result_.after = problem.measure(strength, {});
+  Refinement(RateDistortion& problem, double step_scale, const RefineOptions& options)
+      : problem_(problem), step_scale_(step_scale), options_(options), first_(problem.evaluations()) {
+    rate_ = problem.exchange_rate(step_scale);
+    result_.before = result_.after = problem.measure(step_scale, {});
     least_ = rate_.merit(result_.before);
   }
 
   int left() const { return options_.evaluations - used(); }
   bool stopped() const { return result_.stopped; }
   double merit(const Genome& genome, size_t pictures) {
-    return rate_.merit(problem_.measure(strength_, genome, pictures));
+    return rate_.merit(problem_.measure(step_scale_, genome, pictures));
   }
 
   /// Keeps the genome if it is the best yet, on all pictures.
   bool offer(const Genome& genome) {
-    const RatePoint point = problem_.measure(strength_, genome);
+    const RatePoint point = problem_.measure(step_scale_, genome);
     const bool better = rate_.merit(point) < least_;
     if (better) {
       least_ = rate_.merit(point);
@@ -52,14 +52,15 @@ class Polishing {
     return better;
   }
 
-  /// Tells how far the work is; false: stop.
-  bool tell() {
-    if (options_.progress && !options_.progress("polish steps", std::min(1.0, used() / (1.0 * options_.evaluations))))
+  /// False: stop.
+  bool report_progress() {
+    if (options_.progress &&
+        !options_.progress("refine per-layer scales", std::min(1.0, used() / (1.0 * options_.evaluations))))
       result_.stopped = true;
     return !result_.stopped;
   }
 
-  Polished result() {
+  Refined result() {
     result_.gain = rate_.merit(result_.before) - least_;
     result_.evaluations = used();
     return result_;
@@ -69,11 +70,11 @@ class Polishing {
   int used() const { return problem_.evaluations() - first_; }
 
   RateDistortion& problem_;
-  double strength_;
-  const PolishOptions& options_;
+  double step_scale_;
+  const RefineOptions& options_;
   int first_;
   ExchangeRate rate_;
-  Polished result_;
+  Refined result_;
   double least_ = 0;
 };
 
@@ -88,8 +89,8 @@ RateDistortion::RateDistortion(Compressor& compressor, const std::vector<Array>&
                                Allocation allocation, int threads)
     : compressor_(compressor), pictures_(pictures), reference_(reference), allocation_(allocation), threads_(threads) {}
 
-Settings RateDistortion::settings(double strength, const Genome& genome) const {
-  Settings settings = compressor_.settings(strength, allocation_);
+Settings RateDistortion::settings(double step_scale, const Genome& genome) const {
+  Settings settings = compressor_.settings(step_scale, allocation_);
   if (genome.empty()) return settings;
   TERCEL_CHECK(genome.size() >= genes());
   const auto lambda_factor = static_cast<float>(on_grid(genome[genes() - 1]));
@@ -100,10 +101,10 @@ Settings RateDistortion::settings(double strength, const Genome& genome) const {
   return settings;
 }
 
-RatePoint RateDistortion::measure(double strength, const Genome& genome, size_t count) {
+RatePoint RateDistortion::measure(double step_scale, const Genome& genome, size_t count) {
   TERCEL_CHECK(count > 0 && count <= pictures());
   ++evaluations_;
-  const Coded coded = code(strength, genome);
+  const Coded coded = code(step_scale, genome);
   if (some_.size() != count) some_.assign(pictures_.begin(), pictures_.begin() + static_cast<std::ptrdiff_t>(count));
   SessionOptions options;
   options.threads = threads_;
@@ -112,19 +113,19 @@ RatePoint RateDistortion::measure(double strength, const Genome& genome, size_t 
   return {coded.bytes(), evaluate(wanted, answers_of(session, some_)).kl};
 }
 
-ExchangeRate RateDistortion::exchange_rate(double strength) {
-  const RatePoint fine = measure(strength / std::exp2(0.25), {}), coarse = measure(strength * std::exp2(0.25), {});
+ExchangeRate RateDistortion::exchange_rate(double step_scale) {
+  const RatePoint fine = measure(step_scale / std::exp2(0.25), {}), coarse = measure(step_scale * std::exp2(0.25), {});
   const double bytes =
       std::log(static_cast<double>(fine.bytes) / static_cast<double>(std::max<int64_t>(coarse.bytes, 1)));
   const double kl = std::log(std::max(coarse.kl, kLeastKl) / std::max(fine.kl, kLeastKl));
   ExchangeRate rate;
-  // Where the answers hardly change, or change by chance, bytes must not seem to be free.
+  // Where the answers hardly change, or change by chance, bytes must not seem free.
   if (bytes > 0) rate.slope = std::clamp(kl / bytes, 1.0, 32.0);
   return rate;
 }
 
-Polished polish(RateDistortion& problem, double strength, const PolishOptions& options) {
-  Polishing work(problem, strength, options);
+Refined refine(RateDistortion& problem, double step_scale, const RefineOptions& options) {
+  Refinement work(problem, step_scale, options);
   const int budget = work.left();
   Genome best(problem.genes(), 0.0);
   for (const Stage& stage : kStages) {
@@ -137,7 +138,7 @@ Polished polish(RateDistortion& problem, double strength, const PolishOptions& o
     search.start = {best};
     search.spread = stage.spread;
     search.seed = options.seed;
-    search.progress = [&](std::string_view, double) { return work.tell(); };
+    search.progress = [&](std::string_view, double) { return work.report_progress(); };
     const Evolved found = evolve_one([&](const Genome& g) { return Objectives{work.merit(g, pictures)}; },
                                      bounds_of(best.size()), search);
     if (work.offer(found.best.at(0).genes)) best = found.best[0].genes;
@@ -146,8 +147,8 @@ Polished polish(RateDistortion& problem, double strength, const PolishOptions& o
   return work.result();
 }
 
-Polished polish_greedily(RateDistortion& problem, double strength, const PolishOptions& options) {
-  Polishing work(problem, strength, options);
+Refined refine_greedily(RateDistortion& problem, double step_scale, const RefineOptions& options) {
+  Refinement work(problem, step_scale, options);
   const std::vector<Part>& parts = problem.compressor().parts();
   std::vector<size_t> order(parts.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -163,14 +164,14 @@ Polished polish_greedily(RateDistortion& problem, double strength, const PolishO
         Genome trial = around;
         trial[part] = std::clamp(trial[part] + quarter / 4.0, -kOctaves, kOctaves);
         if (work.offer(trial)) best = trial, better = true;
-        if (!work.tell()) return work.result();
+        if (!work.report_progress()) return work.result();
       }
     }
   }
   return work.result();
 }
 
-Evolved evolve_rate_front(RateDistortion& problem, double strength, const PolishOptions& options) {
+Evolved evolve_rate_front(RateDistortion& problem, double step_scale, const RefineOptions& options) {
   Bounds bounds = bounds_of(problem.genes() + 1);
   bounds.low.back() = -1;
   bounds.high.back() = 1;
@@ -185,7 +186,7 @@ Evolved evolve_rate_front(RateDistortion& problem, double strength, const Polish
   }
   return evolve_front(
       [&](const Genome& genome) {
-        const RatePoint point = problem.measure(strength * on_grid(genome.back()), genome);
+        const RatePoint point = problem.measure(step_scale * on_grid(genome.back()), genome);
         return Objectives{static_cast<double>(point.bytes), point.kl};
       },
       bounds, search);

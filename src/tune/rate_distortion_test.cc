@@ -59,15 +59,15 @@ TEST(RateDistortion, EqualSharesFollowDeviationsOnly) {
   const Settings equal = fixture().problem(Allocation::equal).settings(1, {});
   const Settings fisher = fixture().problem().settings(1, {});
   EXPECT_NE(equal.parts, fisher.parts);
-  for (const PartSettings& p : equal.parts) EXPECT_FALSE(p.own_steps);
+  for (const PartSettings& p : equal.parts) EXPECT_FALSE(p.per_channel_steps);
 }
 
 TEST(RateDistortion, CoarserIsSmallerAndFurtherAway) {
   RateDistortion problem = fixture().problem();
   RatePoint last = problem.measure(0.5, {});
   EXPECT_EQ(last.bytes, problem.code(0.5, {}).bytes());
-  for (double strength : {2.0, 8.0}) {
-    const RatePoint next = problem.measure(strength, {});
+  for (double step_scale : {2.0, 8.0}) {
+    const RatePoint next = problem.measure(step_scale, {});
     EXPECT_LT(next.bytes, last.bytes);
     EXPECT_GT(next.kl, last.kl);
     last = next;
@@ -85,19 +85,19 @@ TEST(ExchangeRate, TradesBytesForDivergenceAlongTheCurve) {
   EXPECT_LT(measured, 20);
 }
 
-class Polish : public testing::TestWithParam<Polished (*)(RateDistortion&, double, const PolishOptions&)> {
+class Refine : public testing::TestWithParam<Refined (*)(RateDistortion&, double, const RefineOptions&)> {
  protected:
   void SetUp() override {
     if (!can_evolve()) GTEST_SKIP() << "built without pagmo";
   }
 };
 
-TEST_P(Polish, IsNeverWorseThanItsStart) {
+TEST_P(Refine, IsNeverWorseThanItsStart) {
   for (int evaluations : {4, 60}) {
     RateDistortion problem = fixture().problem();
-    PolishOptions options;
+    RefineOptions options;
     options.evaluations = evaluations;
-    const Polished found = GetParam()(problem, 3, options);
+    const Refined found = GetParam()(problem, 3, options);
     EXPECT_LE(found.evaluations, std::max(evaluations, 6));
     EXPECT_EQ(found.evaluations, problem.evaluations());
     EXPECT_GE(found.gain, 0);
@@ -110,34 +110,34 @@ TEST_P(Polish, IsNeverWorseThanItsStart) {
   }
 }
 
-TEST_P(Polish, SameSeedSameGenome) {
-  PolishOptions options;
+TEST_P(Refine, SameSeedSameGenome) {
+  RefineOptions options;
   options.evaluations = 30;
   RateDistortion first = fixture().problem(), second = fixture().problem();
-  const Polished a = GetParam()(first, 3, options), b = GetParam()(second, 3, options);
+  const Refined a = GetParam()(first, 3, options), b = GetParam()(second, 3, options);
   EXPECT_EQ(a.genome, b.genome);
   EXPECT_EQ(a.after.bytes, b.after.bytes);
 }
 
-TEST_P(Polish, StopsWhenToldWithTheBestSoFar) {
-  PolishOptions options;
+TEST_P(Refine, StopsWhenToldWithTheBestSoFar) {
+  RefineOptions options;
   int told = 0;
   options.progress = [&](std::string_view, double) { return ++told < 12; };
   RateDistortion problem = fixture().problem();
-  const Polished found = GetParam()(problem, 3, options);
+  const Refined found = GetParam()(problem, 3, options);
   EXPECT_TRUE(found.stopped);
   EXPECT_EQ(told, 12);
   EXPECT_LT(found.evaluations, 20);
   EXPECT_GE(found.gain, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(RateDistortion, Polish, testing::Values(&polish, &polish_greedily),
+INSTANTIATE_TEST_SUITE_P(RateDistortion, Refine, testing::Values(&refine, &refine_greedily),
                          [](const auto& which) { return which.index == 0 ? "Evolved" : "Greedy"; });
 
 TEST(RateFront, HoldsWhatNothingBeats) {
   if (!can_evolve()) GTEST_SKIP() << "built without pagmo";
   RateDistortion problem = fixture().problem();
-  PolishOptions options;
+  RefineOptions options;
   options.evaluations = 60;
   const Evolved front = evolve_rate_front(problem, 3, options);
   EXPECT_EQ(front.evaluations, 60);

@@ -1,4 +1,4 @@
-#include "tune/code_in_order.h"
+#include "tune/sequential_reconstruction.h"
 
 #include <gtest/gtest.h>
 
@@ -52,31 +52,32 @@ TEST(CodeInOrder, ComesNearerToTheNetworkAsItWas) {
   // From some hundred inputs of one photo what is learnt is as often wrong as right on others of it.
   Compressor compressor(model, pieces(576, 1), codec::Profile::fast, 0, {});
   const Settings settings = compressor.settings(1);
-  const Coded plain = compressor.code(settings), in_order = code_in_order(compressor, settings);
+  const Coded plain = compressor.code(settings), compensated = reconstruct_sequentially(compressor, settings);
   // What it costs in bytes is next to nothing; what it gains shows on inputs that it has not seen.
-  EXPECT_LT(static_cast<double>(in_order.bytes()), 1.02 * static_cast<double>(plain.bytes()));
+  EXPECT_LT(static_cast<double>(compensated.bytes()), 1.02 * static_cast<double>(plain.bytes()));
   const std::vector<Array> others = pieces(384, 2);
   SessionOptions options;
   options.threads = 1;
-  Session before(model, options), plainly(compressor.with(plain), options), nearer(compressor.with(in_order), options);
+  Session before(model, options), plainly(compressor.with(plain), options),
+      nearer(compressor.with(compensated), options);
   const Answers wanted = answers_of(before, others);
   const double kl_plain = evaluate(wanted, answers_of(plainly, others)).kl;
-  const double kl_in_order = evaluate(wanted, answers_of(nearer, others)).kl;
+  const double kl_compensated = evaluate(wanted, answers_of(nearer, others)).kl;
   EXPECT_GT(kl_plain, 1e-4);
-  EXPECT_LT(kl_in_order, 0.9 * kl_plain);
+  EXPECT_LT(kl_compensated, 0.9 * kl_plain);
 }
 
 TEST(CodeInOrder, IsTheSameWithAnyNumberOfThreads) {
   const Model model = cifar_network();
   Compressor one(model, cifar_noise(8, 1), codec::Profile::fast, 1, {}),
       two(model, cifar_noise(8, 1), codec::Profile::fast, 2, {});
-  EXPECT_TRUE(same(code_in_order(one, one.settings(3)), code_in_order(two, two.settings(3))));
+  EXPECT_TRUE(same(reconstruct_sequentially(one, one.settings(3)), reconstruct_sequentially(two, two.settings(3))));
 }
 
 TEST(CodeInOrder, ToldToStopCodesTheRestAsItIs) {
   Compressor compressor(cifar_network(), cifar_noise(8, 1), codec::Profile::fast, 1, {});
   const Settings settings = compressor.settings(3);
-  const Coded stopped = code_in_order(compressor, settings, [](std::string_view, double) { return false; });
+  const Coded stopped = reconstruct_sequentially(compressor, settings, [](std::string_view, double) { return false; });
   const Coded plain = compressor.code(settings);
   ASSERT_EQ(stopped.parts.size(), plain.parts.size());
   size_t alike = 0;
@@ -90,7 +91,7 @@ TEST(CodeInOrder, ToldToStopCodesTheRestAsItIs) {
 TEST(CodeInOrder, WithoutInputsIsPlain) {
   Compressor compressor(cifar_network(), {}, codec::Profile::fast, 1, {});
   const Settings settings = compressor.settings(1);
-  EXPECT_TRUE(same(code_in_order(compressor, settings), compressor.code(settings)));
+  EXPECT_TRUE(same(reconstruct_sequentially(compressor, settings), compressor.code(settings)));
 }
 
 }  // namespace

@@ -19,11 +19,11 @@
 namespace tercel {
 namespace {
 
-constexpr size_t kHarmPictures = 32;
+constexpr size_t kSensitivityPictures = 32;
 
-// A spread of sigma above which a few tokens carry most of the activation. Alone such a norm does little harm when
-// fixed, but with others fixed before it the outliers move, and what was fitted on some pictures fails on others: these
-// come last. (ViT-Ti: 12 sites by harm alone gave a KL divergence of 5.5 nats; see docs/transformers.md.)
+// A spread of sigma above which a few tokens carry most of the activation. Such a norm alone has a low sensitivity, but
+// with others fixed before it the outliers move, and what was fitted on some pictures fails on others: these come last.
+// (ViT-Ti: 12 sites by sensitivity alone gave a KL divergence of 5.5 nats; see docs/transformers.md.)
 constexpr double kOutliers = 1;
 
 constexpr std::array<std::pair<NormEstimator, std::string_view>, 6> kEstimators{
@@ -53,13 +53,13 @@ Model part_of(const Model& model, const std::string& from, const std::string& to
   return model_of(model, std::move(graph));
 }
 
-/// One value of a network for every picture, moved on from place to place in running order, so that no part of the
-/// network runs twice.
-class Walk {
+/// Segmented forward pass: one value of a network for every picture, advanced from value to value in running order, so
+/// that no part of the network runs twice.
+class SegmentedPass {
  public:
-  Walk(const std::vector<Array>& inputs, const SessionOptions& options) : inputs_(inputs), options_(options) {}
+  SegmentedPass(const std::vector<Array>& inputs, const SessionOptions& options) : inputs_(inputs), options_(options) {}
 
-  /// The values of `to`. `model` may have changed behind the place reached so far.
+  /// The values of `to`. `model` may have changed after the value reached so far.
   const std::vector<Array>& advance(const Model& model, const std::string& to) {
     if (to == at_) return values_;
     Session session(part_of(model, at_, to), options_);
@@ -107,20 +107,20 @@ class Fixer {
       : options_(options), original_(optimize(dequantized(model))) {
     session_options_.threads = options.threads;
     const auto count = static_cast<size_t>(options.pictures);
-    auto [measured, judged] = split_pictures(find_pictures(folder), count, count, options.seed);
+    auto [measured, held_out] = split_pictures(find_pictures(folder), count, count, options.seed);
     report_.estimator = options.estimator;
     report_.max_drop = options.max_drop;
     find_sites();
     measured_ = load_inputs(original_, measured, original_.preprocessing(), options.progress, options.warn);
-    judged_ = load_inputs(original_, judged, original_.preprocessing(), options.progress, options.warn);
+    held_out_ = load_inputs(original_, held_out, original_.preprocessing(), options.progress, options.warn);
     report_.measured = measured_.size();
-    report_.judged = judged_.size();
-    classes_ = judged.classes;
+    report_.held_out = held_out_.size();
+    classes_ = held_out.classes;
   }
 
   StaticNormResult run() {
     Session session(original_, session_options_);
-    reference_ = answers_of(session, judged_);
+    reference_ = answers_of(session, held_out_);
     const Evaluation itself = evaluate(reference_, reference_, classes_);
     report_.original_top1 = classes_.empty() ? -1 : itself.top1;
     rank(session);
@@ -153,38 +153,40 @@ class Fixer {
       sites_.push_back(std::move(site));
     }
     if (sites_.empty())
-      fail_input("{}: has no layer normalisation whose moments could be fixed{}{}", original_.name(),
+      fail_input("{}: has no layer normalization whose moments could be fixed{}{}", original_.name(),
                  report_.exact.empty() ? "" : ": ", report_.exact.empty() ? "" : report_.exact.front());
     for (int count : options_.sites)
       if (count < 1 || count > static_cast<int>(sites_.size()))
-        fail_input("{}: {} of {} layer normalisations cannot be fixed", original_.name(), count, sites_.size());
+        fail_input("{}: {} of {} layer normalizations cannot be fixed", original_.name(), count, sites_.size());
   }
 
-  void tell(std::string_view stage, size_t done, size_t of) const {
+  void report_progress(std::string_view stage, size_t done, size_t of) const {
     if (options_.progress && !options_.progress(stage, static_cast<double>(done) / static_cast<double>(of)))
       fail(ErrorCode::stopped, "stopped while fixing norms");
   }
 
-  /// Fixes each site alone and sorts them by what that does to the answers.
+  /// Fixes each site alone and sorts them by sensitivity.
   void rank(Session& original) {
-    const std::vector<Array> few(
-        measured_.begin(), measured_.begin() + static_cast<std::ptrdiff_t>(std::min(kHarmPictures, measured_.size())));
+    const std::vector<Array> few(measured_.begin(), measured_.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                            kSensitivityPictures, measured_.size())));
     const Answers reference = answers_of(original, few);
-    Walk walk(measured_, session_options_);
+    SegmentedPass pass(measured_, session_options_);
     for (size_t i = 0; i < sites_.size(); ++i) {
-      tell("rank norms", i, sites_.size());
-      const std::vector<Array>& x = walk.advance(original_, sites_[i].input);
+      report_progress("rank norms", i, sites_.size());
+      const std::vector<Array>& x = pass.advance(original_, sites_[i].input);
       const Fit fit = fit_map(sites_[i], options_.estimator, x, x);
       Graph graph = original_.impl().graph.clone();
       fix_norm(graph, sites_[i], fit.map);
       Session session(model_of(original_, std::move(graph)), session_options_);
       report_.sites[i].spread = fit.spread;
       report_.sites[i].residual = fit.residual;
-      report_.sites[i].harm = evaluate(reference, answers_of(session, few)).kl;
+      report_.sites[i].sensitivity = evaluate(reference, answers_of(session, few)).kl;
     }
     order_.resize(sites_.size());
     std::iota(order_.begin(), order_.end(), size_t{0});
-    const auto key = [&](size_t i) { return std::pair(report_.sites[i].spread >= kOutliers, report_.sites[i].harm); };
+    const auto key = [&](size_t i) {
+      return std::pair(report_.sites[i].spread >= kOutliers, report_.sites[i].sensitivity);
+    };
     std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
   }
 
@@ -195,14 +197,14 @@ class Fixer {
     StaticNormTrial trial;
   };
 
-  /// The `count` least harmful sites, in running order.
+  /// Fixes the `count` least sensitive sites, in running order.
   Converted convert(size_t count) const {
     Converted out{{order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(count)}, {}, {}, {}};
     std::sort(out.sites.begin(), out.sites.end());
     out.graph = original_.impl().graph.clone();
-    Walk before(measured_, session_options_), now(measured_, session_options_);
+    SegmentedPass before(measured_, session_options_), now(measured_, session_options_);
     for (size_t i : out.sites) {
-      tell("fix norms", out.residuals.size(), count);
+      report_progress("fix norms", out.residuals.size(), count);
       const std::vector<Array>& x0 = before.advance(original_, sites_[i].input);
       const std::vector<Array>& x = now.advance(model_of(original_, out.graph.clone()), sites_[i].input);
       const Fit fit = fit_map(sites_[i], options_.estimator, x, x0);
@@ -212,8 +214,8 @@ class Fixer {
     infer_types(out.graph);
     verify(out.graph, "fix_norms");
     Session session(model_of(original_, out.graph.clone()), session_options_);
-    const Evaluation judgement = evaluate(reference_, answers_of(session, judged_), classes_);
-    out.trial = {static_cast<int>(count), judgement.agreement, classes_.empty() ? -1 : judgement.top1, judgement.kl};
+    const Evaluation evaluation = evaluate(reference_, answers_of(session, held_out_), classes_);
+    out.trial = {static_cast<int>(count), evaluation.agreement, classes_.empty() ? -1 : evaluation.top1, evaluation.kl};
     return out;
   }
 
@@ -239,7 +241,7 @@ class Fixer {
       take(std::move(converted));
     }
     if (!options_.sites.empty()) return;
-    // More sites, more harm: bisect for the most that may be fixed.
+    // More sites lose more: bisect for the most that may be fixed.
     size_t good = 0, bad = sites_.size() + 1;
     while (bad - good > 1) {
       const size_t middle = (good + bad) / 2;
@@ -260,7 +262,7 @@ class Fixer {
     for (size_t i = 0; i < sites_.size(); ++i)
       if (!report_.sites[i].fixed)
         pass.notes.push_back(fmt::format("node '{}' (LayerNormalization) stays exact: alone it costs {:.4f} nats",
-                                         sites_[i].node, report_.sites[i].harm));
+                                         sites_[i].node, report_.sites[i].sensitivity));
     auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, graph_.clone(), from.warnings, from.pass_log});
     impl->pass_log.push_back(std::move(pass));
     return Model(std::move(impl));
@@ -270,10 +272,10 @@ class Fixer {
   Model original_;
   SessionOptions session_options_;
   std::vector<NormSite> sites_;
-  std::vector<Array> measured_, judged_;
+  std::vector<Array> measured_, held_out_;
   std::vector<int> classes_;
   Answers reference_;
-  std::vector<size_t> order_;  // sites, the least harmful first
+  std::vector<size_t> order_;  // sites, the least sensitive first
   std::vector<size_t> chosen_;
   Graph graph_;
   StaticNormReport report_;
@@ -293,11 +295,11 @@ NormEstimator parse_norm_estimator(std::string_view name) {
     if (word == name) return kind;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", word);
   }
-  fail_input("'{}' is no estimator of moments; wanted one of {}", name, known);
+  fail_input("there is no estimator of moments '{}': wanted one of {}", name, known);
 }
 
 StaticNormResult fix_norms(const Model& model, const std::filesystem::path& folder, const StaticNormOptions& options) {
-  if (options.pictures < 1) fail_input("{} pictures, wanted at least one", options.pictures);
+  if (options.pictures < 1) fail_input("{} pictures: wanted at least one", options.pictures);
   if (!(options.max_drop >= 0)) fail_input("max_drop is {}, wanted points of 0 or more", options.max_drop);
   return Fixer(model, folder, options).run();
 }

@@ -127,12 +127,12 @@ TEST_F(StaticNorm, FixesAllWhereAnythingMayBeLost) {
     const StaticNormResult result = fix_norms(model_of(kNet), folder_, options);
     EXPECT_EQ(result.report.sites.size(), 2u);
     EXPECT_EQ(result.report.chosen.fixed, 2);
-    EXPECT_EQ(result.report.measured + result.report.judged, 24u);
+    EXPECT_EQ(result.report.measured + result.report.held_out, 24u);
     EXPECT_EQ(result.report.original_top1, -1);
     EXPECT_THAT(result.report.exact, Contains(HasSubstr("node 'norm2'")));  // the mean of the tokens comes first
     EXPECT_THAT(operators(result.model), Contains("LayerNormalization").Times(1));
     EXPECT_GT(result.report.sites[0].spread, 0);
-    EXPECT_GT(result.report.sites[0].harm, 0);
+    EXPECT_GT(result.report.sites[0].sensitivity, 0);
     EXPECT_LT(result.report.sites[0].residual, 1);
   }
 }
@@ -173,7 +173,7 @@ TEST_F(StaticNorm, SaysWhatIsWrong) {
   EXPECT_THAT(error_of(model_of(kNet)), HasSubstr("only picture"));
   draw(3);
   EXPECT_THAT(error_of(model_of("input %x : f32[1x3x4x4]\n%y : f32[1x3x4x4] = Relu(%x)\noutput %y\n")),
-              HasSubstr("no layer normalisation"));
+              HasSubstr("no layer normalization"));
   StaticNormOptions options;
   options.sites = {3};
   EXPECT_THAT(error_of(model_of(kNet), options), HasSubstr("3 of 2"));
