@@ -12,14 +12,13 @@
 #include "quant/widen.h"
 #include "session/model_impl.h"
 #include "tune/compress_job.h"
+#include "tune/compress_report.h"
 #include "tune/lossless.h"
 
 namespace tercel {
 namespace {
 
 constexpr double kMostRatio = 1000;
-constexpr double kRatioMissed =
-    1e-2;  // of the ratio asked for: a larger file is refused unless forced, a smaller one noted
 constexpr int kTwoTemperatures = 5;  // from this effort on
 constexpr int kSearches = 7;         // from this effort on
 
@@ -73,7 +72,7 @@ class LosslessFile {
 
   Compressed finish(const PictureSplits& splits, const std::vector<std::string>& notes) const {
     check_smaller(bytes_, given_);
-    if (!options_.force && ratio() < options_.target_ratio * (1 - kRatioMissed))
+    if (!options_.force && ratio() < options_.target_ratio * (1 - kRatioTolerance))
       fail_input(
           "{:.4g}x is out of reach: the smallest file is {:.4g}x smaller and lossless, quantization makes none "
           "smaller; ask for less, or use --force for the smallest file",
@@ -90,7 +89,7 @@ class LosslessFile {
     report.notes = notes;
     splits.count_into(report);
     if (splits.drops) report.promise = DropPromise{options_.max_drop, 0, 0, true, ""};
-    if (options_.target_ratio > 0 && std::abs(ratio() / options_.target_ratio - 1) > kRatioMissed)
+    if (options_.target_ratio > 0 && std::abs(ratio() / options_.target_ratio - 1) > kRatioTolerance)
       report.notes.push_back(
           fmt::format("{:.4g}x smaller, not the {:.4g}x asked for: {}", ratio(), options_.target_ratio,
                       ratio() > options_.target_ratio ? "it is lossless, a larger file would hold no more"
@@ -124,7 +123,7 @@ std::string out_of_reach(const CompressJob& job, const Coded& coded, double aske
   const double got = job.ratio_of(coded);
   if (job.all_levels_are_zero(coded))
     return fmt::format("{:.4g}x is out of reach: at {:.4g}x all weights are zero; ask for less", asked, got);
-  if (!forced && got < asked * (1 - kRatioMissed))
+  if (!forced && got < asked * (1 - kRatioTolerance))
     return fmt::format("{:.4g}x is out of reach: the coarsest steps give {:.4g}x; ask for less", asked, got);
   return "";
 }
@@ -134,8 +133,7 @@ void check_pictures_suffice(const PictureSplits& splits, const CompressOptions& 
   if (splits.drops && !options.force && !splits.suffice())
     fail_input(
         "{} pictures are too few to promise a drop: give at least {} (some hundreds make smaller files), or use "
-        "--force "
-        "for a file without a promise",
+        "--force for a file without a promise",
         splits.pictures(), PictureSplits::kFewestToPromise);
 }
 

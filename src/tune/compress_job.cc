@@ -6,26 +6,24 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "pack/pack.h"
 #include "quant/widen.h"
-#include "session/model_impl.h"
+#include "tune/compress_report.h"
+#include "tune/drop_check.h"
 #include "tune/sequential_reconstruction.h"
 
 namespace tercel::inline tune {
 namespace {
 
 constexpr double kSizeTolerance = 2e-3;  // of the size asked for, below it
-constexpr double kRatioMissed = 1e-2;    // of the ratio asked for, to be noted
 constexpr double kFinest = 1.0 / 64, kCoarsest = 64;
 constexpr int kErrorCompensation = 5;  // from this effort on
-constexpr int kFewOfARatio = 2,
-              kManyOfARatio = 4;    // candidates with error compensation, of which the best is kept; from effort 6 on
-constexpr int kTries = 3;           // further ones that miss the ratio
-constexpr int kHeldOutChecks = 4;   // each with finer steps
-constexpr double kStricter = 0.1;   // each check: part of the drop asked for
-constexpr double kByChance = 0.05;  // significance level of the test for changed classes
-constexpr int64_t kFewBytes =
-    int64_t{1} << 16;  // of streams: the overhead of the file matters, so the file is written to count it
+// Candidates with error compensation for a ratio, of which the best is kept; the second from effort 6 on.
+constexpr int kFewOfARatio = 2, kManyOfARatio = 4;
+constexpr int kTries = 3;          // further ones that miss the ratio
+constexpr int kHeldOutChecks = 4;  // each with finer steps
+constexpr double kStricter = 0.1;  // each check: part of the drop asked for
+// Bytes of streams below which the overhead of the file matters: then the file is written to count it.
+constexpr int64_t kFewBytes = int64_t{1} << 16;
 
 /// Candidates of the evolutionary search; 0: the closed form alone.
 int refinement_evaluations(int effort) {
@@ -55,7 +53,7 @@ CompressJob::CompressJob(const Model& optimized, const Given& given, const Pictu
       std::make_unique<RateDistortion>(compressor_, splits_.tuning, splits_.tuning_answers,
                                        options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);
   const Coded typical = compressor_.code(settings(1));
-  overhead_ = static_cast<int64_t>(file_of(typical).size()) - typical.bytes();
+  overhead_ = static_cast<int64_t>(assembled(typical).size()) - typical.bytes();
 }
 
 /// Upper bound of the drop on the tuning pictures, in points.
@@ -104,7 +102,7 @@ double CompressJob::step_scale_for_ratio(double ratio) {
     at = next;
     value = std::log(ratio_at(std::exp(at))) - target;
   }
-  if (missing < -kRatioMissed) return std::exp(high);
+  if (missing < -kRatioTolerance) return std::exp(high);
   return std::exp(best);
 }
 
@@ -152,7 +150,7 @@ Coded CompressJob::choose() {
   promise_ = DropPromise{options_.max_drop, 0, 0, false, "stopped before it was checked"};
   for (int check = 0; check < kHeldOutChecks && !stopped_; ++check) {
     // The same pictures are used again: each check has a stricter limit.
-    promise_ = checked(coded, options_.max_drop * (1 - kStricter * check));
+    promise_ = check_drop(compressor_.with(coded), splits_, options_, options_.max_drop * (1 - kStricter * check));
     if (!splits_.suffice()) {
       promise_->promised = false;
       promise_->why_not = fmt::format("{} pictures are too few", splits_.pictures());
@@ -167,36 +165,6 @@ Coded CompressJob::choose() {
   return coded;
 }
 
-/// Checks the drop on the held-out pictures: may a loss within `limit` be promised?
-DropPromise CompressJob::checked(const Coded& coded, double limit) const {
-  const Model model = compressor_.with(coded);
-  Session session = session_of(model, options_);
-  const Answers held_out = answers_of(session, splits_.held_out);
-  Answers before = splits_.tuning_answers, after = answers_of(session, splits_.tuning);
-  const Evaluation tuned = evaluate(before, after, splits_.tuning_classes);
-  before.insert(before.end(), splits_.held_out_answers.begin(), splits_.held_out_answers.end());
-  after.insert(after.end(), held_out.begin(), held_out.end());
-  const DropEstimate all = splits_.drops->estimate(before, after);
-  // Nothing was chosen by the held-out pictures: their estimate needs no margin and is not optimistic.
-  const DropEstimate unseen = splits_.drops->estimate(splits_.held_out_answers, held_out);
-  DropPromise promise{options_.max_drop, 100 * std::max(all.drop, unseen.drop), 100 * all.bound, false, ""};
-  const Evaluation e = evaluate(splits_.held_out_answers, held_out, splits_.held_out_classes);
-  const auto changed = static_cast<size_t>(std::lround((1 - e.agreement) * static_cast<double>(e.inputs)));
-  const double expected = all.flips_bound * static_cast<double>(e.inputs);
-  if (chance_of(changed, expected) < kByChance)
-    promise.why_not =
-        fmt::format("{} of the {} held-out pictures change their class, where at most {:.1f} are expected", changed,
-                    e.inputs, expected);
-  else if (std::max(promise.estimate, promise.bound) > limit)
-    promise.why_not =
-        fmt::format("on the held-out pictures the drop is estimated at {:.2g} points, with an upper bound of {:.2g}",
-                    promise.estimate, promise.bound);
-  else if (loses_too_many(tuned))
-    promise.why_not = fmt::format("{:.2g} points are lost on the tuning pictures", 100 * tuned.top1_drop());
-  promise.promised = promise.why_not.empty();
-  return promise;
-}
-
 /// Adds error compensation to the step scale that the closed form has chosen.
 Coded CompressJob::chosen_at(double& step_scale) {
   Coded closed_form = compressor_.code(settings(step_scale));
@@ -207,7 +175,7 @@ Coded CompressJob::chosen_at(double& step_scale) {
   if (options_.target_ratio > 0) {
     Coded compensated = best_at_ratio(step_scale, std::move(best));
     // All candidates with error compensation may be above the size; the closed form's network is not.
-    return ratio_of(compensated) < options_.target_ratio * (1 - kRatioMissed) ? plain.coded : compensated;
+    return ratio_of(compensated) < options_.target_ratio * (1 - kRatioTolerance) ? plain.coded : compensated;
   }
   // Error compensation allows coarser steps: up to the divergence of the closed form's network, within the drop. The
   // step scale was chosen by the closed form's drop, so the drop is checked again.
@@ -241,18 +209,13 @@ bool CompressJob::all_levels_are_zero(const Coded& coded) const {
   return any;
 }
 
-/// One lost picture may be chance. More count even where the estimate is lower.
-bool CompressJob::loses_too_many(const Evaluation& e) const {
-  return e.top1_drop() * static_cast<double>(e.inputs) > 1.5 && 100 * e.top1_drop() > options_.max_drop;
-}
-
 CompressJob::Evaluated CompressJob::evaluated(Coded coded) {
   ++evaluations_;
   const Answers answers = splits_.tuning_answers_of(compressor_.with(coded), options_);
   Evaluated t{std::move(coded), evaluate(splits_.tuning_answers, answers, splits_.tuning_classes)};
   if (!splits_.drops) return t;
   t.lost = 100 * splits_.drops->estimate(splits_.tuning_answers, answers).bound;
-  if (loses_too_many(t.evaluation)) t.lost = std::max(t.lost, 100 * t.evaluation.top1_drop());
+  if (loses_too_many(t.evaluation, options_.max_drop)) t.lost = std::max(t.lost, 100 * t.evaluation.top1_drop());
   return t;
 }
 
@@ -299,32 +262,11 @@ bool CompressJob::report_progress(std::string_view stage, double done) {
 }
 
 int64_t CompressJob::bytes_of(const Coded& coded) const {
-  return coded.bytes() < kFewBytes ? static_cast<int64_t>(file_of(coded).size()) : coded.bytes() + overhead_;
-}
-
-std::string CompressJob::file_of(const Coded& coded) const {
-  std::map<std::string, pack::Coding> codings;
-  for (const auto& value : optimized_.impl().graph.values())
-    if (value->is_constant()) codings[value->name] = pack::Lossless{};
-  for (size_t i = 0; i < coded.parts.size(); ++i) {
-    const Part& part = compressor_.parts()[i];
-    if (coded.parts[i] == nullptr || coded.parts[i]->as_is) continue;
-    codings[part.name] = pack::CodedMatrix{
-        std::shared_ptr<const codec::QuantizedMatrix>(coded.parts[i], &coded.parts[i]->matrix), part.transposed};
-  }
-  size_t at = 0;
-  for (size_t v = 0; v < coded.vectors.steps.size(); ++v) {
-    const std::string& name = compressor_.vectors()[v];
-    const auto count = static_cast<size_t>(optimized_.impl().graph.find_value(name)->constant.elements());
-    const auto first = coded.vectors.levels.begin() + static_cast<std::ptrdiff_t>(at);
-    codings[name] = pack::CodedVector{coded.vectors.steps[v], {first, first + static_cast<std::ptrdiff_t>(count)}};
-    at += count;
-  }
-  return pack::write(optimized_.impl().graph, codings, codec::file_options(coding(options_.profile)));
+  return coded.bytes() < kFewBytes ? static_cast<int64_t>(assembled(coded).size()) : coded.bytes() + overhead_;
 }
 
 Compressed CompressJob::finish(const Coded& coded) {
-  std::string file = file_of(coded);
+  std::string file = assembled(coded);
   const Model model = read_back(file, optimized_);
   CompressReport report;
   report.parameters = given_.parameters;
@@ -338,28 +280,9 @@ Compressed CompressJob::finish(const Coded& coded) {
   report.evaluations = evaluations_ + search_->evaluations();
   report.weighed_by = compressor_.weighed_by();
   report.notes = compressor_.notes();
-  if (const double asked = options_.target_ratio;
-      asked > 0 && std::fabs(report.result.ratio / asked - 1) > kRatioMissed)
-    report.notes.push_back(fmt::format("{:.4g}x smaller, not the {:.4g}x asked for: {}", report.result.ratio, asked,
-                                       stopped_ ? "stopped before it was reached"
-                                       : report.result.ratio > asked
-                                           ? "the finest steps take no more bytes, or sizes jump over the one asked for"
-                                           : "that is the coarsest step scale of the search"));
-  if (const CompressPoint& r = report.result; promise_ && promise_->promised && r.pictures > 0) {
-    const double lost = r.top1 >= 0 ? r.reference_top1 - r.top1 : 1 - r.agreement;
-    if (100 * lost > options_.max_drop)
-      report.notes.push_back(
-          fmt::format("{1:.0f} of the {0} held-out pictures are lost, which may be chance with so few", r.pictures,
-                      lost * r.pictures));
-  }
-  if (!splits_.held_out.empty() && report.result.pictures == 0) report.notes.push_back("stopped before the evaluation");
+  add_notes(report, options_, stopped_);
   count_bytes(report, file);
-  for (size_t i = 0; i < coded.parts.size(); ++i) {
-    const Part& part = compressor_.parts()[i];
-    report.layers.push_back({part.name, part.layer, part.rows, part.columns,
-                             static_cast<double>(coded.parts[i]->matrix.step),
-                             8.0 * static_cast<double>(coded.parts[i]->bytes) / static_cast<double>(part.elements())});
-  }
+  report.layers = layer_reports(compressor_, coded);
   return Compressed(std::move(file), model, std::move(report));
 }
 
@@ -369,19 +292,6 @@ CompressPoint CompressJob::point_of(const Coded& coded) const {
   point.ratio = ratio_of(point.bytes);
   splits_.evaluate_into(point, compressor_.with(coded), options_, options_.progress);
   return point;
-}
-
-Model read_back(const std::string& file, const Model& as) {
-  onnx::ReadResult read = pack::read(std::as_bytes(std::span(file)));
-  return Model(std::make_shared<Model::Impl>(
-      Model::Impl{as.name(), std::move(read.graph), std::move(read.warnings), as.pass_log()}));
-}
-
-void count_bytes(CompressReport& report, const std::string& file) {
-  const pack::Sizes sizes = pack::sizes(std::as_bytes(std::span(file)));
-  report.graph_bytes = sizes.graph + sizes.directory;
-  report.vector_bytes = sizes.vectors;
-  report.matrix_bytes = sizes.matrices + sizes.lossless;
 }
 
 }  // namespace tercel::inline tune

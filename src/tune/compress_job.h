@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tune/compressor.h"
+#include "tune/file_assembly.h"
 #include "tune/lossless.h"
 #include "tune/picture_splits.h"
 #include "tune/rate_distortion.h"
@@ -60,18 +61,18 @@ class CompressJob {
   template <typename Function>
   double solve(Function&& grows, double target, int steps, const char* stage, double low = 1.0 / 64, double high = 64);
 
-  bool loses_too_many(const Evaluation& e) const;
   Evaluated evaluated(Coded coded);
   bool drops_too_much(const Evaluated& t) const { return t.lost > options_.max_drop; }
   Coded chosen_at(double& step_scale);
-  DropPromise checked(const Coded& coded, double limit) const;
   Evaluated better_with_compensation(double step_scale, Evaluated plain);
   Evaluated compensated_at(double step_scale);
   Coded best_at_ratio(double step_scale, Evaluated last);
   bool compensates_errors() const;
   bool report_progress(std::string_view stage, double done);
   int64_t bytes_of(const Coded& coded) const;
-  std::string file_of(const Coded& coded) const;
+  std::string assembled(const Coded& coded) const {
+    return assemble_file(optimized_, compressor_, coded, options_.profile);
+  }
 
   const CompressOptions& options_;
   Given given_;
@@ -85,11 +86,5 @@ class CompressJob {
   std::optional<DropPromise> promise_;
   bool stopped_ = false;
 };
-
-/// The network that a file gives back.
-Model read_back(const std::string& file, const Model& as);
-
-/// Fills in the bytes of each section of the file.
-void count_bytes(CompressReport& report, const std::string& file);
 
 }  // namespace tercel::inline tune

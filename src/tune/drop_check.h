@@ -1,0 +1,15 @@
+// Checks of a max_drop.
+#pragma once
+
+#include "tune/picture_splits.h"
+
+namespace tercel {
+
+/// Whether more pictures are lost than `max_drop` points. One lost picture may be chance; more count even where the
+/// estimate is lower.
+bool loses_too_many(const Evaluation& e, double max_drop);
+
+/// Checks the drop of a quantized network on the held-out pictures: may a loss within `limit` points be promised?
+DropPromise check_drop(const Model& model, const PictureSplits& splits, const CompressOptions& options, double limit);
+
+}  // namespace tercel
