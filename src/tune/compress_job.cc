@@ -209,6 +209,15 @@ bool CompressJob::all_levels_are_zero(const Coded& coded) const {
   return any;
 }
 
+std::string CompressJob::out_of_reach(const Coded& coded, double asked, bool forced) const {
+  const double got = ratio_of(coded);
+  if (all_levels_are_zero(coded))
+    return fmt::format("{:.4g}x is out of reach: at {:.4g}x all weights are zero; ask for less", asked, got);
+  if (!forced && got < asked * (1 - kRatioTolerance))
+    return fmt::format("{:.4g}x is out of reach: the coarsest steps give {:.4g}x; ask for less", asked, got);
+  return "";
+}
+
 CompressJob::Evaluated CompressJob::evaluated(Coded coded) {
   ++evaluations_;
   const Answers answers = splits_.tuning_answers_of(compressor_.with(coded), options_);

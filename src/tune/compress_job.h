@@ -35,8 +35,9 @@ class CompressJob {
   double ratio_of(const Coded& coded) const { return ratio_of(bytes_of(coded)); }
   /// Whether the drop on the tuning pictures is within the limit; true where a ratio was asked for.
   bool keeps_promise(const Coded& coded);
-  /// Whether all levels are zero.
-  bool all_levels_are_zero(const Coded& coded) const;
+  /// Why no file has the ratio `asked`: all weights are zero, or the coarsest steps give a larger file. Empty: one has.
+  /// `forced`: a larger file is accepted.
+  std::string out_of_reach(const Coded& coded, double asked, bool forced) const;
   /// On the tuning pictures.
   Evaluation try_out(const Coded& coded);
   bool stopped() const { return stopped_; }
@@ -63,6 +64,7 @@ class CompressJob {
 
   Evaluated evaluated(Coded coded);
   bool drops_too_much(const Evaluated& t) const { return t.lost > options_.max_drop; }
+  bool all_levels_are_zero(const Coded& coded) const;
   Coded chosen_at(double& step_scale);
   Evaluated better_with_compensation(double step_scale, Evaluated plain);
   Evaluated compensated_at(double step_scale);
