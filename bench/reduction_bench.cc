@@ -1,6 +1,6 @@
 // Would layers be cheaper with something taken out of them before they become levels?
 //
-//   reduction_bench MODEL PICTURES [--preprocess PRESET] [--pictures N] [--step scales S,...] [--json]
+//   reduction_bench MODEL PICTURES [--preprocess PRESET] [--pictures N] [--strengths S,...] [--json]
 //
 // Every linear layer is quantized as `tercel compress --effort 4` does it, and then in other ways. What a way costs is
 // error + price * bits: the error in the answers by Fisher information, bits by codec::RateModel, one price for all
@@ -316,7 +316,7 @@ void run(const Bench& bench) {
       layers.push_back({{"name", part.name}, {"bits", tally.bits}, {"elements", tally.elements}});
       for (size_t w = 0; w < kWays; ++w) layers.back()[kWayNames[w]] = tally.saved[w];
     }
-    report["points"].push_back({{"step_scale", step_scale}, {"layers", layers}});
+    report["points"].push_back({{"strength", step_scale}, {"layers", layers}});
     if (bench.as_json) continue;
     fmt::print("| {} | {:.2f}", step_scale, sum.bits / sum.elements);
     for (size_t w = 0; w < kWays; ++w)
@@ -336,12 +336,12 @@ int main(int argc, char** argv) {
   app.add_option("pictures", bench.pictures)->required();
   app.add_option("--preprocess", bench.preset);
   app.add_option("--pictures", bench.count, "To measure on")->capture_default_str();
-  app.add_option("--step_scales", bench.step_scales)->delimiter(',');
+  app.add_option("--strengths", bench.step_scales)->delimiter(',');
   app.add_flag("--json", bench.as_json);
   CLI11_PARSE(app, argc, argv);
   try {
     if (!bench.as_json) {
-      fmt::print("{}: bits saved (layers, rows, channels, weights that would change)\n\n| step_scale | bits a weight",
+      fmt::print("{}: bits saved (layers, rows, channels, weights that would change)\n\n| strength | bits a weight",
                  bench.model);
       for (const char* way : kWayNames) fmt::print(" | {}", way);
       fmt::print(" |\n|---|---|---|---|---|---|---|\n");
