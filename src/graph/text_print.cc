@@ -5,7 +5,7 @@
 #include "graph/text.h"
 #include "graph/text_words.h"
 
-namespace tercel {
+namespace tercel::inline graph {
 namespace {
 
 std::string in_quotes(std::string_view text) {
@@ -135,4 +135,4 @@ std::string print(const Graph& graph, const TextOptions& options) {
   return out;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -4,7 +4,7 @@
 #include <cctype>
 #include <string_view>
 
-namespace tercel {
+namespace tercel::inline graph {
 
 inline bool plain_word(std::string_view word) {
   if (word.empty() || word == "_") return false;
@@ -13,4 +13,4 @@ inline bool plain_word(std::string_view word) {
   return true;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline graph

@@ -6,7 +6,7 @@
 #include "quant/observe.h"
 #include "search/evolve.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 constexpr int kTwoTemperatures = 5;  // from this effort on
@@ -45,4 +45,4 @@ std::vector<double> temperatures(const Model& optimized, const CompressOptions& 
   return {soft, 1};
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

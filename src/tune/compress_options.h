@@ -5,7 +5,7 @@
 
 #include "tercel/compress.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 constexpr double kMostRatio = 1000;
 
@@ -17,4 +17,4 @@ void check_options(const CompressOptions& options);
 /// the network does not give. Neither is always better (VGG-16, docs/compression.md), so both are tried.
 std::vector<double> temperatures(const Model& optimized, const CompressOptions& options);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

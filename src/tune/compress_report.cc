@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 void add_notes(CompressReport& report, const CompressOptions& options, bool stopped) {
   const CompressPoint& r = report.result;
@@ -33,4 +33,4 @@ std::vector<LayerReport> layer_reports(const Compressor& compressor, const Coded
   return layers;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -6,7 +6,7 @@
 #include "tercel/compress.h"
 #include "tune/compressor.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// Where a file is further than this part from the ratio asked for, the report says so.
 constexpr double kRatioTolerance = 1e-2;
@@ -17,4 +17,4 @@ void add_notes(CompressReport& report, const CompressOptions& options, bool stop
 /// One for each part.
 std::vector<LayerReport> layer_reports(const Compressor& compressor, const Coded& coded);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 namespace {
 
 constexpr double kByChance = 0.05;  // significance level of the test for changed classes
@@ -44,4 +44,4 @@ DropPromise check_drop(const Model& model, const PictureSplits& splits, const Co
   return promise;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -3,7 +3,7 @@
 
 #include "tune/picture_splits.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// Whether more pictures are lost than `max_drop` points. One lost picture may be chance; more count even where the
 /// estimate is lower.
@@ -12,4 +12,4 @@ bool loses_too_many(const Evaluation& e, double max_drop);
 /// Checks the drop of a quantized network on the held-out pictures: may a loss within `limit` points be promised?
 DropPromise check_drop(const Model& model, const PictureSplits& splits, const CompressOptions& options, double limit);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

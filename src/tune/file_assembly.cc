@@ -6,7 +6,7 @@
 #include "session/model_impl.h"
 #include "tune/lossless.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 std::string assemble_file(const Model& optimized, const Compressor& compressor, const Coded& coded,
                           CodingProfile profile) {
@@ -43,4 +43,4 @@ void count_bytes(CompressReport& report, const std::string& file) {
   report.matrix_bytes = sizes.matrices + sizes.lossless;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

@@ -6,7 +6,7 @@
 #include "tercel/compress.h"
 #include "tune/compressor.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// The file of a network after optimize() with the levels of `coded`; all other constants are lossless.
 std::string assemble_file(const Model& optimized, const Compressor& compressor, const Coded& coded,
@@ -18,4 +18,4 @@ Model read_back(const std::string& file, const Model& as);
 /// Fills in the bytes of each section of the file.
 void count_bytes(CompressReport& report, const std::string& file);
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

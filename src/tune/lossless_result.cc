@@ -7,7 +7,7 @@
 #include "tune/compress_report.h"
 #include "tune/file_assembly.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 LosslessResult::LosslessResult(const Model& model, const Given& given, const CompressOptions& options)
     : model_(model), given_(given), options_(options) {
@@ -55,4 +55,4 @@ CompressPoint LosslessResult::point(const PictureSplits& splits, const Model& ba
   return p;
 }
 
-}  // namespace tercel
+}  // namespace tercel::inline tune

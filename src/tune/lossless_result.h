@@ -7,7 +7,7 @@
 #include "tune/lossless.h"
 #include "tune/picture_splits.h"
 
-namespace tercel {
+namespace tercel::inline tune {
 
 /// The lossless file: asked for, or no larger than any with quantized weights. `model` and `options` must outlive it.
 class LosslessResult {
@@ -32,4 +32,4 @@ class LosslessResult {
   int64_t bytes_ = 0;
 };
 
-}  // namespace tercel
+}  // namespace tercel::inline tune
