@@ -42,6 +42,9 @@ function(tercel_layer name)
     if(name MATCHES "^(codec|pack)$")  # a file gives the same weights on every machine: no fused multiplications
       target_compile_options(tercel_${name} PRIVATE -ffp-contract=off)
     endif()
+    if(name STREQUAL "kernels" AND TERCEL_FUZZ)  # parsers are fuzzed; instrumented kernels take Clang minutes a file
+      set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
+    endif()
     if(name STREQUAL "search" AND Pagmo_FOUND)  # heavy to compile against: nobody else should
       target_link_libraries(tercel_search PUBLIC Pagmo::pagmo)
       target_compile_definitions(tercel_search PRIVATE TERCEL_HAVE_PAGMO=1)
