@@ -12,7 +12,8 @@ namespace {
 ValueType merge(const ValueType& derived, const ValueType& known, const std::string& name) {
   ValueType merged = derived;
   if (derived.dtype == DType::none) merged.dtype = known.dtype;
-  if (derived.quantization == nullptr && merged.dtype == known.dtype) merged.quantization = known.quantization;
+  // What levels are declared to stand for stays: the same levels may be moved and read at another scale.
+  if (known.quantization != nullptr && merged.dtype == known.dtype) merged.quantization = known.quantization;
   if (!derived.ranked) {
     merged.ranked = known.ranked;
     merged.dims = known.dims;

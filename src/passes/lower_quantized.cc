@@ -256,6 +256,8 @@ class Lowering {
         Node* inner = made_by(node.input(i), "MatMul");
         Value* bias = node.input(1 - i);
         if (inner == nullptr || sole_user(graph_, node.input(i)) != &node || !is_f32_constant(bias)) continue;
+        // One value for each column. A bias of more axes would give the result more than the product has.
+        if (inner->output()->type.dims != node.output()->type.dims) continue;
         if (bias->constant.elements() != node.output()->type.dims.back()) continue;
         auto product = product_of(*inner);
         if (product) product->bias = bias;
