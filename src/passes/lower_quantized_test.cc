@@ -40,8 +40,10 @@ const %c : f32[)" + ones + R"(2] = [1, 2]
 %x : f32[2x3] = DequantizeLinear(%a, %s)
 %v : f32[3x2] = DequantizeLinear(%w, %s)
 %m : f32[2x2] = MatMul(%x, %v)
-%n : f32[)" + std::string(ones == "1x1x" ? "1x" : "") + R"(2x2] = Add(%m, %c)
-%y : u8[)" + std::string(ones == "1x1x" ? "1x" : "") + R"(2x2] = QuantizeLinear(%n, %s)
+%n : f32[)" + std::string(ones == "1x1x" ? "1x" : "") +
+                                      R"(2x2] = Add(%m, %c)
+%y : u8[)" + std::string(ones == "1x1x" ? "1x" : "") +
+                                      R"(2x2] = QuantizeLinear(%n, %s)
 output %y
 )");
   };

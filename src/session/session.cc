@@ -257,6 +257,7 @@ struct Session::Impl {
     std::vector<Array> outputs;
     std::vector<std::byte*> to;
     for (const ProgramPort& port : p.program->outputs()) outputs.emplace_back(port.dtype, port.dims);
+    to.reserve(outputs.size());
     for (Array& output : outputs) to.push_back(output.data());
     run(p, views, to, std::move(stop), step_ms);
     return outputs;
