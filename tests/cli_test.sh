@@ -143,7 +143,7 @@ exits 0 '' front "$resnet" --calibrate pictures --effort 4 --ratios 9,500
 grep -q '^500x is out of reach' out || failed "front named no ratio out of reach: $(cat out)"
 grep -qE '^ *(9\.0|8\.9)' out || failed "front lost a point: $(cat out)"
 cp small.tercel before.tercel
-exits 2 'a ratio (--target-ratio) or --lossless' compress "$resnet" -o small.tercel
+exits 2 'a ratio (--target-ratio), or --lossless' compress "$resnet" -o small.tercel
 exits 2 'excludes' compress "$resnet" --lossless --profile fast -o small.tercel
 exits 2 'requires --calibrate' compress "$resnet" --target-ratio 5 --preprocess cifar -o small.tercel
 exits 2 'nowhere/small.tercel: no such folder' compress "$resnet" --target-ratio 5 -o nowhere/small.tercel

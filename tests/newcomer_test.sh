@@ -170,7 +170,7 @@ exits 2 'git lfs pull' inspect lfs.onnx
 # ---- the page of front
 
 exits 0 '' front "$resnet" --calibrate pictures --ratios 5,8 --effort 2 --html front.html
-for words in 'viewport' 'class="agreement before"' 'pictures, which nothing was measured on' 'x, ' ' % agree, KL ' '<th>bytes</th>' '<th>KL</th>'; do
+for words in 'viewport' 'class="agreement before"' 'held-out pictures' 'x, ' ' % agree, KL ' '<th>bytes</th>' '<th>KL</th>'; do
   grep -qF -e "$words" front.html || failed "front.html: no '$words'"
 done
 grep -q '<svg[^>]* width=' front.html && failed 'front.html: a chart of fixed width is cut off on a narrow screen'

@@ -36,9 +36,10 @@ TEST(LowerQuantized, BiasOfMoreAxesThanTheProductStaysAnAdd) {
     return after(lower_quantized, R"(input %a : u8[2x3]
 const %w : i8[3x2] = [1, 2, 3, 4, 5, 6]
 const %s : f32[] = [0.5]
+const %t : f32[] = [0.0625]
 const %c : f32[)" + ones + R"(2] = [1, 2]
 %x : f32[2x3] = DequantizeLinear(%a, %s)
-%v : f32[3x2] = DequantizeLinear(%w, %s)
+%v : f32[3x2] = DequantizeLinear(%w, %t)
 %m : f32[2x2] = MatMul(%x, %v)
 %n : f32[)" + std::string(ones == "1x1x" ? "1x" : "") +
                                       R"(2x2] = Add(%m, %c)
