@@ -75,7 +75,7 @@ CHECKS = [  # words of the row, needs TERCEL_DATA, check
     ("every operator at every opset", False, opset_cases),
     ("the shipped networks at a sixth", False, shipped_networks),
     ("forked children run", False, lambda build, row: tests_pass(build, r"ParallelFor|CpuQuota|Threads|Session\.RunsInAForkedChild")),
-    ("layer normalisation folded without loss", True, lambda build, row: tests_pass(build, "FoldLayernorm")),
+    ("layer normalization folded without loss", True, lambda build, row: tests_pass(build, "FoldLayernorm")),
     ("six networks match their recorded outputs", True, lambda build, row: tests_pass(build, "GoldenModels")),
 ]
 

@@ -21,7 +21,10 @@ std::shared_ptr<const Buffer> PackedWeights::get(const Tensor& constant, const s
   std::shared_ptr<Entry> entry;
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(entries_, [](const auto& e) { return e.second.use_count() == 1 && e.second->packed.expired(); });
+    std::erase_if(entries_, [](const auto& e) {
+      const std::unique_lock looking(e.second->packing, std::try_to_lock);  // else somebody packs it just now
+      return looking && e.second.use_count() == 1 && e.second->packed.expired();
+    });
     auto& known = entries_[{identity.owner, identity.place, constant.dtype(), constant.dims(), form}];
     if (known == nullptr) known = std::make_shared<Entry>();
     entry = known;
@@ -36,8 +39,10 @@ std::shared_ptr<const Buffer> PackedWeights::get(const Tensor& constant, const s
 size_t PackedWeights::bytes() const {
   const std::lock_guard lock(mutex_);
   size_t sum = 0;
-  for (const auto& entry : entries_)
+  for (const auto& entry : entries_) {
+    const std::lock_guard looking(entry.second->packing);
     if (const auto packed = entry.second->packed.lock()) sum += packed->size();
+  }
   return sum;
 }
 
