@@ -5,7 +5,7 @@
 
 #include "graph/infer.h"
 #include "passes/match.h"
-#include "tensor/activation.h"
+#include "passes/node_activation.h"
 #include "tensor/requantize.h"
 
 namespace tercel::inline passes {
@@ -52,17 +52,13 @@ bool declare(const Levels& levels) {
   return same_quantization(known, levels.meaning);
 }
 
-struct Clamp {
-  Activation kind = Activation::none;
-  float alpha = 0, beta = 0;
-};
-
 /// A product with everything that goes into its result.
 struct Product {
   std::string op;
   Levels x, w;
-  size_t channel_axis = 0;  ///< of w
-  Value* bias = nullptr;    ///< floats, or i32 levels behind a DequantizeLinear; or nullptr
+  size_t channel_axis = 0;    ///< of w
+  Value* bias = nullptr;      ///< floats, or i32 levels behind a DequantizeLinear; or nullptr
+  bool bias_of_sums = false;  ///< the bias is i32 and counts in what sums count in (QLinearConv)
   float bias_factor = 1;
   Attrs attrs;
   float factor = 1;  ///< of the product, not of the bias
@@ -136,24 +132,9 @@ class Lowering {
 
   // ---- what is computed between
 
-  static Attrs with(Attrs attrs, const Clamp& clamp) {
-    attrs.set("activation", std::string(to_string(clamp.kind)));
-    attrs.set("alpha", clamp.alpha);
-    attrs.set("beta", clamp.beta);
+  static Attrs with(Attrs attrs, const NodeActivation& clamp) {
+    set_activation(attrs, clamp);
     return attrs;
-  }
-
-  static std::optional<Clamp> clamp_of(const Node& node) {
-    if (node.is("Relu")) return Clamp{Activation::relu};
-    if (!node.is("Clip")) return std::nullopt;
-    Clamp clip{Activation::clip, -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
-    for (size_t i : {size_t{1}, size_t{2}}) {
-      if (node.input(i) == nullptr) continue;
-      const auto bound = scalar_constant(node.input(i));
-      if (!bound || std::isnan(*bound)) return std::nullopt;
-      (i == 1 ? clip.alpha : clip.beta) = static_cast<float>(*bound);
-    }
-    return clip;
   }
 
   bool lower_quantize(Node& q) {
@@ -162,10 +143,11 @@ class Lowering {
     const QuantizationPtr to = meaning_at(q);
     if (!is_level_type(y->type.dtype) || x->type.dtype != DType::f32 || to == nullptr || !to->per_tensor())
       return false;
-    Clamp clamp;
+    NodeActivation clamp;  // on levels: a narrower range
     if (x->producer != nullptr && sole_user(graph_, x) == &q)
-      if (const auto found = clamp_of(*x->producer)) {
-        clamp = *found;
+      if (const NodeActivation found = activation_of(*x->producer);
+          found.kind == Activation::relu || found.kind == Activation::clip) {
+        clamp = found;
         x = x->producer->input(0);
       }
     Value* result = make(x, clamp, y->type, to, q);
@@ -182,7 +164,8 @@ class Lowering {
   }
 
   /// The levels of clamp(x); nullptr where they cannot be had from levels.
-  Value* make(Value* x, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to, const Node& before) {
+  Value* make(Value* x, const NodeActivation& clamp, const ValueType& type, const QuantizationPtr& to,
+              const Node& before) {
     if (const Levels levels = levels_of(x)) return requantized(levels, clamp, type, to, before);
     Node* node = x->producer;
     if (node == nullptr || sole_user(graph_, x) == nullptr) return nullptr;
@@ -194,7 +177,7 @@ class Lowering {
     return nullptr;
   }
 
-  Value* requantized(const Levels& from, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to,
+  Value* requantized(const Levels& from, const NodeActivation& clamp, const ValueType& type, const QuantizationPtr& to,
                      const Node& before) {
     if (!from.meaning->per_tensor() || !ratio_of(from.scale() / to->scales[0])) return nullptr;
     const bool same = same_quantization(from.meaning, to) && from.value->type.dtype == type.dtype;
@@ -202,7 +185,8 @@ class Lowering {
     return add("Requantize", {from.value}, with({}, clamp), type.dims, type.dtype, to, before.name, &before);
   }
 
-  Value* sum(Node& node, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to, const Node& before) {
+  Value* sum(Node& node, const NodeActivation& clamp, const ValueType& type, const QuantizationPtr& to,
+             const Node& before) {
     const Levels a = levels_of(node.input(0)), b = levels_of(node.input(1));
     if (!a || !b || !a.meaning->per_tensor() || !b.meaning->per_tensor()) return nullptr;
     if (!two_ratios_of(a.scale() / to->scales[0], b.scale() / to->scales[0])) return nullptr;
@@ -292,7 +276,7 @@ class Lowering {
     return p;
   }
 
-  Value* linear(const Product& p, const Clamp& clamp, const ValueType& type, const QuantizationPtr& to,
+  Value* linear(const Product& p, const NodeActivation& clamp, const ValueType& type, const QuantizationPtr& to,
                 const Node& before, std::string_view name) {
     const Dims& w = p.w.value->type.dims;
     if (p.op == "FusedMatMul" && (w.size() < 2 || p.x.value->type.dims.size() < 2)) return nullptr;
@@ -324,6 +308,10 @@ class Lowering {
     const Node* dq = made_by(p.bias, "DequantizeLinear");
     const Value* stored = dq != nullptr ? dq->input(0) : p.bias;
     if (!stored->is_constant() || !p.bias->type.static_shape()) return std::nullopt;
+    if (p.bias_of_sums) {
+      const std::vector<int64_t> sums = stored->constant.to_ints();
+      return std::vector<int32_t>(sums.begin(), sums.end());
+    }
     const QuantizationPtr meant = dq != nullptr ? meaning_at(*dq) : nullptr;
     if (dq != nullptr ? meant == nullptr : p.bias->type.dtype != DType::f32) return std::nullopt;
     const std::vector<double> values = stored->constant.to_doubles();
@@ -368,19 +356,11 @@ class Lowering {
     // Of matrices in a batch only those of one scale: others give each matrix its own.
     if (!conv && !p.w.meaning->per_tensor() && (w.size() != 2 || node.input(4)->type.dims.size() > 1)) return false;
     if (!p.x.meaning->per_tensor() || !declare(p.x) || !declare(p.w)) return false;
-    Value* bias = node.input(8);
-    if (bias != nullptr && !bias->is_constant()) return false;
+    p.bias = node.input(8);
+    p.bias_of_sums = true;
     Value* y = node.output();
     Value* result = linear(p, {}, y->type, to, node, node.name);
     if (result == nullptr) return false;
-    if (bias != nullptr) {
-      int64_t largest = 0;
-      for (int64_t b : bias->constant.to_ints()) largest = std::max(largest, std::abs(b));
-      if (!fits_int32(count_elements(w) / std::max<int64_t>(1, w[0]), 255, 255, largest)) return false;
-      std::vector<Value*> operands = result->producer->inputs;
-      operands.push_back(bias);
-      result = add(p.op, operands, result->producer->attrs, y->type.dims, y->type.dtype, to, node.name, &node);
-    }
     take_over(graph_, y, result);
     return true;
   }
