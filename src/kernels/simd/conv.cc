@@ -66,12 +66,7 @@ class ConvKernel final : public Kernel {
     const float* first = rows.src;
     for (int64_t group = 0; group < g_.group; ++group) {
       rows.src = first + group * g_.icg;
-      if (g_.pointwise) {
-        job.a = rows.src;
-      } else {
-        job.find_rows = find_conv_rows<float>;
-        job.context = &rows;
-      }
+      rows.give_to(job);
       job.b = weights(group);
       job.bias = bias_.empty() ? nullptr : bias_.data() + group * bias_stride_;
       job.dst = reinterpret_cast<float*>(args.dst[0]) + group * g_.ocg;

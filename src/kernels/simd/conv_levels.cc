@@ -25,28 +25,24 @@ class ConvLevelsKernel final : public Kernel {
     const LevelReader read(weights);
     const std::vector<Ratio> ratios =
         product_ratios(*p.src[0].quantization, *weights.quantization, *p.dst[0].quantization);
-    const LevelRange to = range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization);
-    const int64_t x_zero = p.src[0].quantization->zeros[0];
     group_size_ = packed_levels(g_.icg, g_.taps(), g_.ocg, isa_);
-    packed_ = Buffer(group_size_ * static_cast<size_t>(g_.group) * sizeof(int16_t));
-    for (int64_t group = 0; group < g_.group; ++group) {
-      const int64_t first = group * g_.ocg;
-      const auto weight = [&](int64_t i, int64_t column) {
+    const auto weight_of = [&](int64_t group) {
+      return [&, first = group * g_.ocg](int64_t i, int64_t column) {
         return static_cast<int16_t>(read((first + column) * k + order[static_cast<size_t>(i)], first + column));
       };
-      pack_levels(g_.icg, g_.taps(), g_.ocg, isa_, weight, packed(group));
-      LevelColumns& columns = columns_.emplace_back(g_.ocg, isa_, to);
-      for (int64_t o = 0; o < g_.ocg; ++o) {
-        int64_t sum = 0;
-        for (int64_t i = 0; i < k; ++i) sum += weight(i, o);
-        const int64_t bias = p.input(kBias) ? p.src[kBias].constant.at<int32_t>(first + o) : 0;
-        columns.set(o, wrapped(bias - x_zero * sum), ratios[ratios.size() > 1 ? static_cast<size_t>(first + o) : 0]);
-      }
-    }
+    };
+    packed_ = p.packed(kWeights, form_of_levels(p, fmt::format("conv_levels {} groups", g_.group)),
+                       group_size_ * static_cast<size_t>(g_.group) * sizeof(int16_t), [&](std::byte* packed) {
+                         for (int64_t group = 0; group < g_.group; ++group)
+                           pack_levels(g_.icg, g_.taps(), g_.ocg, isa_, weight_of(group),
+                                       reinterpret_cast<int16_t*>(packed) + static_cast<size_t>(group) * group_size_);
+                       });
+    for (int64_t group = 0; group < g_.group; ++group)
+      columns_.push_back(level_columns(p, group * g_.ocg, g_.ocg, k, ratios, kBias, weight_of(group)));
   }
 
   bool consumed(size_t operand) const override { return operand == kWeights || operand == kBias; }
-  size_t packed_bytes() const override { return packed_.size() + columns_.size() * columns_[0].bias.size() * 12; }
+  size_t packed_bytes() const override { return packed_->size() + columns_.size() * columns_[0].bias.size() * 12; }
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
@@ -61,12 +57,7 @@ class ConvLevelsKernel final : public Kernel {
     job.ldd = g_.oc;
     for (int64_t group = 0; group < g_.group; ++group) {
       rows.src = src + group * g_.icg;
-      if (g_.pointwise) {
-        job.a = rows.src;
-      } else {
-        job.find_rows = find_conv_rows<uint8_t>;
-        job.context = &rows;
-      }
+      rows.give_to(job);
       job.b = packed(group);
       job.columns = &columns_[static_cast<size_t>(group)];
       job.dst = reinterpret_cast<uint8_t*>(args.dst[0]) + group * g_.ocg;
@@ -75,8 +66,8 @@ class ConvLevelsKernel final : public Kernel {
   }
 
  private:
-  int16_t* packed(int64_t group) const {
-    return reinterpret_cast<int16_t*>(packed_.data()) + static_cast<size_t>(group) * group_size_;
+  const int16_t* packed(int64_t group) const {
+    return reinterpret_cast<const int16_t*>(packed_->data()) + static_cast<size_t>(group) * group_size_;
   }
 
   ConvSizes g_;
@@ -84,7 +75,7 @@ class ConvLevelsKernel final : public Kernel {
   bool a_signed_;
   std::vector<uint8_t> padding_;
   size_t group_size_ = 0;
-  Buffer packed_;
+  std::shared_ptr<const Buffer> packed_;
   std::vector<LevelColumns> columns_;  // per group
 };
 

@@ -56,6 +56,10 @@ struct ConvRows {
   const T* zero;  // icg elements: what padding reads
   int64_t height, width;
   int64_t pad_h, pad_w;
+
+  /// Says to a product where its rows are; *this must outlive it.
+  template <typename Job>
+  void give_to(Job& job) const;
 };
 
 template <typename T>
@@ -82,6 +86,17 @@ void find_conv_rows(const void* context, int64_t first, int count, int stride, c
       ow = 0;
       if (++oh == g.h.output) oh = 0, ++n;
     }
+  }
+}
+
+template <typename T>
+template <typename Job>
+void ConvRows<T>::give_to(Job& job) const {
+  if (g->pointwise) {
+    job.a = src;
+  } else {
+    job.find_rows = find_conv_rows<T>;
+    job.context = this;
   }
 }
 

@@ -153,9 +153,7 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
     for (int i = 0; i < count; ++i) {
       const int64_t first = first_row(block + i);
       const int height = static_cast<int>(first_row(block + i + 1) - first);
-      if (job.find_rows != nullptr) job.find_rows(job.context, first, height, kRows, rows(i));
-      else
-        for (int r = 0; r < height; ++r) rows(i)[r] = job.a + (first + r) * job.lda;
+      list_rows(job, first, height, kRows, rows(i));
     }
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const int64_t column0 = panel * kColumns;

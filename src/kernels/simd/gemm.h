@@ -80,6 +80,13 @@ void share_out(const Job& job, const GemmTile& tile, Run&& run) {
     parallel_for(tiles, grain(job.n * tile.rows), [&](int64_t b, int64_t e) { run(tiles, b, e, int64_t{0}, panels); });
 }
 
+/// Addresses of rows first .. first + count - 1 of a GemmJob or LevelsJob, to out[t * stride + i].
+template <typename Job, typename T>
+void list_rows(const Job& job, int64_t first, int count, int stride, const T** out) {
+  if (job.find_rows != nullptr) return job.find_rows(job.context, first, count, stride, out);
+  for (int i = 0; i < count; ++i) out[i] = job.a + (first + i) * job.lda;
+}
+
 /// Taps a job may have at most: their addresses are kept on the stack.
 inline constexpr int kMaxTaps = 512;
 

@@ -184,9 +184,7 @@ void LevelsPart(const LevelsJob& job, int64_t tiles, int64_t tile_begin, int64_t
   for (int64_t t = tile_begin; t < tile_end; ++t) {
     const int64_t first = job.m * t / tiles;
     const int height = static_cast<int>(job.m * (t + 1) / tiles - first);
-    if (job.find_rows != nullptr) job.find_rows(job.context, first, height, kRows, rows);
-    else
-      for (int r = 0; r < height; ++r) rows[r] = job.a + (first + r) * job.lda;
+    list_rows(job, first, height, kRows, rows);
     const LevelsTileFn tile = job.a_signed ? PickLevelsTile<true>(height) : PickLevelsTile<false>(height);
     for (int64_t panel = panel_begin; panel < panel_end; ++panel)
       tile(job, rows, job.b + panel * panel_size, first, panel * kColumns,

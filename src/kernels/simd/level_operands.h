@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/kernel.h"
 #include "kernels/levels.h"
+#include "kernels/simd/gemm_levels.h"
 
 namespace tercel::inline kernels {
 
@@ -32,6 +33,28 @@ class LevelReader {
 
 /// Modulo 2^32: what int32 sums that wrap on the way start from.
 inline int32_t wrapped(int64_t sum) { return static_cast<int32_t>(static_cast<uint32_t>(static_cast<uint64_t>(sum))); }
+
+/// The form of packed weights (Problem::packed): what it depends on besides the constant's bytes.
+inline std::string form_of_levels(const Problem& p, std::string_view kernel) {
+  return fmt::format("{} {} zeros {}", kernel, to_string(p.isa), fmt::join(p.src[1].quantization->zeros, " "));
+}
+
+/// What the columns [first, first + n) of the weights end with: weight(i, column) gives weights less their zero points,
+/// i < k; `ratios` is one, or one for each column of the whole. The zero point of src[0] goes into the bias.
+template <typename F>
+LevelColumns level_columns(const Problem& p, int64_t first, int64_t n, int64_t k, const std::vector<Ratio>& ratios,
+                           size_t bias_operand, F&& weight) {
+  const Quantization& y = *p.dst[0].quantization;
+  const int64_t x_zero = p.src[0].quantization->zeros[0];
+  LevelColumns columns(n, p.isa, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, y));
+  for (int64_t j = 0; j < n; ++j) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < k; ++i) sum += weight(i, j);
+    const int64_t bias = p.input(bias_operand) ? p.src[bias_operand].constant.at<int32_t>(first + j) : 0;
+    columns.set(j, wrapped(bias - x_zero * sum), ratios[ratios.size() > 1 ? static_cast<size_t>(first + j) : 0]);
+  }
+  return columns;
+}
 
 /// Why int32 sums of `taps` products, or 64-bit lanes of their ratios, would not do; empty where they do.
 inline std::string refuse_sums(const Problem& p, int64_t taps, size_t bias_operand) {

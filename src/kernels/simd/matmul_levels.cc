@@ -17,22 +17,17 @@ class MatmulLevelsKernel final : public Kernel {
     const Operand& b = p.src[1];
     const bool transposed = p.attrs->get_bool("transB");
     const int64_t k = p.src[0].dims.back(), n = p.dst[0].dims.back();
-    const int64_t x_zero = p.src[0].quantization->zeros[0];
     const LevelReader read(b);
     const auto weight = [&](int64_t i, int64_t column) {
       return static_cast<int16_t>(read(transposed ? column * k + i : i * n + column, column));
     };
-    packed_ = Buffer(packed_levels(k, 1, n, isa_) * sizeof(int16_t));
-    pack_levels(k, 1, n, isa_, weight, reinterpret_cast<int16_t*>(packed_.data()));
+    packed_ = p.packed(1, form_of_levels(p, transposed ? "matmul_levels n k" : "matmul_levels k n"),
+                       packed_levels(k, 1, n, isa_) * sizeof(int16_t), [&](std::byte* packed) {
+                         pack_levels(k, 1, n, isa_, weight, reinterpret_cast<int16_t*>(packed));
+                       });
     const std::vector<Ratio> ratios = product_ratios(*p.src[0].quantization, *b.quantization, *p.dst[0].quantization,
                                                      p.attrs->get_float("alpha_scale"));
-    columns_ = LevelColumns(n, isa_, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization));
-    for (int64_t j = 0; j < n; ++j) {
-      int64_t sum = 0;
-      for (int64_t i = 0; i < k; ++i) sum += weight(i, j);
-      const int64_t bias = p.input(kBias) ? p.src[kBias].constant.at<int32_t>(j) : 0;
-      columns_.set(j, wrapped(bias - x_zero * sum), ratios[ratios.size() > 1 ? static_cast<size_t>(j) : 0]);
-    }
+    columns_ = level_columns(p, 0, n, k, ratios, kBias, weight);
     job_.m = p.src[0].elements() / k;
     job_.n = n;
     job_.depth = job_.lda = k;
@@ -41,12 +36,12 @@ class MatmulLevelsKernel final : public Kernel {
   }
 
   bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
-  size_t packed_bytes() const override { return packed_.size() + columns_.bias.size() * 3 * sizeof(int32_t); }
+  size_t packed_bytes() const override { return packed_->size() + columns_.bias.size() * 3 * sizeof(int32_t); }
 
   void run(const Args& args) const override {
     LevelsJob job = job_;
     job.a = reinterpret_cast<const uint8_t*>(args.src[0]);
-    job.b = reinterpret_cast<const int16_t*>(packed_.data());
+    job.b = reinterpret_cast<const int16_t*>(packed_->data());
     job.dst = reinterpret_cast<uint8_t*>(args.dst[0]);
     job.columns = &columns_;
     gemm_levels(job, isa_);
@@ -56,7 +51,7 @@ class MatmulLevelsKernel final : public Kernel {
   Isa isa_;
   LevelsJob job_;
   LevelColumns columns_;
-  Buffer packed_;
+  std::shared_ptr<const Buffer> packed_;
 };
 
 std::string refuse(const Problem& p) {
