@@ -24,7 +24,7 @@ APART += [{"search", other} for other in LAYERS[1:LAYERS.index("search")]]
 
 # Headers by which other layers come in. base and tensor are the vocabulary of all: every header of theirs is one.
 DOORS = {
-    "graph": ["graph.h", "op.h", "infer.h", "verify.h", "text.h", "cost.h", "standard_form.h"],
+    "graph": ["graph.h", "op.h", "dtype_attr.h", "infer.h", "verify.h", "text.h", "cost.h", "standard_form.h"],
     "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
     "image": ["preprocessing.h"],
     "codec": ["codec.h", "quantized_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "graph/dtype_attr.h"
 #include "graph/op.h"
 #include "graph/standard_form.h"
 #include "onnx/opset_needs.h"
@@ -88,8 +89,7 @@ void write_attr(pbf_builder<NodeField>& out, const std::string& name, const Attr
 
 void write_attr(pbf_builder<NodeField>& out, const Node& node, const std::string& name, Attr value) {
   // The reader turned element types into words (translate_elementwise.cc).
-  const bool dtype_word = (name == "to" && node.is("Cast")) || (name == "dtype" && node.is("EyeLike"));
-  if (dtype_word) value = int64_t{dtype_to_onnx(parse_dtype(std::get<std::string>(value)))};
+  if (names_dtype(node, name)) value = int64_t{dtype_to_onnx(parse_dtype(std::get<std::string>(value)))};
   write_attr(out, name, value);
 }
 

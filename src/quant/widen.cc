@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/dtype_attr.h"
 #include "graph/infer.h"
 #include "passes/recipe.h"
 #include "session/model_impl.h"
@@ -22,8 +23,7 @@ void widen_attrs(Node& node) {
     if (const auto* tensor = std::get_if<Tensor>(&value); tensor != nullptr && is_other_float(tensor->dtype()))
       node.attrs.set(name, as_f32(*tensor));
     const auto* word = std::get_if<std::string>(&value);
-    const bool is_type = (name == "to" && node.is("Cast")) || (name == "dtype" && node.is("EyeLike"));
-    if (is_type && word != nullptr && is_other_float(parse_dtype(*word)))
+    if (names_dtype(node, name) && word != nullptr && is_other_float(parse_dtype(*word)))
       node.attrs.set(name, std::string(to_string(DType::f32)));
   }
 }
@@ -31,11 +31,10 @@ void widen_attrs(Node& node) {
 }  // namespace
 
 Model widened(const Model& model) {
-  const Model::Impl& from = model.impl();
-  const auto& values = from.graph.values();
+  const auto& values = model.impl().graph.values();
   if (std::none_of(values.begin(), values.end(), [](const auto& v) { return is_other_float(v->type.dtype); }))
     return model;
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
+  auto impl = changeable_copy(model);
   for (const auto& value : impl->graph.values()) {
     if (!is_other_float(value->type.dtype)) continue;
     if (value->is_constant()) value->constant = as_f32(value->constant);
@@ -47,10 +46,9 @@ Model widened(const Model& model) {
 }
 
 Model dequantized(const Model& model) {
-  const Model::Impl& from = model.impl();
-  const auto& nodes = from.graph.nodes();
+  const auto& nodes = model.impl().graph.nodes();
   if (std::none_of(nodes.begin(), nodes.end(), [](const auto& n) { return n->is("DequantizeLinear"); })) return model;
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
+  auto impl = changeable_copy(model);
   rewrite(impl->graph, dequantizing_recipe());
   return Model(std::move(impl));
 }
