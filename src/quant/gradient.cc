@@ -22,8 +22,7 @@ namespace {
 
 /// The model with its input's extents fixed and everything computed that does not depend on its elements.
 Model settled(const Model& model) {
-  const Model::Impl& from = model.impl();
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
+  auto impl = changeable_copy(model);
   Graph& graph = impl->graph;
   if (graph.inputs().size() != 1) fail_unsupported("gradient: {} inputs, wanted 1", graph.inputs().size());
   set_input_shapes(graph, model.full_shapes());

@@ -21,8 +21,7 @@ int most_likely(const std::vector<float>& row) {
 bool ends_in_softmax(const Model& model) { return first_output(model) == FirstOutput::probabilities; }
 
 Model with_outputs(const Model& model, const std::vector<std::string>& values) {
-  const Model::Impl& from = model.impl();
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
+  auto impl = changeable_copy(model);
   for (const std::string& name : values) {
     Value* value = impl->graph.find_value(name);
     if (value == nullptr) fail_input("{}: has no value '{}'", model.name(), name);

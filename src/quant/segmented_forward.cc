@@ -10,9 +10,7 @@
 namespace tercel::inline quant {
 
 Model segment_of(const Model& model, const std::vector<std::string>& from, const std::vector<std::string>& to) {
-  const Model::Impl& whole = model.impl();
-  auto impl =
-      std::make_shared<Model::Impl>(Model::Impl{whole.name, whole.graph.clone(), whole.warnings, whole.pass_log});
+  auto impl = changeable_copy(model);
   Graph& graph = impl->graph;
   const auto find = [&](const std::string& name) {
     Value* value = graph.find_value(name);

@@ -161,15 +161,14 @@ Dims picture_dims(const Dims& dims, const Preprocessing& how) {
 }  // namespace
 
 Model Model::with_shapes(const InputShapes& shapes) const {
-  return at_place(
-      [&] { return name(); },
-      [&] {
-        auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->pass_log});
-        set_input_shapes(impl->graph, shapes);
-        infer_types(impl->graph);
-        learn_computed_shapes(impl->graph);
-        return Model(impl);
-      });
+  return at_place([&] { return name(); },
+                  [&] {
+                    auto impl = changeable_copy(*this);
+                    set_input_shapes(impl->graph, shapes);
+                    infer_types(impl->graph);
+                    learn_computed_shapes(impl->graph);
+                    return Model(impl);
+                  });
 }
 
 InputShapes Model::likely_shapes(const InputShapes& given) const {
@@ -228,7 +227,7 @@ InputShapes Model::full_shapes(const InputShapes& given) const {
 }
 
 Model Model::with_metadata(const std::map<std::string, std::string>& more) const {
-  auto impl = std::make_shared<Impl>(Impl{impl_->name, impl_->graph.clone(), impl_->warnings, impl_->pass_log});
+  auto impl = changeable_copy(*this);
   for (const auto& [key, value] : more) impl->graph.metadata[key] = value;
   return Model(impl);
 }
@@ -271,8 +270,7 @@ Model optimize(const Model& model, const OptimizeOptions& options) {
   return at_place([&] { return model.name(); },
                   [&] {
                     check_pass_names(options.without);
-                    auto impl = std::make_shared<Model::Impl>(
-                        Model::Impl{model.name(), model.impl().graph.clone(), model.warnings(), model.pass_log()});
+                    auto impl = changeable_copy(model);
                     append_pass_log(impl->pass_log,
                                     rewrite(impl->graph, portable_recipe(), options.dump_dir, options.without));
                     return Model(impl);

@@ -25,6 +25,17 @@ struct Model::Impl {
   std::shared_ptr<ModelShared> shared = std::make_shared<ModelShared>();
 };
 
+/// A network with `model`'s name, warnings and pass log and with `graph`; not what only the file as given can say.
+inline std::shared_ptr<Model::Impl> impl_with(const Model& model, Graph graph) {
+  const Model::Impl& from = model.impl();
+  return std::make_shared<Model::Impl>(Model::Impl{from.name, std::move(graph), from.warnings, from.pass_log});
+}
+
+/// The same with a copy of its graph, to be changed.
+inline std::shared_ptr<Model::Impl> changeable_copy(const Model& model) {
+  return impl_with(model, model.impl().graph.clone());
+}
+
 /// `graph` with the extents of its inputs set. Throws Error naming an input that is not there or does not fit.
 void set_input_shapes(Graph& graph, const InputShapes& shapes);
 

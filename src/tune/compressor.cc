@@ -339,8 +339,7 @@ Coded Compressor::code(const Settings& settings) {
 }
 
 Model Compressor::with(const Coded& coded) const {
-  const Model::Impl& from = model_.impl();
-  auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, from.graph.clone(), from.warnings, from.pass_log});
+  auto impl = changeable_copy(model_);
   const auto put = [&](const std::string& name, std::span<const float> values) {
     Value* value = impl->graph.find_value(name);
     const auto type = types_.find(name);
@@ -355,7 +354,7 @@ Model Compressor::with(const Coded& coded) const {
   }
   size_t at = 0;
   for (size_t v = 0; v < coded.vectors.steps.size(); ++v) {
-    const auto count = static_cast<size_t>(from.graph.find_value(vectors_[v])->constant.elements());
+    const auto count = static_cast<size_t>(impl->graph.find_value(vectors_[v])->constant.elements());
     std::vector<float> values(count);
     for (float& x : values) x = static_cast<float>(coded.vectors.levels[at++]) * codec::step_of(coded.vectors.steps[v]);
     put(vectors_[v], values);

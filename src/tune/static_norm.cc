@@ -34,10 +34,7 @@ constexpr std::array<std::pair<NormEstimator, std::string_view>, 6> kEstimators{
      {NormEstimator::ridge, "ridge"},
      {NormEstimator::position_ridge, "position_ridge"}}};
 
-Model model_of(const Model& like, Graph graph) {
-  const Model::Impl& from = like.impl();
-  return Model(std::make_shared<Model::Impl>(Model::Impl{from.name, std::move(graph), from.warnings, from.pass_log}));
-}
+Model model_of(const Model& like, Graph graph) { return Model(impl_with(like, std::move(graph))); }
 
 /// The part of a network that makes `to` of its own inputs and, where it is not empty, of `from`, which becomes a
 /// further input.
@@ -257,13 +254,12 @@ class Fixer {
   }
 
   Model finished() const {
-    const Model::Impl& from = original_.impl();
     PassReport pass{"fix_norms", static_cast<int>(chosen_.size()), {}};
     for (size_t i = 0; i < sites_.size(); ++i)
       if (!report_.sites[i].fixed)
         pass.notes.push_back(fmt::format("node '{}' (LayerNormalization) stays exact: alone it costs {:.4f} nats",
                                          sites_[i].node, report_.sites[i].sensitivity));
-    auto impl = std::make_shared<Model::Impl>(Model::Impl{from.name, graph_.clone(), from.warnings, from.pass_log});
+    auto impl = impl_with(original_, graph_.clone());
     impl->pass_log.push_back(std::move(pass));
     return Model(std::move(impl));
   }
