@@ -19,8 +19,10 @@ void CompressFlags::add_to(CLI::App& command) {
   lossy = {
       command.add_option("--profile", profile,
                          "Entropy coder: max (smallest file), balanced or fast (fastest to decode)"),
-      command.add_option("--effort", options.effort,
-                         "1 (one step for all layers) .. 5 (good), 6 .. 9 (slower: evolutionary search)"),
+      command.add_option(
+          "--effort", options.effort,
+          "1 (steps in proportion to the weights' deviation) .. 5 (good), 6 (more candidates), 7 .. 9 (evolutionary "
+          "search)"),
       command.add_flag(
           "--trellis", options.trellis,
           "Trellis-coded quantization, where the build has it: smaller files that default builds do not read"),
