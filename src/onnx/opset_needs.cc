@@ -109,6 +109,8 @@ constexpr Types kTypes[] = {
     {"ConvInteger ConvInteger:1 MatMulInteger MatMulInteger:1 QLinearConv QLinearConv:3 QLinearConv:7 QLinearMatMul "
      "QLinearMatMul:3 QLinearMatMul:7",
      "i8 u8"},
+    {"BlackmanWindow HammingWindow HannWindow", "i32 i64"},
+    {"BlackmanWindow>0 HammingWindow>0 HannWindow>0", "floats bf16 signed unsigned"},
     {"GatherND:1 ScatterND:1", "i64"},
 };
 

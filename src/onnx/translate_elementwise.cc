@@ -61,11 +61,19 @@ void cast(Draft& d) {
 
 void cast_like(Draft& d) { d.attrs.erase("saturate"); }
 void eye_like(Draft& d) { dtype_attr(d, "dtype"); }
+void window(Draft& d) { dtype_attr(d, "output_datatype"); }
 
 }  // namespace
 
 Rules elementwise_rules() {
-  return {{"Clip", clip}, {"Dropout", dropout}, {"Cast", cast}, {"CastLike", cast_like}, {"EyeLike", eye_like}};
+  return {{"Clip", clip},
+          {"Dropout", dropout},
+          {"Cast", cast},
+          {"CastLike", cast_like},
+          {"EyeLike", eye_like},
+          {"BlackmanWindow", window},
+          {"HammingWindow", window},
+          {"HannWindow", window}};
 }
 
 }  // namespace tercel::onnx

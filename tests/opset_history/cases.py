@@ -142,6 +142,18 @@ one_type("Expand", "smaller rank than the data", [T(R(2, 3, 1)), F([4], "int64")
 all_types("EyeLike", "upper diagonal", [T(R(3, 4))], {"k": 1, "dtype": lambda d: CODES[d]},
           by_hand=lambda x: np.eye(3, 4, 1, x.dtype))
 one_type("EyeLike", "of the operand's type", [T(R(3, 4))], {"k": -1})
+WINDOWS = {"BlackmanWindow": (0.42, 0.5, 0.08), "HammingWindow": (25 / 46, 21 / 46, 0.0), "HannWindow": (0.5, 0.5, 0.0)}
+for op, (a0, a1, a2) in WINDOWS.items():
+    def window(size, period, a0=a0, a1=a1, a2=a2):
+        angle = 2 * np.pi * np.arange(size) / period
+        return a0 - a1 * np.cos(angle) + a2 * np.cos(2 * angle)
+    for dt in ("int32", "int64"):
+        C(op, "periodic, f32", [F(10, dt)], types=[dt], by_hand=lambda s, w=window: w(10, 10).astype(np.float32))
+    C(op, "symmetric, of a constant length", [K(9, "int64")], {"periodic": 0}, types=["int64"],
+      by_hand=lambda s, w=window: w(9, 8).astype(np.float32))
+    for dt in ("float16", "bfloat16", "double", "int8", "uint64"):
+        C(op, f"of {dt}", [F(7, "int64")], {"output_datatype": CODES[DTYPES[dt]]}, types=["int64"],
+          by_hand=lambda s, w=window, dt=dt: np.maximum(w(7, 7), 0).astype(DTYPES[dt]))
 one_type("EyeLike", "of i64", [T(R(3, 2))], {"dtype": TP.INT64})
 for op in ("Flatten",):
     all_types(op, "axis 2", [T(R(2, 1, 3, 2))], {"axis": 2})

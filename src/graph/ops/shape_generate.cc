@@ -118,6 +118,27 @@ void infer_eye_like(InferContext& c) {
   c.set(0, type);
 }
 
+/// HannWindow, HammingWindow, BlackmanWindow
+void infer_window(InferContext& c) {
+  c.need_dtype(0, {DType::i32, DType::i64});
+  const std::string& word = c.attrs().get_string("output_datatype");
+  const DType dtype = parse_dtype(word);
+  if (dtype == DType::none || dtype == DType::boolean) fail_unsupported("no window of element type '{}'", word);
+  const Tensor* size = constant_scalar(c, 0);
+  if (size == nullptr) return c.set(0, dtype, {kUnknown});
+  const int64_t length = size->to_ints()[0];
+  if (length < 0) fail_input("window of {} elements", length);
+  if (length > kMaxElements) fail(ErrorCode::limit, "window of {} elements", length);
+  c.set(0, dtype, {length});
+}
+
+OpSpec window(std::string_view name) {
+  return {.name = name,
+          .since = 17,
+          .attrs = {AttrSpec::text("output_datatype", "f32"), AttrSpec::integer("periodic", 1)},
+          .infer = infer_window};
+}
+
 void infer_one_hot(InferContext& c) {
   const Tensor* depth = constant_scalar(c, 1);
   c.need_rank(2, 1, 1);
@@ -162,6 +183,9 @@ std::vector<OpSpec> generate_ops() {
        .infer = infer_shape},
       {.name = "Size", .since = 1, .infer = infer_size},
       {.name = "Tile", .since = 6, .inputs = {2, 2}, .infer = infer_tile},
+      window("BlackmanWindow"),
+      window("HammingWindow"),
+      window("HannWindow"),
   };
 }
 

@@ -105,6 +105,19 @@ TEST(ShapeRules, TransposeExpandTile) {
   EXPECT_THROW(rule("Tile", {f32({4}), ints({kHigh})}), Error);
 }
 
+TEST(ShapeRules, Windows) {
+  for (const char* op : {"BlackmanWindow", "HammingWindow", "HannWindow"}) {
+    EXPECT_EQ(rule(op, {Tensor::scalar(int64_t{5})}), "f32[5]");
+    EXPECT_EQ(rule(op, {Tensor::scalar(int32_t{0})}, {{"output_datatype", "i16"}}), "i16[0]");
+    EXPECT_EQ(rule(op, {i64({})}, {{"output_datatype", "bf16"}}), "bf16[?]");
+    EXPECT_THROW(rule(op, {Tensor::scalar(int64_t{-1})}), Error);
+    EXPECT_THROW(rule(op, {Tensor::scalar(kHigh)}), Error);
+    EXPECT_THROW(rule(op, {Tensor::scalar(5.0f)}), Error);
+    EXPECT_THROW(rule(op, {ints({1, 2})}), Error);
+    EXPECT_THROW(rule(op, {i64({})}, {{"output_datatype", "bool"}}), Error);
+  }
+}
+
 TEST(ShapeRules, ShapeAndRange) {
   EXPECT_EQ(rule("Shape", {f32({2, kU, 4})}, {{"start", int64_t{-2}}, {"end", int64_t{9}}}), "i64[2]");
   EXPECT_EQ(rule("Shape", {f32({2})}, {{"start", int64_t{1}}, {"end", int64_t{0}}}), "i64[0]");

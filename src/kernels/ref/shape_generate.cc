@@ -1,10 +1,13 @@
 // Operators whose results are made from a shape or from few elements.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numbers>
 
 #include "kernels/ref/axes.h"
 #include "kernels/ref/convert.h"
 #include "kernels/ref/copy.h"
+#include "kernels/ref/number.h"
 #include "kernels/ref/shape.h"
 
 namespace tercel::inline kernels {
@@ -80,6 +83,34 @@ void eye_like(const Attrs& attrs, std::span<const View>, std::span<const View> d
   });
 }
 
+/// a0 - a1 cos(angle) + a2 cos(2 angle), one turn a period. Where the standard divides 0 by 0 (symmetric, one element)
+/// the window is its middle, as in NumPy and SciPy.
+void cosine_window(const Attrs& attrs, const View& dst, double a0, double a1, double a2) {
+  const int64_t count = dst.elements();
+  const int64_t period = attrs.get_bool("periodic") ? count : count - 1;
+  visit_number(dst.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t i = 0; i < count; ++i) {
+      const double turns = period > 0 ? static_cast<double>(i) / static_cast<double>(period) : 0.5;
+      const double angle = 2 * std::numbers::pi * turns;
+      dst.as<T>()[i] = convert<T>(a0 - a1 * std::cos(angle) + a2 * std::cos(2 * angle));
+    }
+  });
+}
+
+// Coefficients as the ONNX standard gives them.
+void blackman_window(const Attrs& attrs, std::span<const View>, std::span<const View> dst) {
+  cosine_window(attrs, dst[0], 0.42, 0.5, 0.08);
+}
+
+void hamming_window(const Attrs& attrs, std::span<const View>, std::span<const View> dst) {
+  cosine_window(attrs, dst[0], 25.0 / 46, 21.0 / 46, 0);
+}
+
+void hann_window(const Attrs& attrs, std::span<const View>, std::span<const View> dst) {
+  cosine_window(attrs, dst[0], 0.5, 0.5, 0);
+}
+
 /// Indices in [-depth, depth) set one place; all others leave the whole column off.
 void one_hot(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
   const View& values = src[2];
@@ -102,11 +133,18 @@ void one_hot(const Attrs& attrs, std::span<const View> src, std::span<const View
 
 std::vector<RefEntry> generate_refs() {
   return {
-      {"Constant", constant}, {"ConstantOfShape", constant_of_shape},
-      {"Expand", expand},     {"EyeLike", eye_like},
-      {"OneHot", one_hot},    {"Range", range},
-      {"Shape", shape},       {"Size", size},
+      {"Constant", constant},
+      {"ConstantOfShape", constant_of_shape},
+      {"Expand", expand},
+      {"EyeLike", eye_like},
+      {"OneHot", one_hot},
+      {"Range", range},
+      {"Shape", shape},
+      {"Size", size},
       {"Tile", tile},
+      {"BlackmanWindow", blackman_window},
+      {"HammingWindow", hamming_window},
+      {"HannWindow", hann_window},
   };
 }
 

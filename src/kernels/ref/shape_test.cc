@@ -94,6 +94,27 @@ TEST(RefShape, PadCropsFirstAndContinuesWhatIsLeft) {
       ElementsAre(7, 7, 7, 7));
 }
 
+TEST(RefShape, WindowsPeriodicAndSymmetric) {
+  const auto window = [](const char* op, int64_t size, int64_t periodic, DType dtype = DType::f64) {
+    return run_ref(op, {Tensor::scalar(size)}, dtype, {size}, {{"periodic", periodic}});
+  };
+  using testing::DoubleNear;
+  constexpr double kNear = 1e-15;
+  EXPECT_THAT(elements<double>(window("HannWindow", 4, 1)),
+              ElementsAre(DoubleNear(0, kNear), DoubleNear(0.5, kNear), 1, DoubleNear(0.5, kNear)));
+  EXPECT_THAT(elements<double>(window("HannWindow", 3, 0)), ElementsAre(DoubleNear(0, kNear), 1, DoubleNear(0, kNear)));
+  EXPECT_THAT(elements<double>(window("HammingWindow", 3, 0)),
+              ElementsAre(DoubleNear(4.0 / 46, kNear), DoubleNear(1, kNear), DoubleNear(4.0 / 46, kNear)));
+  EXPECT_THAT(
+      elements<double>(window("BlackmanWindow", 4, 1)),
+      ElementsAre(DoubleNear(0, kNear), DoubleNear(0.34, kNear), DoubleNear(1, kNear), DoubleNear(0.34, kNear)));
+  EXPECT_THAT(elements<int8_t>(window("HannWindow", 3, 0, DType::i8)), ElementsAre(0, 1, 0));
+  for (const char* op : {"BlackmanWindow", "HammingWindow", "HannWindow"}) {
+    EXPECT_NEAR(window(op, 1, 0).at<double>(0), 1, kNear);  // not 0 / 0
+    EXPECT_EQ(window(op, 0, 0).elements(), 0);
+  }
+}
+
 TEST(RefShape, RangeAndTriluTakeExtremes) {
   EXPECT_THAT(elements<int64_t>(run_ref("Range", {Tensor::scalar(kHigh), Tensor::scalar(kLow), Tensor::scalar(kLow)},
                                         DType::i64, {2})),
