@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "engines/cpu/cpu_engine.h"
+#include "engines/pipeline/pipeline_engine.h"
 
 namespace tercel::inline engines {
 
@@ -17,7 +18,7 @@ void fail_refused(const Engine& engine, std::span<const Refusal> refusals) {
 }
 
 std::span<const Engine* const> all_engines() {
-  static const Engine* const all[] = {&cpu_engine(), &reference_engine()};
+  static const Engine* const all[] = {&cpu_engine(), &reference_engine(), &pipeline_engine()};
   return all;
 }
 

@@ -6,6 +6,7 @@
 #include "graph/infer.h"
 #include "passes/match.h"
 #include "passes/node_activation.h"
+#include "tensor/normalize_levels.h"
 #include "tensor/requantize.h"
 
 namespace tercel::inline passes {
@@ -174,6 +175,7 @@ class Lowering {
     if (clamp.kind != Activation::none) return nullptr;
     if (node->is("Concat")) return joined(*node, type, to, before);
     if (node->is("GlobalAveragePool") || node->is("ReduceMean")) return mean(*node, type, to, before);
+    if (node->is("AveragePool") || node->is("LRN")) return neighbours(*node, type, to, before);
     return nullptr;
   }
 
@@ -229,6 +231,26 @@ class Lowering {
     Value* shape =
         graph_.add_constant("shape", Tensor::of<int64_t>({static_cast<int64_t>(type.dims.size())}, type.dims));
     return add("Reshape", {result, shape}, {}, type.dims, type.dtype, to, "", &before);
+  }
+
+  /// Of elements near each other: AveragePool, LRN.
+  Value* neighbours(Node& node, const ValueType& type, const QuantizationPtr& to, const Node& before) {
+    const Levels x = levels_of(node.input(0));
+    if (!x || !x.meaning->per_tensor()) return nullptr;
+    if (node.is("LRN")) {
+      if (!LevelNorm::of(node.attrs, *x.meaning, *to)) return nullptr;
+    } else {
+      constexpr int64_t kMostElements = int64_t{1} << 23;  // a sum of as many levels fits 32 bits
+      int64_t area = 1;
+      for (int64_t extent : node.attrs.get_ints("kernel_shape")) {
+        if (extent > kMostElements / area) return nullptr;
+        area *= extent;
+      }
+      // An edge may divide by as little as one.
+      const float ratio = x.scale() / to->scales[0];
+      if (!ratio_of(ratio) || !ratio_of(ratio / static_cast<float>(area))) return nullptr;
+    }
+    return add(node.op, {x.value}, node.attrs, type.dims, type.dtype, to, node.name, &before);
   }
 
   // ---- products

@@ -10,9 +10,9 @@ namespace tercel::inline passes {
 ///   the same with MatMul (-> Add of a constant), Gemm                                    =>   FusedMatMul(x, w, bias)
 ///   two DequantizeLinear -> Add (-> Relu, Clip) -> QuantizeLinear                        =>   FusedAdd(a, b)
 ///   DequantizeLinear -> GlobalAveragePool, ReduceMean over it -> QuantizeLinear          =>   GlobalAveragePool(x)
-///   DequantizeLinear (-> Relu, Clip) -> QuantizeLinear            =>   Requantize(x), or x where nothing
-///   changes QLinearConv, QLinearMatMul                                                           =>   FusedConv,
-///   FusedMatMul
+///   DequantizeLinear -> AveragePool, LRN -> QuantizeLinear                               =>   the same, of levels
+///   DequantizeLinear (-> Relu, Clip) -> QuantizeLinear                                   =>   Requantize(x), or x
+///   QLinearConv, QLinearMatMul                                                           =>   FusedConv, FusedMatMul
 ///
 /// Operators that only move elements (graph/infer.h), and Pad with zeros, move levels instead. Results are values whose
 /// type says what their levels stand for. Weights may be of either type, with a scale and zero point for all or for

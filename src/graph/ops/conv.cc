@@ -110,7 +110,7 @@ void infer_conv_transpose(InferContext& c) {
 }
 
 /// Results of all pools; indices too where the operator has them.
-void infer_pool(InferContext& c) {
+void infer_pool(InferContext& c, DType dtype) {
   c.need_rank(0, kMinRank, kMaxRank);
   if (c.attrs().has("p")) attr_within(c, "p", 1, 1 << 20);
   if (c.attrs().has("storage_order")) attr_within(c, "storage_order", 0, 1);
@@ -119,18 +119,24 @@ void infer_pool(InferContext& c) {
     fail_input("attribute 'kernel_shape' has {} entries, wanted 1 to 3", kernel.size());
   const Dims input = agree(c, 0, Dims(kernel.size() + 2, kUnknown), "input");
   const Dims dims = with_spatial(input[0], input[1], conv_windows(c.attrs(), spatial(input), kernel));
-  c.set(0, c.dtype(0), dims);
+  c.set(0, dtype, dims);
   if (c.wants(1)) c.set(1, DType::i64, dims);
 }
 
 void infer_float_pool(InferContext& c) {
   c.need_float(0);
-  infer_pool(c);
+  infer_pool(c, c.dtype(0));
+}
+
+/// Also of levels; what the mean's stand for, its declaration says.
+void infer_average_pool(InferContext& c) {
+  if (!c.is_quantized(0)) return infer_float_pool(c);
+  infer_pool(c, DType::none);
 }
 
 void infer_max_pool(InferContext& c) {
   c.need_dtype(0, {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::u8});
-  infer_pool(c);
+  infer_pool(c, c.dtype(0));
 }
 
 void infer_global_pool(InferContext& c) {
@@ -143,7 +149,7 @@ void infer_global_pool(InferContext& c) {
   c.set(0, c.dtype(0), std::move(dims));
 }
 
-/// Also of levels; what the mean's stand for, its declaration says.
+/// Also of levels, as infer_average_pool.
 void infer_global_average_pool(InferContext& c) {
   if (!c.is_quantized(0)) return infer_global_pool(c);
   if (!c.ranked(0)) return c.set_unranked(0, DType::none);
@@ -216,7 +222,7 @@ std::vector<OpSpec> conv_ops() {
       {.name = "AveragePool",
        .since = 7,
        .attrs = pool_attrs({AttrSpec::integer("count_include_pad", 0)}),
-       .infer = infer_float_pool},
+       .infer = infer_average_pool},
       {.name = "MaxPool",
        .since = 8,
        .outputs = {1, 2},

@@ -57,11 +57,15 @@ void infer_layer_norm(InferContext& c) {
   for (size_t result : {1, 2}) c.set(result, statistics, outer);
 }
 
+/// Also of levels; what the result's stand for, its declaration says.
 void infer_lrn(InferContext& c) {
-  c.need_float(0);
+  const bool quantized = c.is_quantized(0);
+  if (!quantized) c.need_float(0);
   c.need_rank(0, 2, 64);
   attr_within(c, "size", 1, 1 << 30);
-  infer_same_as_input(c);
+  if (!quantized) return infer_same_as_input(c);
+  if (!c.ranked(0)) return c.set_unranked(0, DType::none);
+  c.set(0, DType::none, c.dims(0));
 }
 
 void infer_lp_normalization(InferContext& c) {

@@ -1,10 +1,12 @@
 // The engine's operators on levels: u8 or i8 that stand for (level - zero) * scale.
 #include "kernels/levels.h"
 
+#include "kernels/ref/axes.h"
 #include "kernels/ref/convolve.h"
 #include "kernels/ref/levels.h"
 #include "kernels/ref/multiply.h"
 #include "kernels/ref/number.h"
+#include "tensor/normalize_levels.h"
 
 namespace tercel::inline kernels {
 namespace {
@@ -93,6 +95,29 @@ void mean_of_levels(std::span<const View> src, std::span<const View> dst) {
       for (int64_t i = 0; i < area; ++i) sum += src[0].as<X>()[plane * area + i] - x.zeros[0];
       store(dst[0], plane, requantize(sum, ratio, range_of(dst[0].dtype, y.zeros[0])));
     }
+  });
+}
+
+void normalize_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantization &x = meaning(src[0]), &y = meaning(dst[0]);
+  const auto norm = LevelNorm::of(attrs, x, y);
+  if (!norm) fail_unsupported("a factor of normalization, or a sum of squares, does not fit 32 bits");
+  const AxisSplit channels(src[0].dims, 1);
+  const LevelRange to = range_of(dst[0].dtype, y.zeros[0]);
+  visit_byte(src[0].dtype, [&](auto tag) {
+    using X = typename decltype(tag)::type;
+    channels.for_each_line([&](int64_t first) {
+      const auto level = [&](int64_t c) { return int32_t{src[0].as<X>()[first + c * channels.inner]} - x.zeros[0]; };
+      for (int64_t c = 0; c < channels.extent; ++c) {
+        int32_t squares = 0;
+        for (int64_t i = std::max<int64_t>(c - (norm->size - 1) / 2, 0);
+             i < std::min<int64_t>(c + norm->size / 2 + 1, channels.extent); ++i)
+          squares += level(i) * level(i);
+        const int64_t result = shift_to_nearest_even(int64_t{level(c)} * norm->factor(squares), norm->shift);
+        store(dst[0], first + c * channels.inner,
+              static_cast<int32_t>(std::clamp<int64_t>(result + to.zero, to.low, to.high)));
+      }
+    });
   });
 }
 

@@ -1,4 +1,5 @@
 #include "kernels/ref/axes.h"
+#include "kernels/ref/levels.h"
 #include "kernels/ref/number.h"
 #include "kernels/ref/ref.h"
 
@@ -144,6 +145,7 @@ void row_scale(const Attrs& attrs, std::span<const View> src, std::span<const Vi
 
 /// y = x / (bias + alpha / size * sum of squares of the `size` channels around)^beta (Krizhevsky et al. 2012).
 void lrn(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  if (!is_float(src[0].dtype)) return normalize_levels(attrs, src, dst);
   const AxisSplit channels(src[0].dims, 1);
   const int64_t size = attrs.get_int("size");
   const double alpha = static_cast<double>(attrs.get_float("alpha")) / static_cast<double>(size);

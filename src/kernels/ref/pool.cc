@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/threads.h"
+#include "kernels/levels.h"
 #include "kernels/ref/levels.h"
 #include "kernels/ref/number.h"
 #include "tensor/window.h"
@@ -130,6 +131,7 @@ void max(const View& x, const std::array<Window, 3>& axes, bool column_major, st
 }
 
 void average_pool(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  if (!is_float(src[0].dtype)) return average_of_levels(attrs, src, dst);
   average(src[0], windows_of(attrs, src[0]), attrs.get_bool("count_include_pad"), dst[0]);
 }
 void global_average_pool(const Attrs&, std::span<const View> src, std::span<const View> dst) {
@@ -178,6 +180,27 @@ void max_unpool(const Attrs& attrs, std::span<const View> src, std::span<const V
 }
 
 }  // namespace
+
+/// Windows at an edge have fewer elements: they have a ratio of their own.
+void average_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantization &x = *src[0].quantization, &y = *dst[0].quantization;
+  const auto axes = windows_of(attrs, src[0]);
+  const bool with_padding = attrs.get_bool("count_include_pad");
+  const LevelRange to = range_of(dst[0].dtype, y.zeros[0]);
+  visit_byte(src[0].dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    // Results go by their low byte, in either type.
+    pool(src[0], axes, reinterpret_cast<T*>(dst[0].data), [&](const T* plane, const Taps& taps, const int64_t(&at)[3], int64_t) {
+      int64_t sum = 0;
+      for_each_tap(axes, taps, at, [&](int64_t i) { sum += plane[i] - x.zeros[0]; });
+      const double count = with_padding
+                               ? padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2])
+                               : static_cast<double>(taps.count());
+      if (count == 0) return static_cast<T>(to.zero);
+      return static_cast<T>(requantize(sum, mean_ratio(x, y, static_cast<int64_t>(count)), to));
+    });
+  });
+}
 
 std::vector<RefEntry> pool_refs() {
   return {{"AveragePool", average_pool},

@@ -1,0 +1,25 @@
+// A network on the pipeline: the host's part.
+#pragma once
+
+#include <mutex>
+
+#include "engines/pipeline/executor.h"
+
+namespace tercel::inline engines {
+
+class PipelineProgram final : public Program {
+ public:
+  PipelineProgram(PipelineNetwork network, std::string_view executor);
+
+  std::span<const ProgramPort> inputs() const override { return network_.inputs; }
+  std::span<const ProgramPort> outputs() const override { return network_.outputs; }
+  void run(const RunArgs& args) const override;
+  PlanReport report() const override;
+
+ private:
+  PipelineNetwork network_;
+  std::unique_ptr<Executor> executor_;
+  mutable std::mutex one_at_a_time_;  ///< there is one memory
+};
+
+}  // namespace tercel::inline engines
