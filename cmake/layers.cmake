@@ -49,6 +49,10 @@ function(tercel_layer name)
       target_link_libraries(tercel_search PUBLIC Pagmo::pagmo)
       target_compile_definitions(tercel_search PRIVATE TERCEL_HAVE_PAGMO=1)
     endif()
+    if(name STREQUAL "engines")  # the kernels' pragmas are for OpenCL's compilers
+      set_source_files_properties(${PROJECT_SOURCE_DIR}/src/engines/pipeline/simulation.cc
+                                  PROPERTIES COMPILE_OPTIONS -Wno-unknown-pragmas)
+    endif()
     if(name STREQUAL "engines" AND TERCEL_OPENCL)
       target_link_libraries(tercel_engines PUBLIC OpenCL::OpenCL)
       target_compile_definitions(tercel_engines PRIVATE TERCEL_HAVE_OPENCL=1)

@@ -1,6 +1,7 @@
 // Local response normalization of quantized values, in whole numbers (as tensor/requantize.h, and for the same reason).
 //
-//   y = x / (bias + alpha / size * sum of x^2 over neighbouring channels) ^ beta     (ONNX; Krizhevsky et al. 2012, 3.3)
+//   y = x / (bias + alpha / size * sum of x^2 over neighbouring channels) ^ beta     (ONNX; Krizhevsky et al.
+//   2012, 3.3)
 //
 // The sum of squared levels is a whole number; the factor that it gives is a smooth curve. A table holds the factor at
 // 16 places an octave, in between lies a straight line: no farther than 2^-9 * beta (beta + 1) / 8 of the factor from
@@ -47,7 +48,8 @@ class LevelNorm {
     const auto ratio = ratio_of(static_cast<float>(largest));
     if (!ratio) return std::nullopt;
     norm.shift = ratio->shift;
-    for (double value : values) norm.factors.push_back(static_cast<int32_t>(std::llrint(std::ldexp(value, norm.shift))));
+    for (double value : values)
+      norm.factors.push_back(static_cast<int32_t>(std::llrint(std::ldexp(value, norm.shift))));
     return norm;
   }
 

@@ -26,8 +26,8 @@ class Executor {
   virtual void run(std::vector<double>* ms, std::stop_token stop) = 0;
 };
 
-/// OpenCL, on the first platform that runs kernels on this machine's processor or an accelerator, or on the one whose name has `platform`
-/// in it. The network must live as long. Throws Error(unsupported) where there is none.
+/// OpenCL, on the first platform that runs kernels on this machine's processor or an accelerator, or on the one whose
+/// name has `platform` in it. The network must live as long. Throws Error(unsupported) where there is none.
 std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork& network, std::string_view platform);
 
 }  // namespace tercel::inline engines

@@ -23,9 +23,8 @@ LayerShares shares_of(const LayerArithmetic& a, const Design& design) {
     shares.lane_groups = a.groups * shares.groups_of_lanes;
     // A group may begin and end within a word: its neighbours' channels meet weights of zero.
     for (int64_t g = 0; g < a.groups; ++g)
-      shares.words_per_tap =
-          std::max(shares.words_per_tap,
-                   ((g + 1) * a.in_channels - 1) / design.vec - g * a.in_channels / design.vec + 1);
+      shares.words_per_tap = std::max(shares.words_per_tap,
+                                      ((g + 1) * a.in_channels - 1) / design.vec - g * a.in_channels / design.vec + 1);
   }
   shares.taps = a.window[0].kernel * a.window[1].kernel * shares.words_per_tap;
   return shares;

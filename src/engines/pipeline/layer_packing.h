@@ -29,12 +29,12 @@ struct WeightView {
 
 /// What a layer computes for its output channels.
 struct LayerArithmetic {
-  bool by_channel = false;  ///< each channel by itself
+  bool by_channel = false;                                ///< each channel by itself
   int64_t groups = 1, out_channels = 0, in_channels = 0;  ///< in_channels: of a group
   std::array<Window, 2> window;                           ///< rows, columns
   WeightView weights;
-  std::vector<Ratio> ratios;   ///< one for all, or one per output channel
-  std::vector<int32_t> bias;   ///< empty: none
+  std::vector<Ratio> ratios;  ///< one for all, or one per output channel
+  std::vector<int32_t> bias;  ///< empty: none
 };
 
 /// How the channels of a layer fall into words and lanes.
@@ -47,7 +47,8 @@ LayerShares shares_of(const LayerArithmetic& a, const Design& design);
 void pack_weights(const LayerArithmetic& a, const Design& design, std::vector<int8_t>& words);
 
 /// Appends a scale word for each lane group: bias, multiplier, shift. The zero point of the input goes into the bias,
-/// since padding is a level like any other (in_zero: as memory has it). Throws Error for a bias that needs more than 32 bits.
+/// since padding is a level like any other (in_zero: as memory has it). Throws Error for a bias that needs more than 32
+/// bits.
 void pack_scales(const LayerArithmetic& a, int32_t in_zero, const Design& design, std::vector<int32_t>& words);
 
 }  // namespace tercel::inline engines

@@ -43,7 +43,8 @@ class Builder {
   void build() {
     find_homes();
     for (Value* input : graph_.inputs()) net_.inputs.push_back({input->name, input->type.dtype, input->type.dims});
-    for (Value* output : graph_.outputs()) net_.outputs.push_back({output->name, output->type.dtype, output->type.dims});
+    for (Value* output : graph_.outputs())
+      net_.outputs.push_back({output->name, output->type.dtype, output->type.dims});
     for (const auto& node : graph_.nodes()) {
       if (done_.contains(node.get()) || needs_refused(*node)) continue;
       try {
@@ -83,7 +84,8 @@ class Builder {
     if (node.is("QuantizeLinear")) return quantize_input(node);
     if (node.is("DequantizeLinear")) return dequantize_output(node);
     if (node.output()->type.dtype == DType::f32) return tail_node(node);
-    if (!is_level_type(node.output()->type.dtype)) fail_unsupported("the pipeline has no levels of {}", to_string(node.output()->type.dtype));
+    if (!is_level_type(node.output()->type.dtype))
+      fail_unsupported("the pipeline has no levels of {}", to_string(node.output()->type.dtype));
     if (node.is("FusedConv")) return convolution(node);
     if (node.is("FusedMatMul")) return product(node);
     if (node.is("MaxPool")) return max_pool(node);
@@ -168,9 +170,11 @@ class Builder {
       int64_t channel = 0;
       for (const Value* part : node->inputs) {
         const Node* maker = part->producer;
-        const bool layer = maker != nullptr && (maker->is("FusedConv") || maker->is("MaxPool") || maker->is("FusedAdd") ||
-                                                maker->is("AveragePool") || maker->is("Requantize"));
-        if (layer && channel % net_.design.vec == 0 && part->type.static_shape()) homes_.try_emplace(part, Home{node->output(), channel});
+        const bool layer =
+            maker != nullptr && (maker->is("FusedConv") || maker->is("MaxPool") || maker->is("FusedAdd") ||
+                                 maker->is("AveragePool") || maker->is("Requantize"));
+        if (layer && channel % net_.design.vec == 0 && part->type.static_shape())
+          homes_.try_emplace(part, Home{node->output(), channel});
         if (part->type.dims.size() < 2) break;
         channel += part->type.dims[1];
       }
@@ -199,7 +203,8 @@ class Builder {
         net_.host_nodes.push_back(node.describe() + ": input to levels");
         return;
       }
-    fail_unsupported("quantizes floats that another node computes; the pipeline computes on int8 levels: {}", kQuantizeFirst);
+    fail_unsupported("quantizes floats that another node computes; the pipeline computes on int8 levels: {}",
+                     kQuantizeFirst);
   }
 
   /// The levels of a QuantizeLinear that lower_quantized left alone.
@@ -237,7 +242,8 @@ class Builder {
   void convolution(Node& node) {
     const Value *x = node.input(0), *w = node.input(1), *y = node.output();
     if (node.input(3) != nullptr) fail_unsupported("its residual is not one of levels");
-    if (x->type.dims.size() != 4) fail_unsupported("convolves {}: the pipeline has rows and columns", to_string(x->type));
+    if (x->type.dims.size() != 4)
+      fail_unsupported("convolves {}: the pipeline has rows and columns", to_string(x->type));
     if (!w->is_constant()) fail_unsupported("its weights are no constant");
     const FeatureMap in = map_of(x);
     Core core;
@@ -264,7 +270,8 @@ class Builder {
   void product(Node& node) {
     const Value *x = node.input(0), *w = node.input(1), *y = node.output();
     if (x->type.dims.size() != 2 || w->type.dims.size() != 2 || node.attrs.get_bool("transA"))
-      fail_unsupported("multiplies {} by {}: a fully connected layer has rows and columns", to_string(x->type), to_string(w->type));
+      fail_unsupported("multiplies {} by {}: a fully connected layer has rows and columns", to_string(x->type),
+                       to_string(w->type));
     if (!w->is_constant()) fail_unsupported("the second operand is no constant");
     if (node.input(3) != nullptr || node.input(4) != nullptr) fail_unsupported("its residual is not one of levels");
     const FeatureMap in = map_of(x);
@@ -279,7 +286,8 @@ class Builder {
     a.in_channels = in.channels;
     const int64_t step = transposed ? 1 : columns;
     a.weights = weights_of(*w, transposed ? depth : 1, in.plane() * step, in.width * step, step);
-    a.ratios = product_ratios(*in.quantization, *w->type.quantization, *meaning_of(*y), node.attrs.get_float("alpha_scale"));
+    a.ratios =
+        product_ratios(*in.quantization, *w->type.quantization, *meaning_of(*y), node.attrs.get_float("alpha_scale"));
     a.bias = bias_of(node, columns);
     core.range = range_in_memory(node, *y);
     core.macs = in.images * depth * columns;
@@ -306,8 +314,8 @@ class Builder {
       a.window[0] = {in.height, 1, 1, 0, 0, in.height, 1};
       a.window[1] = {in.width, 1, 1, 0, 0, in.width, 1};
     } else {
-      const auto windows = conv_windows(node.attrs, std::span(node.input(0)->type.dims).subspan(2),
-                                        node.attrs.get_ints("kernel_shape"));
+      const auto windows =
+          conv_windows(node.attrs, std::span(node.input(0)->type.dims).subspan(2), node.attrs.get_ints("kernel_shape"));
       a.window = {windows[0], windows[1]};
       const bool counts_padding = node.attrs.get_bool("count_include_pad");
       for (const Window& window : windows) {
@@ -440,7 +448,8 @@ class Builder {
   void relabel(Node& node) {
     const FeatureMap& in = map_of(node.input(0));
     const Dims &from = node.input(0)->type.dims, &to = node.output()->type.dims;
-    if (from.empty() || to.empty() || from[0] != to[0]) fail_unsupported("gives levels another shape: {}", to_string(to));
+    if (from.empty() || to.empty() || from[0] != to[0])
+      fail_unsupported("gives levels another shape: {}", to_string(to));
     const Dims tail(to.begin() + 1, to.end());
     const bool same = tail == Dims(from.begin() + 1, from.end());
     const bool vector = in.plane() == 1 && to.size() >= 2 && to[1] == in.channels;
@@ -468,8 +477,9 @@ class Builder {
         take(all, *user);
       }
     if (Node* user = sole_user(graph_, all.result); user != nullptr && user->is("FusedAdd"))
-      if (const Value* other = other_operand(*user, all.result); maps_.contains(other) && other->type.dims == user->output()->type.dims &&
-                                                                all.result->type.dims == other->type.dims) {
+      if (const Value* other = other_operand(*user, all.result); maps_.contains(other) &&
+                                                                 other->type.dims == user->output()->type.dims &&
+                                                                 all.result->type.dims == other->type.dims) {
         all.sum = user;
         all.sum_operand = user->input(0) == all.result ? 0 : 1;
         take(all, *user);
@@ -568,7 +578,9 @@ class Builder {
     if (all.sum != nullptr) residual(l, *all.sum, all.sum_operand);
 
     group_and_bands(l, planned.op);
-    l.keep_weights = int64_t{l.out_h} * l.out_w > l.group || l.images > 1;
+    // Of a single window group each weight is wanted once; what does not fit comes from memory for each group.
+    constexpr int kMostWeightWords = 2048;
+    l.keep_weights = (int64_t{l.out_h} * l.out_w > l.group || l.images > 1) && l.taps <= kMostWeightWords;
     if (l.keep_weights) net_.weight_words = std::max(net_.weight_words, l.taps);
     l.weights_at = narrow(static_cast<int64_t>(net_.weights.size()) / (design.vec * design.lane));
     l.scales_at = narrow(static_cast<int64_t>(net_.scales.size()) / (4 * design.lane));
@@ -646,8 +658,10 @@ class Builder {
       const int64_t o = channels == 1 ? 0 : static_cast<int64_t>(i) / step_o % channels;
       const int64_t weight = levels[i] - zeros[static_cast<size_t>(o)];
       if (weight < -128 || weight > 127)
-        fail_unsupported("a weight is {} levels from its zero point, and the pipeline's multipliers take -128 to 127; "
-                         "quantize the weights symmetrically", weight);
+        fail_unsupported(
+            "a weight is {} levels from its zero point, and the pipeline's multipliers take -128 to 127; "
+            "quantize the weights symmetrically",
+            weight);
     }
   }
 
@@ -669,7 +683,8 @@ class Builder {
       const Value* output = graph_.outputs()[i];
       const auto floats = tail_inputs_.find(output);
       if (tail_.empty() && (floats != tail_inputs_.end() || maps_.contains(output)))
-        net_.stores.push_back({net_.outputs[i], floats != tail_inputs_.end() ? floats->second : maps_[output], static_cast<int64_t>(i)});
+        net_.stores.push_back(
+            {net_.outputs[i], floats != tail_inputs_.end() ? floats->second : maps_[output], static_cast<int64_t>(i)});
       else if (tail_.empty())
         refusals_.push_back({"output '" + output->name + "'", "is computed by no node of the pipeline"});
     }
@@ -683,13 +698,15 @@ class Builder {
       if (node->is("DequantizeLinear") && tail_inputs_.contains(node->output())) {
         const Value* value = node->output();
         made[value] = tail.add_input(value->name, value->type);
-        net_.stores.push_back({{value->name, DType::f32, value->type.dims}, tail_inputs_[value], static_cast<int64_t>(net_.stores.size())});
+        net_.stores.push_back({{value->name, DType::f32, value->type.dims},
+                               tail_inputs_[value],
+                               static_cast<int64_t>(net_.stores.size())});
       }
     for (const auto& node : graph_.nodes()) {
       if (!tail_.contains(node.get())) continue;
       std::vector<Value*> inputs;
       for (Value* input : node->inputs)
-        inputs.push_back(input == nullptr ? nullptr
+        inputs.push_back(input == nullptr       ? nullptr
                          : input->is_constant() ? tail.add_constant(input->name, input->constant)
                                                 : made.at(input));
       Value* output = tail.add_value(node->output()->name, node->output()->type);

@@ -13,9 +13,9 @@ namespace tercel::inline engines {
 
 /// One trip through the pipeline, or one normalization.
 struct PipelineLayer {
-  std::string node, op;      ///< the graph's; of fused nodes "Conv + MaxPool + Add"
-  std::string result;        ///< type of the result, in words
-  bool normalizes = false;   ///< `norm` counts, else `layer`
+  std::string node, op;     ///< the graph's; of fused nodes "Conv + MaxPool + Add"
+  std::string result;       ///< type of the result, in words
+  bool normalizes = false;  ///< `norm` counts, else `layer`
   Layer layer{};
   Norm norm{};
   int64_t macs = 0;
@@ -36,8 +36,8 @@ struct PipelineNetwork {
   std::vector<ProgramPort> inputs, outputs;  ///< of the graph, in its order
   std::vector<HostPort> loads;               ///< a graph's input may be made levels more than once
   std::vector<HostPort> stores;
-  std::vector<std::string> host_nodes;       ///< what the host does: first and last nodes
-  std::unique_ptr<const Program> tail;       ///< of floats behind the last levels; nullptr: none
+  std::vector<std::string> host_nodes;  ///< what the host does: first and last nodes
+  std::unique_ptr<const Program> tail;  ///< of floats behind the last levels; nullptr: none
 
   int64_t feature_words = 0;
   std::vector<int8_t> weights;  ///< weight words
@@ -51,8 +51,8 @@ struct PipelineNetwork {
 
 /// How far a tile's rings may grow, where rows may be split among tiles.
 struct TileLimits {
-  bool whole_layers = false;         ///< channels: one tile per image and lane group
-  int64_t ring_bytes = 384 << 10;    ///< of words from memory
+  bool whole_layers = false;       ///< channels: one tile per image and lane group
+  int64_t ring_bytes = 384 << 10;  ///< of words from memory
 };
 
 /// What the pipeline cannot take, by node.

@@ -7,10 +7,11 @@
 #define CL_HPP_TARGET_OPENCL_VERSION 120
 #define CL_HPP_MINIMUM_OPENCL_VERSION 120
 #define CL_TARGET_OPENCL_VERSION 120
-#include <CL/opencl.hpp>
 #include <algorithm>
 #include <bit>
 #include <cstring>
+
+#include <CL/opencl.hpp>
 
 #include "base/clock.h"
 #include "engines/pipeline/device/text.h"
@@ -101,13 +102,15 @@ class OpenclExecutor final : public Executor {
 
   void write(int64_t first_word, std::span<const int8_t> levels) override {
     in_opencl([&] {
-      queue_.enqueueWriteBuffer(features_, CL_TRUE, static_cast<size_t>(first_word) * vec(), levels.size(), levels.data());
+      queue_.enqueueWriteBuffer(features_, CL_TRUE, static_cast<size_t>(first_word) * vec(), levels.size(),
+                                levels.data());
     });
   }
 
   void read(int64_t first_word, std::span<int8_t> levels) override {
     in_opencl([&] {
-      queue_.enqueueReadBuffer(features_, CL_TRUE, static_cast<size_t>(first_word) * vec(), levels.size(), levels.data());
+      queue_.enqueueReadBuffer(features_, CL_TRUE, static_cast<size_t>(first_word) * vec(), levels.size(),
+                               levels.data());
     });
   }
 
@@ -138,7 +141,9 @@ class OpenclExecutor final : public Executor {
   void build() {
     const Design& d = network_.design;
     // Rounded up: networks then share a compiled kernel.
-    const auto at_least = [](int wanted, int least) { return static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::max(wanted, least)))); };
+    const auto at_least = [](int wanted, int least) {
+      return static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::max(wanted, least))));
+    };
     std::string options = fmt::format(
         "-DTERCEL_ONE_TEXT -DVEC={} -DLANE={} -DWINDOW_X={} -DWINDOW_WORDS={} -DWEIGHT_WORDS={} -DPOOL_LINES={} "
         "-DPOOL_COLUMNS={}",
@@ -170,7 +175,8 @@ class OpenclExecutor final : public Executor {
     pipeline_.setArg(at++, static_cast<cl_int>(network_.row_words));
     for (size_t first = 0; first < count; first += tiles_) {
       pipeline_.setArg(at, static_cast<cl_int>(first));
-      queue_.enqueueNDRangeKernel(pipeline_, cl::NullRange, cl::NDRange(std::min(tiles_, count - first)), cl::NDRange(1));
+      queue_.enqueueNDRangeKernel(pipeline_, cl::NullRange, cl::NDRange(std::min(tiles_, count - first)),
+                                  cl::NDRange(1));
     }
   }
 
@@ -209,8 +215,9 @@ std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork& network, s
 namespace tercel::inline engines {
 
 std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork&, std::string_view) {
-  fail_unsupported("this build has no OpenCL: install its headers and loader (Debian: ocl-icd-opencl-dev, "
-                   "opencl-clhpp-headers) and build again");
+  fail_unsupported(
+      "this build has no OpenCL: install its headers and loader (Debian: ocl-icd-opencl-dev, "
+      "opencl-clhpp-headers) and build again");
 }
 
 }  // namespace tercel::inline engines

@@ -53,7 +53,9 @@ void PipelineProgram::run(const RunArgs& args) const {
     executor_->read(map.at, words);
     std::byte* to = nullptr;
     if (network_.tail == nullptr) to = args.outputs[static_cast<size_t>(store.index)];
-    else to = reinterpret_cast<std::byte*>(results.emplace_back(static_cast<size_t>(count_elements(store.port.dims))).data());
+    else
+      to = reinterpret_cast<std::byte*>(
+          results.emplace_back(static_cast<size_t>(count_elements(store.port.dims))).data());
     auto* floats = reinterpret_cast<float*>(to);
     for_each_level(map, vec, [&](int64_t element, int64_t at) {
       const int8_t level = words[static_cast<size_t>(at)];
@@ -71,7 +73,8 @@ PlanReport PipelineProgram::report() const {
   PlanReport report;
   report.arena_bytes = report.unshared_bytes = static_cast<size_t>(network_.feature_words * network_.design.vec);
   report.weight_bytes = network_.weights.size() + 4 * (network_.scales.size() + network_.tables.size());
-  const std::string variant = fmt::format("{}, vec={}, lane={}", executor_->what(), network_.design.vec, network_.design.lane);
+  const std::string variant =
+      fmt::format("{}, vec={}, lane={}", executor_->what(), network_.design.vec, network_.design.lane);
   for (const PipelineLayer& layer : network_.layers)
     report.steps.push_back({layer.node, layer.op, variant, {}, layer.result, layer.macs, 0, 0});
   return report;

@@ -190,15 +190,16 @@ void average_of_levels(const Attrs& attrs, std::span<const View> src, std::span<
   visit_byte(src[0].dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     // Results go by their low byte, in either type.
-    pool(src[0], axes, reinterpret_cast<T*>(dst[0].data), [&](const T* plane, const Taps& taps, const int64_t(&at)[3], int64_t) {
-      int64_t sum = 0;
-      for_each_tap(axes, taps, at, [&](int64_t i) { sum += plane[i] - x.zeros[0]; });
-      const double count = with_padding
-                               ? padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2])
-                               : static_cast<double>(taps.count());
-      if (count == 0) return static_cast<T>(to.zero);
-      return static_cast<T>(requantize(sum, mean_ratio(x, y, static_cast<int64_t>(count)), to));
-    });
+    pool(src[0], axes, reinterpret_cast<T*>(dst[0].data),
+         [&](const T* plane, const Taps& taps, const int64_t(&at)[3], int64_t) {
+           int64_t sum = 0;
+           for_each_tap(axes, taps, at, [&](int64_t i) { sum += plane[i] - x.zeros[0]; });
+           const double count =
+               with_padding ? padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2])
+                            : static_cast<double>(taps.count());
+           if (count == 0) return static_cast<T>(to.zero);
+           return static_cast<T>(requantize(sum, mean_ratio(x, y, static_cast<int64_t>(count)), to));
+         });
   });
 }
 

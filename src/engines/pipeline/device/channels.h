@@ -7,22 +7,29 @@
 #ifndef TERCEL_PIPELINE_CHANNELS_H
 #define TERCEL_PIPELINE_CHANNELS_H
 
+/// A level or weight. OpenCL's char is signed, and its vector functions know no other name for it.
+#ifdef __OPENCL_VERSION__
+typedef char s8;
+#else
+typedef signed char s8;
+#endif
+
 #define ALIGNED(bytes) __attribute__((aligned(bytes)))
 
 /// VEC channels of one pixel.
 typedef struct ALIGNED(VEC) {
-  signed char at[VEC];
+  s8 at[VEC];
 } vec_word;
 /// LANE channels of one pixel.
 typedef struct ALIGNED(LANE) {
-  signed char at[LANE];
+  s8 at[LANE];
 } lane_word;
 typedef struct ALIGNED(4 * LANE) {
   int at[LANE];
 } sum_word;
 /// DOT: weight of lane l and channel v at [(v / 2 * LANE + l) * 2 + v % 2]. CHANNEL: that of channel v at [v].
 typedef struct ALIGNED(VEC * LANE) {
-  signed char at[VEC * LANE];
+  s8 at[VEC * LANE];
 } weight_word;
 /// Of LANE output channels: a sum becomes (sum + bias) * multiplier * 2^-shift.
 typedef struct ALIGNED(4 * LANE) {
@@ -46,7 +53,7 @@ channel lane_word pooled __attribute__((depth(POOLED_DEPTH)));
 
 #elif defined(TERCEL_CHANNELS_THREADS)
 
-#define STAGE inline void
+#define STAGE static inline void
 #define AND_CHANNELS , Channels &channels, StageClock &clock
 #define AND_CHANNEL_ARGUMENTS , channels, clock
 #define CH_READ(name) channels.name.read(clock)

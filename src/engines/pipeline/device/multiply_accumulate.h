@@ -80,29 +80,45 @@ static inline void convolve_group(__global const weight_word* restrict from, wei
 // buffer of weights.
 #if LANE >= 8
 
-/// The sums of COUNT pixels of a window group of `pixels`. A product of 16 bits by 16 and the sum of two neighbours is
-/// one instruction on most processors; compilers see it in this form.
-#define DEFINE_DOTS(COUNT)                                                                                        \
+/// Sums of neighbouring products: levels of 16 bits, eight lanes of two channels each.
+#if defined(__AVX2__) && defined(__has_builtin)
+#if __has_builtin(__builtin_ia32_pmaddwd256)
+#define DOT_PAIRS(a, b) __builtin_ia32_pmaddwd256(a, b)
+#endif
+#endif
+#ifndef DOT_PAIRS
+#define DOT_PAIRS(a, b) \
+  (convert_int8((a).even) * convert_int8((b).even) + convert_int8((a).odd) * convert_int8((b).odd))
+#endif
+
+/// Levels of a word as pairs of 16 bits.
+#if VEC == 4
+#define STORE_PAIRS(word, pairs) vstore2(as_int2(convert_short4(vload4(0, (word).at))), 0, pairs)
+#elif VEC == 8
+#define STORE_PAIRS(word, pairs) vstore4(as_int4(convert_short8(vload8(0, (word).at))), 0, pairs)
+#else
+#define STORE_PAIRS(word, pairs)            \
+  _Pragma("unroll") for (int i = 0; i < VEC / 16; ++i) \
+      vstore8(as_int8(convert_short16(vload16(i, (word).at))), i, pairs)
+#endif
+
+/// The sums of COUNT pixels of a window group of `pixels`.
+#define DEFINE_DOTS(COUNT)                                                                                          \
   static inline void dots_##COUNT(__global const weight_word* restrict from, __global const vec_word* restrict words, \
-                                  int pixels, int taps, __global sum_word* restrict results) {                    \
-    int8 sums_of[COUNT][LANE / 8];                                                                                \
-    _Pragma("unroll") for (int g = 0; g < COUNT; ++g)                                                             \
-        _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) sums_of[g][b] = (int8)(0);                           \
-    for (int k = 0; k < taps; ++k) {                                                                              \
-      int pairs[COUNT][VEC / 2];                                                                                  \
-      _Pragma("unroll") for (int g = 0; g < COUNT; ++g)                                                           \
-          _Pragma("unroll") for (int p = 0; p < VEC / 2; ++p) pairs[g][p] =                                       \
-              as_int((short2)(words[k * pixels + g].at[2 * p], words[k * pixels + g].at[2 * p + 1]));             \
-      _Pragma("unroll") for (int p = 0; p < VEC / 2; ++p)                                                         \
-          _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) {                                                  \
-        const int16 w = convert_int16(vload16(0, (__global const char*)from[k].at + (p * LANE + b * 8) * 2));     \
-        _Pragma("unroll") for (int g = 0; g < COUNT; ++g) {                                                       \
-          const int16 products = w * convert_int16(as_short16((int8)(pairs[g][p])));                              \
-          sums_of[g][b] += products.even + products.odd;                                                          \
-        }                                                                                                         \
-      }                                                                                                           \
-    }                                                                                                             \
-    _Pragma("unroll") for (int g = 0; g < COUNT; ++g)                                                             \
+                                  int pixels, int taps, __global sum_word* restrict results) {                      \
+    int8 sums_of[COUNT][LANE / 8];                                                                                  \
+    _Pragma("unroll") for (int g = 0; g < COUNT; ++g)                                                               \
+        _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) sums_of[g][b] = (int8)(0);                             \
+    for (int k = 0; k < taps; ++k) {                                                                                \
+      int pairs[COUNT][VEC / 2];                                                                                    \
+      _Pragma("unroll") for (int g = 0; g < COUNT; ++g) STORE_PAIRS(words[k * pixels + g], pairs[g]);               \
+      _Pragma("unroll 1") for (int p = 0; p < VEC / 2; ++p) _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) {    \
+        const short16 w = convert_short16(((__global const char16*)from[k].at)[p * (LANE / 8) + b]);   \
+        _Pragma("unroll") for (int g = 0; g < COUNT; ++g) sums_of[g][b] +=                                          \
+            DOT_PAIRS(w, as_short16((int8)(pairs[g][p])));                                                   \
+      }                                                                                                             \
+    }                                                                                                               \
+    _Pragma("unroll") for (int g = 0; g < COUNT; ++g)                                                               \
         _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) vstore8(sums_of[g][b], b, (__global int*)results[g].at); \
   }
 

@@ -87,7 +87,7 @@ static inline vec_word feature_at(__global const Layer* layer, __global const ve
   if (row < 0 || row >= layer->in_h || column < 0 || column >= layer->in_w || word >= layer->in_words) {
     vec_word padding;
 #pragma unroll
-    for (int v = 0; v < VEC; ++v) padding.at[v] = (signed char)layer->pad_level;
+    for (int v = 0; v < VEC; ++v) padding.at[v] = (s8)layer->pad_level;
     return padding;
   }
   const int beside = layer->in_w != layer->image_w ? column / layer->image_w : 0;
@@ -171,12 +171,49 @@ STAGE conv(__global const Layer* restrict layer, __global const weight_word* res
   }
 }
 
-/// sum -> (sum + bias) * multiplier * 2^-shift, to the nearest level, halves to even, within the range.
-static inline signed char level_of_sum(long sum, int multiplier, int shift, int zero, int low, int high) {
-  const long product = sum * multiplier;
-  const long level = zero + ((product + (((long)1 << (shift - 1)) - 1) + ((product >> shift) & 1)) >> shift);
-  return (signed char)(level < low ? low : level > high ? high : level);
+/// sum -> sum * multiplier * 2^-shift, to the nearest level, halves to even, within the range. Shifts are of positive
+/// numbers, 2^62 more than meant: many processors have no other of 64 bits.
+#define ROUNDED(product, shift, one) \
+  (((product) + (((one) << 62) - (one) + ((one) << ((shift) - (one)))) + (((product) >> (shift)) & (one))) >> (shift))
+
+static inline s8 level_of_sum(long sum, int multiplier, int shift, int zero, int low, int high) {
+  const unsigned long one = 1;
+  const unsigned long rounded = ROUNDED((unsigned long)(sum * multiplier), (unsigned long)shift, one);
+  const long level = (long)(rounded - (one << (62 - shift))) + zero;
+  return (s8)(level < low ? low : level > high ? high : level);
 }
+
+#if defined(__OPENCL_VERSION__) && !defined(TERCEL_CHANNELS_INTEL) && LANE >= 8
+
+static inline lane_word levels_of_sums(__global const sum_word* sums, const scale_word* scale, int zero, int low,
+                                       int high) {
+  lane_word levels;
+#pragma unroll
+  for (int b = 0; b < LANE / 8; ++b) {
+    const long8 sum = convert_long8(vload8(b, sums->at)) + convert_long8(vload8(b, scale->bias));
+    const ulong8 product = as_ulong8(sum * convert_long8(vload8(b, scale->multiplier)));
+    const ulong8 shift = as_ulong8(convert_long8(vload8(b, scale->shift))), one = (ulong8)(1);
+    const long8 level = as_long8(ROUNDED(product, shift, one) - (one << (62 - shift))) + (long8)(zero);
+    vstore8(convert_char8(clamp(level, (long8)(low), (long8)(high))), b, levels.at);
+  }
+  return levels;
+}
+#define LEVELS_OF_NEXT_SUMS(scale, zero, low, high) \
+  levels_of_sums(&channels->sums[channels->sums_read++], scale, zero, low, high)
+
+#else
+
+static inline lane_word levels_of_sums(sum_word sums, const scale_word* scale, int zero, int low, int high) {
+  lane_word levels;
+#pragma unroll
+  for (int l = 0; l < LANE; ++l)
+    levels.at[l] =
+        level_of_sum((long)sums.at[l] + scale->bias[l], scale->multiplier[l], scale->shift[l], zero, low, high);
+  return levels;
+}
+#define LEVELS_OF_NEXT_SUMS(scale, zero, low, high) levels_of_sums(CH_READ(sums), scale, zero, low, high)
+
+#endif
 
 STAGE requantize(__global const Layer* restrict layer, __global const scale_word* restrict scales, int first_tile,
                  int tiles AND_CHANNELS) {
@@ -188,12 +225,7 @@ STAGE requantize(__global const Layer* restrict layer, __global const scale_word
 #pragma ii 1
     for (int i = 0; i < pixels; ++i) {
       TICK();
-      const sum_word sum = CH_READ(sums);
-      lane_word level;
-#pragma unroll
-      for (int l = 0; l < LANE; ++l)
-        level.at[l] =
-            level_of_sum((long)sum.at[l] + scale.bias[l], scale.multiplier[l], scale.shift[l], zero, low, high);
+      const lane_word level = LEVELS_OF_NEXT_SUMS(&scale, zero, low, high);
       CH_WRITE(levels, level);
     }
   }
@@ -248,8 +280,8 @@ STAGE pool(__global const Layer* restrict layer, int first_tile, int tiles AND_C
 }
 
 /// LANE channels of a pixel to their feature map, the residual added where there is one.
-STAGE mem_write(__global const Layer* restrict layer, __global const signed char* residuals,
-                __global signed char* features, int first_tile, int tiles AND_CHANNELS) {
+STAGE mem_write(__global const Layer* restrict layer, __global const s8* residuals,
+                __global s8* features, int first_tile, int tiles AND_CHANNELS) {
   for (int index = first_tile; index < first_tile + tiles; ++index) {
     const Tile tile = tile_of(layer, index);
     const int channel_group = tile.lane_group / layer->groups_of_lanes;
@@ -271,7 +303,7 @@ STAGE mem_write(__global const Layer* restrict layer, __global const signed char
 #pragma unroll
           for (int l = 0; l < LANE; ++l) {
             const int c = aligned || l < lanes ? from + l : from;
-            const signed char residual =
+            const s8 residual =
                 l < lanes ? residuals[(base + (long)(c / VEC) * layer->add_plane) * VEC + c % VEC] : 0;
             const long sum = (long)(level.at[l] - layer->zero) * layer->sum_multiplier +
                              (long)(residual - layer->add_zero) * layer->add_multiplier;
@@ -301,9 +333,9 @@ STAGE mem_write(__global const Layer* restrict layer, __global const signed char
 /// y = x * factor(sum of x^2 over neighbouring channels). The factor falls smoothly: a table has 16 places an octave,
 /// and a straight line between them.
 STAGE normalize_pixel(__global const Norm* restrict norm, __global const int* restrict table,
-                      __global const signed char* features, __global signed char* results, int image, int pixel) {
-  __global const signed char* from = features + ((long)norm->in_at + (long)image * norm->in_image_words + pixel) * VEC;
-  __global signed char* to = results + ((long)norm->out_at + (long)image * norm->out_image_words + pixel) * VEC;
+                      __global const s8* features, __global s8* results, int image, int pixel) {
+  __global const s8* from = features + ((long)norm->in_at + (long)image * norm->in_image_words + pixel) * VEC;
+  __global s8* to = results + ((long)norm->out_at + (long)image * norm->out_image_words + pixel) * VEC;
   __global const int* factors = table + norm->table_at;
   const int below = (norm->size - 1) / 2, above = norm->size / 2;
   const long word = (long)norm->plane * VEC;
@@ -336,9 +368,9 @@ STAGE normalize_pixel(__global const Norm* restrict norm, __global const int* re
 /// One work-item does a tile. Its rings are those of its group.
 __kernel void run_tiles(__global const Layer* restrict layers, int layer_index, __global vec_word* features,
                        __global const weight_word* restrict weights, __global const scale_word* restrict scales,
-                       __global signed char* rings, int ring_bytes, int data_words, int row_words, int first_tile) {
+                       __global s8* rings, int ring_bytes, int data_words, int row_words, int first_tile) {
   __global const Layer* layer = layers + layer_index;
-  __global signed char* mine = rings + (long)get_group_id(0) * ring_bytes;
+  __global s8* mine = rings + (long)get_group_id(0) * ring_bytes;
   Channels state;
   state.data = (__global vec_word*)mine;
   mine += (long)data_words * VEC;
@@ -355,11 +387,11 @@ __kernel void run_tiles(__global const Layer* restrict layers, int layer_index, 
   conv(layer, weights, tile, 1, channels);
   requantize(layer, scales, tile, 1, channels);
   pool(layer, tile, 1, channels);
-  mem_write(layer, (__global const signed char*)features, (__global signed char*)features, tile, 1, channels);
+  mem_write(layer, (__global const s8*)features, (__global s8*)features, tile, 1, channels);
 }
 
 /// One work-item does a pixel.
-__kernel void run_norm(__global const Norm* restrict norms, int norm_index, __global signed char* features,
+__kernel void run_norm(__global const Norm* restrict norms, int norm_index, __global s8* features,
                         __global const int* restrict table, int image) {
   normalize_pixel(norms + norm_index, table, features, features, image, (int)get_global_id(0));
 }
