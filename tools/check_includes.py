@@ -12,13 +12,15 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "engines",
-          "session", "quant", "search", "tune"]
+LAYERS = ["base", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "fpga",
+          "engines", "session", "quant", "search", "tune"]
 # These never see each other although the order would let the later one see the earlier.
 APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image", "passes"}, {"onnx", "kernels"},
          {"passes", "kernels"}, {"passes", "onnx"}, {"onnx", "image"}]
 # The coder knows numbers only.
 APART += [{"codec", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("codec")]]
+# So do the models of the FPGA.
+APART += [{"fpga", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("fpga")]]
 # Evolution knows no network.
 APART += [{"search", other} for other in LAYERS[1:LAYERS.index("search")]]
 
@@ -33,6 +35,8 @@ DOORS = {
     "kernels": ["kernel.h", "menu.h", "reorder.h", "packed_weights.h", "ref/ref.h", "ref/axes.h", "ref/broadcast.h",
                 "simd/gemm.h"],
     "plan": ["plan.h", "evaluate.h"],
+    "fpga": ["board.h", "cycle_model.h", "design_point.h", "known_networks.h", "layer_shape.h", "published.h",
+             "resource_model.h"],
     "engines": ["engine.h", "workspace.h"],
     "session": ["model_impl.h", "optimizer.h", "picture_model.h"],
     "quant": ["choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h", "linear_site.h", "observe.h",
@@ -48,10 +52,10 @@ INTERIOR = {
 }
 
 # Files that define what include/tercel declares: their namespace is tercel itself.
-PUBLIC = {"base/error.cc", "base/version.cc", "tensor/dtype.cc", "image/crop.cc", "image/decode.cc", "image/labels.cc",
-          "image/preprocess.cc", "image/preprocessing.cc", "image/resize.cc", "session/array.cc", "session/model.cc",
-          "session/model_impl.h", "session/session.cc", "session/session_on.h", "tune/compress.cc",
-          "tune/compression_front.cc", "tune/static_norm.cc"}
+PUBLIC = {"base/error.cc", "base/version.cc", "tensor/dtype.cc", "fpga/design_point_text.cc", "image/crop.cc",
+          "image/decode.cc", "image/labels.cc", "image/preprocess.cc", "image/preprocessing.cc", "image/resize.cc",
+          "session/array.cc", "session/model.cc", "session/model_impl.h", "session/session.cc", "session/session_on.h",
+          "tune/compress.cc", "tune/compression_front.cc", "tune/static_norm.cc"}
 OUTER_NAMESPACE = re.compile(r"^namespace (tercel[\w: ]*) \{", re.M)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

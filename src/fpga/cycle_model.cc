@@ -1,0 +1,154 @@
+#include "fpga/cycle_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fpga/resource_model.h"
+
+namespace tercel::inline fpga {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Clocks that DDR takes for so many bytes.
+int64_t ddr_clocks(int64_t bytes, double clock_hz, const Board& board) {
+  return static_cast<int64_t>(std::ceil(static_cast<double>(bytes) * clock_hz / board.ddr_bytes_per_second()));
+}
+
+/// Terms of a convolution that both designs share.
+struct ConvTerms {
+  LaneGroups groups;
+  int64_t words = 0;         ///< N
+  int64_t windows = 0;       ///< nx
+  int64_t window_words = 0;  ///< of one full load
+  int64_t load = 0;          ///< clocks
+};
+
+/// `rows` of the whole batch. Tercel skips columns between windows that do not touch (stride beyond the kernel);
+/// PipeCNN loads them.
+ConvTerms conv_terms(const LayerShape& layer, const DesignPoint& point, Kernels kernels) {
+  ConvTerms t;
+  t.groups = lane_groups(layer, point, kernels);
+  const int64_t taps = layer.kh * layer.kw, cv = t.groups.words_per_tap;
+  t.words = taps * cv;
+  const int64_t outputs = std::min<int64_t>(point.window_x, layer.ow);
+  t.windows = ceil_div(layer.ow, outputs);
+  const int64_t rest = layer.ow - (t.windows - 1) * outputs;
+  int64_t columns = layer.kw + (outputs - 1) * layer.sw;
+  if (kernels == Kernels::tercel) columns = std::min(columns, layer.kw * outputs);
+  t.window_words = columns * layer.kh * cv;
+  const int64_t full = std::max(t.window_words, outputs * taps * cv), last = std::max(t.window_words, rest * taps * cv);
+  t.load = ((t.windows - 1) * full + last) * layer.batch * layer.oh * t.groups.count;
+  return t;
+}
+
+LayerEstimate conv(const LayerShape& layer, const DesignPoint& point, const Board& board, Kernels kernels,
+                   double clock_hz) {
+  LayerEstimate e;
+  const ConvTerms t = conv_terms(layer, point, kernels);
+  const int64_t q = t.groups.count, positions = layer.positions(), word_bytes = int64_t{point.vec} * point.lane;
+  e.compute_cycles = q * t.words * positions;
+  e.window_load_cycles = t.load;
+  e.pool_cycles = layer.pooled ? q * positions : 0;
+  e.feature_bytes = layer.batch * layer.oh * t.windows * q * t.window_words * point.vec;
+  e.weight_bytes = q * t.words * word_bytes;
+  if (kernels == Kernels::pipecnn) {
+    e.write_cycles = positions * q * point.lane;
+    e.written_bytes = layer.written_positions() * layer.oc;
+    e.ddr_cycles = layer.is_fc() ? ddr_clocks(e.weight_bytes, clock_hz, board) : 0;
+    e.fill_cycles = t.window_words;
+    if (layer.add) {  // DDR -> DDR: two maps read, one written, vec lanes a clock
+      e.addend_bytes = 3 * layer.written_positions() * layer.oc;
+      e.separate_cycles = std::max(layer.written_positions() * ceil_div(layer.oc, point.vec),
+                                   ddr_clocks(e.addend_bytes, clock_hz, board));
+    }
+  } else {
+    e.weight_wait_cycles = std::max<int64_t>(0, ddr_clocks(e.weight_bytes, clock_hz, board) - q * t.words);
+    e.write_cycles = layer.written_positions() * q;
+    e.written_bytes = e.write_cycles * point.lane;
+    if (layer.add) e.addend_bytes = e.written_bytes;
+    e.ddr_cycles = ddr_clocks(e.ddr_bytes(), clock_hz, board);
+    e.fill_cycles = t.window_words + kStageDepthCycles;
+  }
+  return e;
+}
+
+/// Passes without weights: words of all lanes (LRN: of vec channels) in and out.
+LayerEstimate stream(const LayerShape& layer, const DesignPoint& point, const Board& board, Kernels kernels,
+                     double clock_hz) {
+  LayerEstimate e;
+  const int64_t width = layer.kind == LayerKind::lrn || kernels == Kernels::pipecnn ? point.vec : point.lane;
+  const int64_t words = ceil_div(layer.ic, width);
+  e.pool_cycles = layer.batch * layer.ih * layer.iw * words;
+  e.write_cycles = layer.written_positions() * words;
+  const int64_t map_bytes = layer.batch * layer.ih * layer.iw * words * width;
+  e.feature_bytes = map_bytes;
+  if (layer.kind == LayerKind::add) e.addend_bytes = map_bytes;
+  e.written_bytes = layer.written_positions() * words * width;
+  e.ddr_cycles = ddr_clocks(e.ddr_bytes(), clock_hz, board);
+  e.fill_cycles = kernels == Kernels::tercel ? kStageDepthCycles : 0;
+  return e;
+}
+
+Bottleneck bottleneck_of(const LayerEstimate& e, double clock_hz, double launch_seconds) {
+  if (launch_seconds * clock_hz > static_cast<double>(e.cycles)) return Bottleneck::launch;
+  const int64_t computing = e.compute_cycles + e.weight_wait_cycles;
+  const int64_t most = std::max({computing, e.window_load_cycles, e.pool_cycles, e.write_cycles, e.ddr_cycles});
+  if (computing == most) return e.weight_wait_cycles > e.compute_cycles ? Bottleneck::ddr : Bottleneck::compute;
+  if (e.ddr_cycles == most) return Bottleneck::ddr;
+  if (e.write_cycles == most) return Bottleneck::write;
+  return e.window_load_cycles == most ? Bottleneck::window_load : Bottleneck::pool;
+}
+
+}  // namespace
+
+LaneGroups lane_groups(const LayerShape& layer, const DesignPoint& point, Kernels kernels) {
+  const int64_t in = layer.ic / layer.groups, out = layer.oc / layer.groups, vec = point.vec, lane = point.lane;
+  if (kernels == Kernels::pipecnn) {
+    if (layer.groups > 2) return {layer.groups * ceil_div(out, lane), ceil_div(in, vec)};
+    const int64_t count = ceil_div(layer.oc, lane);
+    return {layer.groups == 2 && count % 2 != 0 ? count + 1 : count, ceil_div(in, vec)};
+  }
+  if (out >= lane || layer.groups == 1) return {layer.groups * ceil_div(out, lane), ceil_div(in, vec)};
+  // Small groups share the lanes: a lane group reads the channels of all its groups, weights across groups are zeros.
+  const int64_t together = std::min(layer.groups, lane / out), channels = together * in;
+  int64_t words = ceil_div(channels, vec);
+  if (channels % vec != 0) words = std::min(words + 1, ceil_div(layer.ic, vec));  // they may start within a word
+  return {ceil_div(layer.groups, together), words};
+}
+
+double clock_mhz(const DesignPoint& point, const Board& board) {
+  return point.clock_mhz > 0 ? point.clock_mhz : expected_clock_mhz(point, board);
+}
+
+LayerEstimate estimate_layer(const LayerShape& layer, const DesignPoint& point, const Board& board, Kernels kernels) {
+  const double clock_hz = clock_mhz(point, board) * 1e6;
+  LayerEstimate e = layer.kind == LayerKind::conv ? conv(layer, point, board, kernels, clock_hz)
+                                                  : stream(layer, point, board, kernels, clock_hz);
+  e.name = layer.name;
+  e.kind = kind_name(layer);
+  e.macs = layer.macs();
+  // PipeCNN's published formula counts the first window with the loads; so is it here.
+  const int64_t load = e.window_load_cycles + (kernels == Kernels::pipecnn ? e.fill_cycles : 0);
+  e.cycles = std::max({e.compute_cycles + e.weight_wait_cycles, load, e.pool_cycles, e.write_cycles, e.ddr_cycles}) +
+             (kernels == Kernels::pipecnn ? 0 : e.fill_cycles) + e.separate_cycles;
+  // PipeCNN's host starts a convolution for each picture, and the addition once more.
+  int64_t launches = 1;
+  if (kernels == Kernels::pipecnn) launches = (layer.is_fc() ? 1 : layer.batch) * (e.separate_cycles > 0 ? 2 : 1);
+  const double launch_seconds = static_cast<double>(launches) * kLaunchSeconds;
+  e.ms = 1e3 * (kStallFactor * static_cast<double>(e.cycles) / clock_hz + launch_seconds);
+  e.utilization = static_cast<double>(e.macs) /
+                  (static_cast<double>(point.vec) * static_cast<double>(point.lane) * static_cast<double>(e.cycles));
+  e.bottleneck = bottleneck_of(e, clock_hz, launch_seconds);
+  return e;
+}
+
+std::vector<LayerEstimate> estimate_layers(std::span<const LayerShape> layers, const DesignPoint& point,
+                                           const Board& board, Kernels kernels) {
+  std::vector<LayerEstimate> estimates;
+  estimates.reserve(layers.size());
+  for (const LayerShape& layer : layers) estimates.push_back(estimate_layer(layer, point, board, kernels));
+  return estimates;
+}
+
+}  // namespace tercel::inline fpga

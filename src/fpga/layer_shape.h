@@ -1,0 +1,46 @@
+// What one pass through the pipeline computes, as plain numbers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tercel::inline fpga {
+
+enum class LayerKind {
+  conv,  ///< convolution; a fully connected layer is one with a single output position
+  pool,  ///< pooling that no convolution comes before
+  add,   ///< sum of two maps that no convolution makes
+  lrn,   ///< normalization across channels
+};
+
+struct LayerShape {
+  std::string name;
+  LayerKind kind = LayerKind::conv;
+  int64_t batch = 1;
+  int64_t groups = 1;
+  int64_t ic = 1, oc = 1;  ///< of all groups; pool, add and lrn: equal
+  int64_t ih = 1, iw = 1;
+  int64_t oh = 1, ow = 1;  ///< before a fused pooling
+  int64_t kh = 1, kw = 1, sh = 1, sw = 1;
+
+  bool pooled = false;  ///< a pooling follows in the stream
+  int64_t pool_oh = 1, pool_ow = 1;
+  bool add = false;  ///< a residual is added while the result is written
+
+  bool operator==(const LayerShape&) const = default;
+
+  bool is_fc() const { return kind == LayerKind::conv && oh == 1 && ow == 1; }
+  /// Output positions of the whole batch, and those that are written.
+  int64_t positions() const { return batch * oh * ow; }
+  int64_t written_positions() const { return pooled ? batch * pool_oh * pool_ow : positions(); }
+  int64_t macs() const { return kind == LayerKind::conv ? positions() * oc * (ic / groups) * kh * kw : 0; }
+};
+
+/// "conv", "fc", "pool", "add", "lrn".
+std::string kind_name(const LayerShape& layer);
+
+/// Throws Error naming the layer for extents below 1, groups that do not divide the channels, and sizes beyond what the
+/// models count exactly (2^53 multiply-accumulates).
+void check(const LayerShape& layer);
+
+}  // namespace tercel::inline fpga
