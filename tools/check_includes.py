@@ -37,7 +37,7 @@ DOORS = {
     "plan": ["plan.h", "evaluate.h"],
     "fpga": ["board.h", "cycle_model.h", "design_point.h", "known_networks.h", "layer_shape.h", "published.h",
              "resource_model.h"],
-    "engines": ["engine.h", "workspace.h"],
+    "engines": ["engine.h", "workspace.h", "pipeline/layer_shapes.h"],
     "session": ["model_impl.h", "optimizer.h", "picture_model.h"],
     "quant": ["choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h", "linear_site.h", "observe.h",
               "pictures.h", "quantize.h", "segmented_forward.h", "widen.h"],
