@@ -55,7 +55,7 @@ INTERIOR = {
 PUBLIC = {"base/error.cc", "base/version.cc", "tensor/dtype.cc", "fpga/design_point_text.cc", "image/crop.cc",
           "image/decode.cc", "image/labels.cc", "image/preprocess.cc", "image/preprocessing.cc", "image/resize.cc",
           "session/array.cc", "session/model.cc", "session/model_impl.h", "session/session.cc", "session/session_on.h",
-          "tune/compress.cc", "tune/compression_front.cc", "tune/static_norm.cc"}
+          "tune/compress.cc", "tune/compression_front.cc", "tune/fpga.cc", "tune/static_norm.cc"}
 OUTER_NAMESPACE = re.compile(r"^namespace (tercel[\w: ]*) \{", re.M)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

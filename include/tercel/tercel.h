@@ -4,6 +4,7 @@
 #include "tercel/array.h"
 #include "tercel/compress.h"
 #include "tercel/error.h"
+#include "tercel/fpga.h"
 #include "tercel/image.h"
 #include "tercel/model.h"
 #include "tercel/progress.h"

@@ -151,12 +151,15 @@ Evolved evolve_front(const Measure& measure, const Bounds& bounds, const EvolveO
   const size_t fours = (static_cast<size_t>(options.population > 0 ? options.population : 24) + 3) / 4;
   const size_t size = 4 * std::max<size_t>(fours, 2);  // NSGA-II pairs its parents twice
   TERCEL_CHECK(options.start.size() <= size);
-  return evolve(measure, bounds, options, 2, size, [&](const pagmo::population& population, unsigned seed) {
-    const auto generations = static_cast<unsigned>(options.evaluations) / static_cast<unsigned>(size) + 1;
-    const double mutation = std::min(1.0, 1.5 / static_cast<double>(bounds.low.size()));  // one or two genes a child
-    const pagmo::nsga2 algorithm(generations, 0.95, 10, mutation, 20, seed);
-    algorithm.evolve(population);
-  });
+  TERCEL_CHECK(options.objectives >= 2);
+  return evolve(measure, bounds, options, static_cast<size_t>(options.objectives), size,
+                [&](const pagmo::population& population, unsigned seed) {
+                  const auto generations = static_cast<unsigned>(options.evaluations) / static_cast<unsigned>(size) + 1;
+                  const double mutation =
+                      std::min(1.0, 1.5 / static_cast<double>(bounds.low.size()));  // one or two genes a child
+                  const pagmo::nsga2 algorithm(generations, 0.95, 10, mutation, 20, seed);
+                  algorithm.evolve(population);
+                });
 }
 
 #else

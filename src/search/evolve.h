@@ -28,6 +28,7 @@ using Measure = std::function<Objectives(const Genome&)>;
 
 struct EvolveOptions {
   int evaluations = 200;      ///< never more, and exactly as many unless the search settles or is stopped before
+  int objectives = 2;         ///< of evolve_front: what the measure returns
   int population = 0;         ///< 0: 4 + 3 ln(genes) for evolve_one, 24 for evolve_front
   std::vector<Genome> start;  ///< the first to be measured, in this order; the first is where evolve_one starts from
   double spread = 0.1;        ///< of the first population around the start, in widths of the bounds
@@ -48,7 +49,7 @@ bool can_evolve();
 /// The genome of the least value of one objective: CMA-ES (Hansen 2006). What is not finite counts as worst.
 Evolved evolve_one(const Measure& measure, const Bounds& bounds, const EvolveOptions& options);
 
-/// What can be traded for what, between two objectives: NSGA-II (Deb et al. 2002).
+/// What can be traded for what, between options.objectives objectives: NSGA-II (Deb et al. 2002).
 Evolved evolve_front(const Measure& measure, const Bounds& bounds, const EvolveOptions& options);
 
 }  // namespace tercel::inline search

@@ -129,6 +129,23 @@ TEST_F(Evolve, MeasuresTheStartFirstAndNeverAnswersWorse) {
   }
 }
 
+TEST_F(Evolve, TradesMoreThanTwoObjectives) {
+  // The distances to three corners of a triangle: every point within it is on the front, none without.
+  const auto measure = [](const Genome& g) {
+    return Objectives{std::hypot(g[0], g[1]), std::hypot(g[0] - 1, g[1]), std::hypot(g[0], g[1] - 1)};
+  };
+  EvolveOptions options;
+  options.objectives = 3;
+  options.evaluations = 800;
+  const Evolved found = evolve_front(measure, bounds_of(2, -2, 2), options);
+  EXPECT_GE(found.best.size(), 40u);
+  for (const Candidate& c : found.best) {
+    ASSERT_EQ(c.objectives.size(), 3u);
+    EXPECT_GE(std::min(c.genes[0], c.genes[1]), -0.25);
+    EXPECT_LE(c.genes[0] + c.genes[1], 1.35);
+  }
+}
+
 TEST_F(Evolve, StopsWhenToldWithTheBestSoFar) {
   for (bool front : {false, true}) {
     EvolveOptions options;
