@@ -3,38 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
+#include "chart.h"
 #include "html.h"
 
 namespace tercel::cli {
 namespace {
-
-// Wide enough for the labels, and small enough that they can be read where the page is 360 pixels wide.
-constexpr double kWidth = 480, kHeight = 320, kLeft = 48, kRight = 16, kTop = 12, kBottom = 44;
-
-/// An axis on round numbers.
-struct Axis {
-  double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity(), step = 1;
-
-  void take(double value) {
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  void round() {
-    if (high <= low) high = low + 1;
-    const double rough = (high - low) / 6, decade = std::pow(10.0, std::floor(std::log10(rough)));
-    for (double factor : {1.0, 2.0, 5.0, 10.0})
-      if (factor * decade >= rough) {
-        step = factor * decade;
-        break;
-      }
-    low = std::floor(low / step) * step;
-    high = std::ceil(high / step) * step;
-  }
-  double part(double value) const { return (value - low) / (high - low); }
-};
 
 std::string point_text(const CompressPoint& p) {
   std::string text = fmt::format("{:.2f}x, {}: {:.1f} % agree, KL {:.4f}", p.ratio,
@@ -44,10 +18,11 @@ std::string point_text(const CompressPoint& p) {
 }
 
 /// Percent against ratio. Dashed: the reference network.
-std::string chart(std::vector<CompressPoint> front) {
+std::string drawn(std::vector<CompressPoint> front) {
   std::sort(front.begin(), front.end(), [](const auto& a, const auto& b) { return a.ratio < b.ratio; });
   const bool labelled = front[0].top1 >= 0;
-  Axis x, y;
+  Chart chart;
+  Axis &x = chart.horizontal, &y = chart.vertical;
   y.take(100);
   for (const CompressPoint& p : front) {
     x.take(p.ratio);
@@ -56,33 +31,17 @@ std::string chart(std::vector<CompressPoint> front) {
   }
   x.round();
   y.round();
-  const auto place_x = [&](double v) { return kLeft + x.part(v) * (kWidth - kLeft - kRight); };
-  const auto place_y = [&](double v) { return kHeight - kBottom - y.part(v) * (kHeight - kTop - kBottom); };
-  std::string svg =
-      fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"agreement and top-1 against ratio\">\n",
-                  kWidth, kHeight);
-  for (double v = x.low; v <= x.high + x.step / 2; v += x.step)
-    svg += fmt::format(
-        "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" class=\"grid\"/><text x=\"{0:.1f}\" y=\"{3}\" "
-        "class=\"middle\">{4:g}</text>\n",
-        place_x(v), kTop, kHeight - kBottom, kHeight - kBottom + 16, v);
-  for (double v = y.low; v <= y.high + y.step / 2; v += y.step)
-    svg += fmt::format(
-        "<line y1=\"{0:.1f}\" y2=\"{0:.1f}\" x1=\"{1}\" x2=\"{2}\" class=\"grid\"/><text x=\"{3}\" y=\"{0:.1f}\" "
-        "dy=\"4\" class=\"end\">{4:g}</text>\n",
-        place_y(v), kLeft, kWidth - kRight, kLeft - 6, v);
-  svg += fmt::format("<text x=\"{}\" y=\"{}\" class=\"middle\">times smaller than the ONNX file</text>\n",
-                     (kLeft + kWidth - kRight) / 2, kHeight - 8);
+  std::string svg = chart.begin("agreement and top-1 against ratio", "times smaller than the ONNX file");
   const auto series = [&](const char* name, double before, auto&& percent) {
     svg += fmt::format(
         "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" class=\"{3} before\"><title>{3} before: "
         "{4:.1f} %</title></line>\n",
-        kLeft, kWidth - kRight, place_y(before), name, before);
+        Chart::kLeft, Chart::kWidth - Chart::kRight, chart.y(before), name, before);
     std::string line, dots;
     for (const CompressPoint& p : front) {
-      line += fmt::format("{:.1f},{:.1f} ", place_x(p.ratio), place_y(percent(p)));
+      line += fmt::format("{:.1f},{:.1f} ", chart.x(p.ratio), chart.y(percent(p)));
       dots += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}\"><title>{}</title></circle>\n",
-                          place_x(p.ratio), place_y(percent(p)), name, point_text(p));
+                          chart.x(p.ratio), chart.y(percent(p)), name, point_text(p));
     }
     svg += fmt::format("<polyline points=\"{}\" class=\"{}\"/>\n{}", line, name, dots);
   };
@@ -91,11 +50,7 @@ std::string chart(std::vector<CompressPoint> front) {
   return svg + "</svg>\n";
 }
 
-constexpr const char* kStyle = R"(svg { max-width: 40em; display: block; }
-svg text { font-size: 11px; fill: #444; }
-.middle { text-anchor: middle; } .end { text-anchor: end; }
-.grid { stroke: #ddd; }
-polyline { fill: none; stroke-width: 2; }
+constexpr const char* kStyle = R"(polyline { fill: none; stroke-width: 2; }
 .agreement { stroke: #1b7f5c; } circle.agreement { fill: #1b7f5c; } b.agreement { color: #1b7f5c; }
 .top-1 { stroke: #b3541e; } circle.top-1 { fill: #b3541e; } b.top-1 { color: #b3541e; }
 .before { stroke-dasharray: 6 4; }
@@ -137,8 +92,8 @@ the reference network, in nats; 0 is equal, and below 0.01 a change is hard to f
                              "before.",
                              100 * front[0].reference_top1)
                : "",
-      chart(front), html_table(front_rows(front)));
-  write_text(path, html_page("Accuracy against size: " + model.name(), kStyle, body));
+      drawn(front), html_table(front_rows(front)));
+  write_text(path, html_page("Accuracy against size: " + model.name(), std::string(kChartStyle) + kStyle, body));
 }
 
 }  // namespace tercel::cli
