@@ -16,11 +16,10 @@ namespace tercel {
 
 /// Words that each channel between two stages can hold.
 struct ChannelDepths {
-  int data = 32;     ///< features, memRead to conv: vec bytes
-  int weights = 32;  ///< weights, memRead to conv: vec x lane bytes
-  int bias = 8;      ///< memRead to conv: lane words of 32 bits
-  int result = 32;   ///< conv to pool: lane bytes
-  int pooled = 32;   ///< pool to memWrite: lane bytes
+  int data = 32;    ///< features, mem_read to conv: vec bytes
+  int sums = 32;    ///< conv to requantize: lane numbers of 32 bits
+  int levels = 32;  ///< requantize to pool: lane bytes
+  int pooled = 32;  ///< pool to mem_write: lane bytes
   bool operator==(const ChannelDepths&) const = default;
 };
 

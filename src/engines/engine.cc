@@ -23,6 +23,8 @@ std::span<const Engine* const> all_engines() {
 }
 
 const Engine& find_engine(std::string_view name) {
+  constexpr std::string_view kWithOptions = "pipeline:";
+  if (name.starts_with(kWithOptions)) return pipeline_engine(name.substr(kWithOptions.size()));
   std::string known;
   for (const Engine* engine : all_engines()) {
     if (name.empty() || engine->name() == name) return *engine;

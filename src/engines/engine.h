@@ -95,7 +95,7 @@ void fail_refused(const Engine& engine, std::span<const Refusal> refusals);
 /// Every engine there is, the default first.
 std::span<const Engine* const> all_engines();
 
-/// "" is the default. Throws Error naming the engines there are.
+/// "" is the default; "pipeline:OPTIONS" as pipeline_engine.h says. Throws Error naming the engines there are.
 const Engine& find_engine(std::string_view name);
 
 }  // namespace tercel::inline engines

@@ -28,9 +28,8 @@ void check(const DesignPoint& point) {
   check_range("weight_buffer_words", point.weight_buffer_words, 1, 1 << 20);
   check_range("window_buffer_words", point.window_buffer_words, 1, 1 << 20);
   check_range("data_depth", point.depths.data, 1, 1 << 16);
-  check_range("weights_depth", point.depths.weights, 1, 1 << 16);
-  check_range("bias_depth", point.depths.bias, 1, 1 << 16);
-  check_range("result_depth", point.depths.result, 1, 1 << 16);
+  check_range("sums_depth", point.depths.sums, 1, 1 << 16);
+  check_range("levels_depth", point.depths.levels, 1, 1 << 16);
   check_range("pooled_depth", point.depths.pooled, 1, 1 << 16);
   if (point.board.empty()) fail_input("design point: board is empty; `tercel fpga boards` lists those there are");
   if (point.clock_mhz != 0 && !(point.clock_mhz >= 20 && point.clock_mhz <= 1000))

@@ -17,7 +17,7 @@ DesignPoint unusual() {
   point.window_x = 5;
   point.weight_buffer_words = 1568;
   point.window_buffer_words = 777;
-  point.depths = {.data = 1, .weights = 2, .bias = 3, .result = 4, .pooled = 65536};
+  point.depths = {.data = 1, .sums = 2, .levels = 3, .pooled = 65536};
   point.board = "my boards/one.toml";
   point.clock_mhz = 187.25;
   return point;

@@ -23,9 +23,8 @@ auto fields(Point& p) {
                                                                        {"weight_buffer_words", &p.weight_buffer_words},
                                                                        {"window_buffer_words", &p.window_buffer_words},
                                                                        {"data_depth", &p.depths.data},
-                                                                       {"weights_depth", &p.depths.weights},
-                                                                       {"bias_depth", &p.depths.bias},
-                                                                       {"result_depth", &p.depths.result},
+                                                                       {"sums_depth", &p.depths.sums},
+                                                                       {"levels_depth", &p.depths.levels},
                                                                        {"pooled_depth", &p.depths.pooled}});
 }
 

@@ -46,9 +46,8 @@ int64_t buffer_blocks(const DesignPoint& point, int block_kbit) {
                    2 * ram_blocks(point.window_buffer_words, vec_bits, block_kbit);
   for (const auto& [depth, bits] :
        std::to_array<std::pair<int64_t, int64_t>>({{point.depths.data, vec_bits},
-                                                   {point.depths.weights, vec_bits * point.lane},
-                                                   {point.depths.bias, 4 * lane_bits},
-                                                   {point.depths.result, lane_bits},
+                                                   {point.depths.sums, 4 * lane_bits},
+                                                   {point.depths.levels, lane_bits},
                                                    {point.depths.pooled, lane_bits}}))
     if (depth > 32) blocks += ram_blocks(depth, bits, block_kbit);  // shallower ones are made of logic (MLAB)
   return blocks;

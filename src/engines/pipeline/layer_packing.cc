@@ -13,7 +13,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-LayerShares shares_of(const LayerArithmetic& a, const Design& design) {
+LayerShares shares_of(const LayerArithmetic& a, const DesignPoint& design) {
   LayerShares shares;
   if (a.by_channel) {
     shares.lane_groups = shares.groups_of_lanes = ceil_div(a.out_channels, design.lane);
@@ -30,7 +30,7 @@ LayerShares shares_of(const LayerArithmetic& a, const Design& design) {
   return shares;
 }
 
-void pack_weights(const LayerArithmetic& a, const Design& design, std::vector<int8_t>& words) {
+void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vector<int8_t>& words) {
   const LayerShares shares = shares_of(a, design);
   const int64_t vec = design.vec, lane = design.lane;
   const int64_t word_bytes = vec * lane, outputs = a.out_channels / a.groups;
@@ -64,7 +64,7 @@ void pack_weights(const LayerArithmetic& a, const Design& design, std::vector<in
   });
 }
 
-void pack_scales(const LayerArithmetic& a, int32_t in_zero, const Design& design, std::vector<int32_t>& words) {
+void pack_scales(const LayerArithmetic& a, int32_t in_zero, const DesignPoint& design, std::vector<int32_t>& words) {
   const LayerShares shares = shares_of(a, design);
   const int64_t lane = design.lane, outputs = a.by_channel ? a.out_channels : a.out_channels / a.groups;
   const size_t first = words.size();

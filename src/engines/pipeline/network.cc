@@ -35,7 +35,7 @@ struct Core {
 
 class Builder {
  public:
-  Builder(const Graph& graph, const Design& design, const TileLimits& limits, bool pack)
+  Builder(const Graph& graph, const DesignPoint& design, const TileLimits& limits, bool pack)
       : graph_(graph), limits_(limits), pack_(pack) {
     net_.design = design;
   }
@@ -526,7 +526,7 @@ class Builder {
 
   void layer(const Chain& all, const Core& core, const FeatureMap& in, const FeatureMap* to = nullptr) {
     const FeatureMap out = to != nullptr ? *to : place(all.result);
-    const Design& design = net_.design;
+    const DesignPoint& design = net_.design;
     const LayerArithmetic& a = core.arithmetic;
     const LayerShares shares = shares_of(a, design);
     PipelineLayer planned = named(*all.first, all.ops, all.result);
@@ -577,10 +577,11 @@ class Builder {
     l.channels_to_group = narrow(a.by_channel ? a.out_channels : a.out_channels / a.groups);
     if (all.sum != nullptr) residual(l, *all.sum, all.sum_operand);
 
-    group_and_bands(l, planned.op);
-    // Of a single window group each weight is wanted once; what does not fit comes from memory for each group.
-    constexpr int kMostWeightWords = 2048;
-    l.keep_weights = (int64_t{l.out_h} * l.out_w > l.group || l.images > 1) && l.taps <= kMostWeightWords;
+    group_and_bands(l);
+    l.keep_weights = int64_t{l.out_h} * l.out_w > l.group || l.images > 1;  // else each weight is wanted once
+    if (l.keep_weights && l.taps > design.weight_buffer_words)
+      fail_unsupported("keeps {} words of weights, but weight_buffer_words is {}: make it larger, or vec", l.taps,
+                       design.weight_buffer_words);
     if (l.keep_weights) net_.weight_words = std::max(net_.weight_words, l.taps);
     l.weights_at = narrow(static_cast<int64_t>(net_.weights.size()) / (design.vec * design.lane));
     l.scales_at = narrow(static_cast<int64_t>(net_.scales.size()) / (4 * design.lane));
@@ -609,18 +610,18 @@ class Builder {
   }
 
   /// How many pixels share a weight word, and how many rows a tile has.
-  void group_and_bands(Layer& l, const std::string& op) {
-    constexpr int64_t kMostWindowWords = 1 << 14;
+  void group_and_bands(Layer& l) {
+    const int64_t most = net_.design.window_buffer_words;
     const int64_t reach = int64_t{l.kernel_w - 1} * l.dilation_w + 1;
     const auto words = [&](int64_t pixels) {
       const int64_t columns = l.stride_w < reach ? (pixels - 1) * l.stride_w + reach : pixels * reach;
       return l.kernel_h * columns * l.words_per_tap;
     };
     l.group = net_.design.window_x;
-    while (l.group > 1 && words(l.group) > kMostWindowWords) --l.group;
-    if (words(l.group) > kMostWindowWords)
-      fail_unsupported("one window of {} has {} words of {} channels; the pipeline's buffer has {}", op, words(1),
-                       net_.design.vec, kMostWindowWords);
+    while (l.group > 1 && words(l.group) > most) --l.group;
+    if (words(l.group) > most)
+      fail_unsupported("reads windows of {} words, but window_buffer_words is {}: make it larger, or vec", words(1),
+                       most);
     net_.window_words = std::max(net_.window_words, narrow(words(std::min(l.group, l.out_w))));
     const int64_t row_bytes = int64_t{l.taps} * l.out_w * net_.design.vec;
     int64_t rows = l.pooled_h;
@@ -733,13 +734,13 @@ class Builder {
 
 }  // namespace
 
-std::vector<Refusal> pipeline_refusals(const Graph& graph, const Design& design) {
+std::vector<Refusal> pipeline_refusals(const Graph& graph, const DesignPoint& design) {
   Builder builder(graph, design, {}, false);
   builder.build();
   return std::move(builder.refusals_);
 }
 
-PipelineNetwork make_pipeline_network(const Graph& graph, const Design& design, const TileLimits& limits) {
+PipelineNetwork make_pipeline_network(const Graph& graph, const DesignPoint& design, const TileLimits& limits) {
   Builder builder(graph, design, limits, true);
   builder.build();
   TERCEL_CHECK(builder.refusals_.empty(), "{}", builder.refusals_[0].reason);

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "engines/engine.h"
-#include "engines/pipeline/design.h"
 #include "engines/pipeline/device/layer.h"
 #include "engines/pipeline/feature_map.h"
+#include "tercel/fpga.h"
 
 namespace tercel::inline engines {
 
@@ -31,7 +31,7 @@ struct HostPort {
 };
 
 struct PipelineNetwork {
-  Design design;
+  DesignPoint design;
   std::vector<PipelineLayer> layers;
   std::vector<ProgramPort> inputs, outputs;  ///< of the graph, in its order
   std::vector<HostPort> loads;               ///< a graph's input may be made levels more than once
@@ -56,9 +56,9 @@ struct TileLimits {
 };
 
 /// What the pipeline cannot take, by node.
-std::vector<Refusal> pipeline_refusals(const Graph& graph, const Design& design);
+std::vector<Refusal> pipeline_refusals(const Graph& graph, const DesignPoint& design);
 
 /// Throws Error naming the nodes that it cannot take.
-PipelineNetwork make_pipeline_network(const Graph& graph, const Design& design, const TileLimits& limits);
+PipelineNetwork make_pipeline_network(const Graph& graph, const DesignPoint& design, const TileLimits& limits);
 
 }  // namespace tercel::inline engines

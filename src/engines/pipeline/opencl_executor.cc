@@ -139,7 +139,7 @@ class OpenclExecutor final : public Executor {
   size_t vec() const { return static_cast<size_t>(network_.design.vec); }
 
   void build() {
-    const Design& d = network_.design;
+    const DesignPoint& d = network_.design;
     // Rounded up: networks then share a compiled kernel.
     const auto at_least = [](int wanted, int least) {
       return static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::max(wanted, least))));

@@ -1,39 +1,85 @@
 #include "engines/pipeline/pipeline_engine.h"
 
+#include <map>
+#include <mutex>
+
+#include "base/error.h"
 #include "engines/pipeline/pipeline_program.h"
+#include "engines/pipeline/simulation.h"
+#include "fpga/design_point.h"
 #include "passes/recipe.h"
 
 namespace tercel::inline engines {
 namespace {
 
+struct PipelineOptions {
+  DesignPoint design;
+  bool simulated = false;
+  std::string platform;
+};
+
+/// What a CPU runs best: sums of 7 pixels and 16 lanes stay in registers. Buffers are memory, and may be large.
+constexpr std::pair<std::string_view, std::string_view> kDefaults[] = {
+    {"lane", "16"}, {"weight_buffer_words", "2048"}, {"window_buffer_words", "16384"}};
+
+PipelineOptions parse_options(std::string_view text) {
+  PipelineOptions options;
+  std::string point;
+  const auto add = [&](std::string_view entry) { point += fmt::format("{}{}", point.empty() ? "" : ",", entry); };
+  for (const auto& [key, value] : kDefaults)
+    if (text.find(fmt::format("{}=", key)) == std::string_view::npos) add(fmt::format("{}={}", key, value));
+  while (!text.empty()) {
+    const std::string_view entry = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), entry.size() + 1));
+    if (entry == "executor=opencl") options.simulated = false;
+    else if (entry == "executor=simulated") options.simulated = true;
+    else if (entry.starts_with("executor=")) fail_input("pipeline: {}; wanted executor=opencl or simulated", entry);
+    else if (entry.starts_with("platform=")) options.platform = entry.substr(9);
+    else add(entry);
+  }
+  options.design = parse_design_point(point);
+  return options;
+}
+
 class PipelineEngine final : public Engine {
  public:
-  explicit PipelineEngine(Design design) : design_(design) {}
+  explicit PipelineEngine(PipelineOptions options) : options_(std::move(options)) { check(options_.design); }
 
   std::string_view name() const override { return "pipeline"; }
   std::string_view what() const override {
-    return "OpenCL: quantized convolutional networks through pipelined kernels, as on an FPGA";
+    return "OpenCL: quantized convolutional networks through pipelined kernels, as on an FPGA; pipeline:KEY=VALUE,... "
+           "sets its design point, executor and platform";
   }
 
   /// Quantized operators exist as operators of levels only after these passes.
   std::span<const Pass> recipe(bool) const override { return engine_recipe(); }
 
-  std::vector<Refusal> refusals(const Graph& graph) const override { return pipeline_refusals(graph, design_); }
+  std::vector<Refusal> refusals(const Graph& graph) const override { return pipeline_refusals(graph, options_.design); }
 
   std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions&) const override {
     fail_refused(*this, refusals(graph));
-    return std::make_unique<PipelineProgram>(make_pipeline_network(graph, design_, {}), "");
+    PipelineNetwork network = make_pipeline_network(graph, options_.design, {.whole_layers = options_.simulated});
+    return std::make_unique<PipelineProgram>(std::move(network), [this](const PipelineNetwork& made) {
+      return options_.simulated ? std::make_unique<SimulatedPipeline>(made)
+                                : make_opencl_executor(made, options_.platform);
+    });
   }
 
  private:
-  Design design_;
+  PipelineOptions options_;
 };
 
 }  // namespace
 
-const Engine& pipeline_engine() {
-  static const PipelineEngine engine({});
-  return engine;
+const Engine& pipeline_engine() { return pipeline_engine(""); }
+
+const Engine& pipeline_engine(std::string_view options) {
+  static std::mutex mutex;
+  static std::map<std::string, PipelineEngine, std::less<>> engines;
+  const std::lock_guard lock(mutex);
+  const auto found = engines.find(options);
+  if (found != engines.end()) return found->second;
+  return engines.try_emplace(std::string(options), parse_options(options)).first->second;
 }
 
 }  // namespace tercel::inline engines

@@ -24,8 +24,8 @@ int64_t words_of(const FeatureMap& map) { return map.images * map.image_words; }
 
 }  // namespace
 
-PipelineProgram::PipelineProgram(PipelineNetwork network, std::string_view executor)
-    : network_(std::move(network)), executor_(make_opencl_executor(network_, executor)) {}
+PipelineProgram::PipelineProgram(PipelineNetwork network, const MakeExecutor& make_executor)
+    : network_(std::move(network)), executor_(make_executor(network_)) {}
 
 void PipelineProgram::run(const RunArgs& args) const {
   const std::lock_guard lock(one_at_a_time_);

@@ -1,6 +1,7 @@
 // A network on the pipeline: the host's part.
 #pragma once
 
+#include <functional>
 #include <mutex>
 
 #include "engines/pipeline/executor.h"
@@ -9,7 +10,8 @@ namespace tercel::inline engines {
 
 class PipelineProgram final : public Program {
  public:
-  PipelineProgram(PipelineNetwork network, std::string_view executor);
+  using MakeExecutor = std::function<std::unique_ptr<Executor>(const PipelineNetwork&)>;
+  PipelineProgram(PipelineNetwork network, const MakeExecutor& make_executor);
 
   std::span<const ProgramPort> inputs() const override { return network_.inputs; }
   std::span<const ProgramPort> outputs() const override { return network_.outputs; }

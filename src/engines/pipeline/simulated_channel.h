@@ -31,16 +31,22 @@ class StageMonitor {
   template <typename Ready>
   void wait(std::atomic<bool>& waits, Ready&& ready, const std::string& what) {
     std::unique_lock lock(mutex_);
-    waits.store(true);
-    if (ready()) {  // between the caller's look and the lock
-      waits.store(false);
-      return;
+    while (true) {
+      waits.store(true);
+      if (ready()) {  // between the caller's look and the lock
+        waits.store(false);
+        return;
+      }
+      waiting_.push_back(what);
+      if (--running_ == 0) {
+        die();
+        throw Deadlock{};
+      }
+      changed_.wait(lock, [&] { return dead_ || !waits.load(); });
+      if (dead_) throw Deadlock{};
+      waiting_.erase(std::find(waiting_.begin(), waiting_.end(), what));
+      if (ready()) return;  // else the call was meant for an earlier wait
     }
-    waiting_.push_back(what);
-    stop(lock);
-    changed_.wait(lock, [&] { return dead_ || !waits.load(); });
-    if (dead_) throw Deadlock{};
-    waiting_.erase(std::find(waiting_.begin(), waiting_.end(), what));
   }
 
   void release(std::atomic<bool>& waits) {
@@ -63,13 +69,6 @@ class StageMonitor {
   const std::vector<std::string>& waiting() const { return waiting_; }
 
  private:
-  void stop(std::unique_lock<std::mutex>&) {
-    --running_;
-    if (running_ == 0) {
-      die();
-      throw Deadlock{};
-    }
-  }
   void die() {
     dead_ = true;
     changed_.notify_all();

@@ -136,7 +136,7 @@ namespace {
 
 struct Simulated {
   int vec, lane;
-  LayerCycles (*run_layer)(const PipelineNetwork&, const Layer&, const ChannelDepths&, int8_t*);
+  LayerCycles (*run_layer)(const PipelineNetwork&, const Layer&, int8_t*);
   void (*run_norm)(const PipelineNetwork&, const Norm&, int8_t*);
 };
 
@@ -148,7 +148,7 @@ constexpr Simulated kSimulated[] = {
     {32, 32, v32_l32::run_layer, v32_l32::run_norm},
 };
 
-const Simulated& simulated(const Design& design) {
+const Simulated& simulated(const DesignPoint& design) {
   std::string known;
   for (const Simulated& one : kSimulated) {
     if (one.vec == design.vec && one.lane == design.lane) return one;
@@ -159,8 +159,8 @@ const Simulated& simulated(const Design& design) {
 
 }  // namespace
 
-SimulatedPipeline::SimulatedPipeline(const PipelineNetwork& network, const ChannelDepths& depths)
-    : network_(network), depths_(depths), features_(static_cast<size_t>(network.feature_words * network.design.vec)) {
+SimulatedPipeline::SimulatedPipeline(const PipelineNetwork& network)
+    : network_(network), features_(static_cast<size_t>(network.feature_words * network.design.vec)) {
   simulated(network.design);
   if (network.design.window_x > WINDOW_X || network.weight_words > WEIGHT_WORDS || network.pool_lines > POOL_LINES ||
       network.pool_columns > POOL_COLUMNS)
@@ -190,7 +190,7 @@ void SimulatedPipeline::run(std::vector<double>* ms, std::stop_token stop) {
     if (layer.normalizes) stages.run_norm(network_, layer.norm, features_.data());
     else
       at_place([&] { return fmt::format("layer '{}'", layer.node); },
-               [&] { cycles_[i] = stages.run_layer(network_, layer.layer, depths_, features_.data()); });
+               [&] { cycles_[i] = stages.run_layer(network_, layer.layer, features_.data()); });
     if (ms != nullptr) (*ms)[i] = clock.ms();
   }
 }

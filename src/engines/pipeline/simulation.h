@@ -7,10 +7,6 @@
 
 namespace tercel::inline engines {
 
-struct ChannelDepths {
-  int data = 64, sums = 16, levels = 16, pooled = 16;
-};
-
 /// What a stage did in a layer.
 struct StageCycles {
   int64_t end = 0;  ///< the clock of its last word
@@ -30,7 +26,7 @@ inline constexpr std::array<const char*, 5> kStageNames = {"mem_read", "conv", "
 /// for what).
 class SimulatedPipeline final : public Executor {
  public:
-  SimulatedPipeline(const PipelineNetwork& network, const ChannelDepths& depths);
+  explicit SimulatedPipeline(const PipelineNetwork& network);
 
   std::string what() const override { return "simulated stages, a thread each"; }
   void write(int64_t first_word, std::span<const int8_t> levels) override;
@@ -42,7 +38,6 @@ class SimulatedPipeline final : public Executor {
 
  private:
   const PipelineNetwork& network_;
-  ChannelDepths depths_;
   std::vector<int8_t> features_;
   std::vector<LayerCycles> cycles_;
 };

@@ -1,0 +1,292 @@
+// Whatever the pipeline takes it computes to the byte as the reference kernels do: every kind of layer, awkward sizes,
+// several designs, OpenCL and the simulated stages.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/error_testing.h"
+#include "base/rng.h"
+#include "engines/cpu/cpu_engine.h"
+#include "engines/pipeline/executor.h"
+#include "engines/pipeline/network.h"
+#include "engines/pipeline/pipeline_engine.h"
+#include "graph/infer.h"
+#include "graph/verify.h"
+
+namespace tercel::inline engines {
+namespace {
+
+using testing::HasSubstr;
+using Ints = std::vector<int64_t>;
+
+/// A graph of levels, built up value by value.
+class Levels {
+ public:
+  explicit Levels(uint64_t seed) : rng_(seed) {}
+
+  Value* input(Dims dims, DType dtype = DType::u8) {
+    return graph_.add_input("x" + std::to_string(graph_.inputs().size()),
+                            {dtype, true, std::move(dims), some_scale(dtype, 0.02f)});
+  }
+
+  /// Levels of a new scale, of the extents that the rule gives.
+  Value* add(std::string_view op, std::vector<Value*> operands, Attrs attrs, Dims dims, float scale,
+             DType dtype = DType::u8) {
+    return put(op, std::move(operands), std::move(attrs), {dtype, true, std::move(dims), some_scale(dtype, scale)});
+  }
+
+  Value* moved(std::string_view op, std::vector<Value*> operands, Attrs attrs, Dims dims) {
+    const ValueType& from = operands[0]->type;
+    return put(op, std::move(operands), std::move(attrs), {from.dtype, true, std::move(dims), from.quantization});
+  }
+
+  Value* conv(Value* x, int64_t oc, int64_t kernel, Attrs attrs, int64_t group, Dims dims, DType dtype = DType::u8) {
+    const int64_t ic = x->type.dims[1] / group;
+    attrs.set("group", group);
+    attrs.set("kernel_shape", Ints{kernel, kernel});
+    Value* w = weights({oc, ic, kernel, kernel}, oc);
+    return add("FusedConv", {x, w, bias(oc)}, std::move(attrs), std::move(dims),
+               0.004f * static_cast<float>(std::sqrt(static_cast<double>(ic * kernel * kernel))), dtype);
+  }
+
+  Value* weights(const Dims& dims, int64_t channels) {
+    std::vector<int8_t> levels(static_cast<size_t>(count_elements(dims)));
+    for (int8_t& level : levels) level = static_cast<int8_t>(static_cast<int>(rng_.below(255)) - 127);
+    auto meaning = std::make_shared<Quantization>();
+    for (int64_t c = 0; c < channels; ++c) {
+      meaning->scales.push_back(0.001f + 0.0005f * static_cast<float>(rng_.below(8)));
+      meaning->zeros.push_back(0);
+    }
+    meaning->axis = 0;
+    Value* w = graph_.add_constant("w", Tensor::of<int8_t>(dims, levels));
+    w->type.quantization = meaning;
+    return w;
+  }
+
+  Value* bias(int64_t channels) {
+    std::vector<int32_t> values(static_cast<size_t>(channels));
+    for (int32_t& value : values) value = static_cast<int32_t>(rng_.below(20000)) - 10000;
+    return graph_.add_constant("bias", Tensor::of<int32_t>({channels}, values));
+  }
+
+  Value* ints(const Ints& values) {
+    return graph_.add_constant("ints", Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
+  }
+
+  Graph finish(Value* output) {
+    graph_.add_output(output);
+    infer_types(graph_);
+    verify(graph_, "the test");
+    return std::move(graph_);
+  }
+
+  Rng& rng() { return rng_; }
+  Graph& graph() { return graph_; }
+
+ private:
+  QuantizationPtr some_scale(DType dtype, float scale) {
+    const int32_t zero = static_cast<int32_t>(rng_.below(200)) - (dtype == DType::u8 ? 0 : 100);
+    return std::make_shared<Quantization>(Quantization{{scale}, {zero}});
+  }
+
+  Value* put(std::string_view op, std::vector<Value*> operands, Attrs attrs, ValueType type) {
+    Value* result = graph_.add_value("v", std::move(type));
+    graph_.add_node(op, std::move(operands), {result}, std::move(attrs), op);
+    return result;
+  }
+
+  Graph graph_;
+  Rng rng_;
+};
+
+std::vector<std::byte> run(const Program& program, const std::vector<std::vector<std::byte>>& inputs) {
+  std::vector<const std::byte*> from;
+  for (const auto& input : inputs) from.push_back(input.data());
+  std::vector<std::byte> result(program.outputs()[0].bytes());
+  std::byte* to = result.data();
+  program.run({from, std::span(&to, 1)});
+  return result;
+}
+
+bool has_opencl() {
+  static const bool has = [] {
+    PipelineNetwork none;
+    none.feature_words = 1;
+    none.design.lane = 16;
+    try {
+      make_opencl_executor(none, "");
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }();
+  return has;
+}
+
+/// The same bytes from the reference and from the pipeline built so.
+void expect_same(const Graph& graph, const std::string& options, uint64_t seed) {
+  SCOPED_TRACE(options);
+  const auto reference = reference_engine().compile(graph, {});
+  const auto pipeline = pipeline_engine(options).compile(graph, {});
+  Rng rng(seed);
+  std::vector<std::vector<std::byte>> inputs;
+  for (const ProgramPort& port : reference->inputs()) {
+    inputs.emplace_back(port.bytes());
+    for (std::byte& level : inputs.back()) level = static_cast<std::byte>(rng.below(256));
+  }
+  const auto wanted = run(*reference, inputs), got = run(*pipeline, inputs);
+  size_t differ = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) differ += wanted[i] != got[i] ? 1 : 0;
+  EXPECT_EQ(differ, 0u) << "of " << wanted.size();
+  EXPECT_EQ(run(*pipeline, inputs), got) << "the second time";
+}
+
+void expect_same_everywhere(const std::function<Graph()>& make, uint64_t seed = 1) {
+  for (const char* options :
+       {"vec=16,lane=16,executor=simulated", "vec=4,lane=8,executor=simulated",
+        "vec=16,lane=8,executor=simulated,data_depth=1,sums_depth=1,levels_depth=1,pooled_depth=1",
+        "vec=8,lane=16,window_x=3,executor=simulated"})
+    expect_same(make(), options, seed);
+  if (!has_opencl()) return;
+  expect_same(make(), "vec=16,lane=16", seed);
+  expect_same(make(), "vec=4,lane=8,window_x=3", seed);
+}
+
+TEST(Pipeline, Convolutions) {
+  expect_same_everywhere([] {
+    Levels net(3);
+    Value* x = net.conv(net.input({1, 3, 17, 13}), 20, 3, {{"pads", Ints{1, 1, 1, 1}}}, 1, {1, 20, 17, 13});
+    x = net.conv(x, 33, 1, {}, 1, {1, 33, 17, 13}, DType::i8);
+    x = net.conv(x, 9, 5, {{"pads", Ints{0, 2, 3, 1}}, {"strides", Ints{2, 3}}}, 1, {1, 9, 8, 4});
+    return net.finish(net.conv(x, 5, 2, {{"dilations", Ints{3, 2}}}, 1, {1, 5, 5, 2}));
+  });
+}
+
+TEST(Pipeline, GroupsAndDepthwise) {
+  expect_same_everywhere([] {
+    Levels net(4);
+    Value* x = net.conv(net.input({1, 24, 9, 9}), 24, 3, {{"pads", Ints{1, 1, 1, 1}}}, 24, {1, 24, 9, 9});
+    x = net.conv(x, 36, 3, {{"strides", Ints{2, 2}}}, 3, {1, 36, 4, 4});      // groups begin within a word
+    x = net.conv(x, 72, 3, {{"pads", Ints{1, 1, 1, 1}}}, 36, {1, 72, 4, 4});  // two results each
+    return net.finish(net.conv(x, 40, 1, {}, 4, {1, 40, 4, 4}));
+  });
+}
+
+TEST(Pipeline, StridesBeyondTheWindow) {
+  expect_same_everywhere([] {
+    Levels net(5);
+    Value* x = net.conv(net.input({1, 16, 15, 15}), 8, 1, {{"strides", Ints{2, 2}}}, 1, {1, 8, 8, 8});
+    return net.finish(net.conv(x, 8, 2, {{"strides", Ints{3, 3}}}, 1, {1, 8, 3, 3}));
+  });
+}
+
+TEST(Pipeline, PoolsInTheStreamAndAlone) {
+  expect_same_everywhere([] {
+    Levels net(6);
+    const Attrs three{{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}};
+    Value* x = net.conv(net.input({1, 8, 21, 19}), 18, 3, {}, 1, {1, 18, 19, 17});
+    x = net.moved("MaxPool", {x}, three, {1, 18, 10, 9});
+    x = net.moved("MaxPool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}},
+                  {1, 18, 5, 5});
+    x = net.add("AveragePool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{1, 1}}}, {1, 18, 4, 4}, 0.03f);
+    return net.finish(net.add("GlobalAveragePool", {x}, {}, {1, 18, 1, 1}, 0.02f));
+  });
+}
+
+TEST(Pipeline, ResidualsOfEitherOperand) {
+  expect_same_everywhere([] {
+    Levels net(7);
+    Value* x = net.input({1, 20, 7, 11});
+    Value* a = net.conv(x, 20, 3, {{"pads", Ints{1, 1, 1, 1}}}, 1, {1, 20, 7, 11});
+    Value* sum = net.add("FusedAdd", {a, x}, {{"activation", std::string("Relu")}}, {1, 20, 7, 11}, 0.05f);
+    Value* b = net.conv(sum, 20, 1, {}, 1, {1, 20, 7, 11}, DType::i8);
+    Value* second = net.add("FusedAdd", {sum, b}, {}, {1, 20, 7, 11}, 0.07f, DType::i8);
+    return net.finish(net.add("FusedAdd", {second, sum}, {}, {1, 20, 7, 11}, 0.09f));
+  });
+}
+
+TEST(Pipeline, ConcatenationsInPlaceAndCopied) {
+  expect_same_everywhere([] {
+    Levels net(8);
+    Value* x = net.input({1, 16, 6, 6});
+    Value* a = net.conv(x, 16, 1, {}, 1, {1, 16, 6, 6});
+    Value* b = net.conv(x, 10, 3, {{"pads", Ints{1, 1, 1, 1}}}, 1, {1, 10, 6, 6});
+    Value* c = net.conv(x, 7, 1, {}, 1, {1, 7, 6, 6});
+    for (Value* part : {b, c}) part->type.quantization = a->type.quantization;
+    Value* all = net.moved("Concat", {a, b, c, a}, {{"axis", int64_t{1}}}, {1, 49, 6, 6});
+    Value* d = net.conv(b, 12, 1, {}, 1, {1, 12, 6, 6});  // a part that others read
+    Value* e = net.conv(all, 12, 3, {{"pads", Ints{1, 1, 1, 1}}}, 1, {1, 12, 6, 6});
+    return net.finish(net.add("FusedAdd", {d, e}, {}, {1, 12, 6, 6}, 0.06f));
+  });
+}
+
+TEST(Pipeline, FullyConnectedAndBatches) {
+  expect_same_everywhere([] {
+    Levels net(9);
+    Value* x = net.conv(net.input({3, 5, 8, 6}), 12, 3, {}, 1, {3, 12, 6, 4});
+    x = net.moved("Reshape", {x, net.ints({3, -1})}, {}, {3, 288});
+    Value* w = net.weights({19, 288}, 19);
+    x = net.add("FusedMatMul", {x, w, net.bias(19)}, {{"transB", int64_t{1}}, {"alpha_scale", 1.0f}}, {3, 19}, 0.3f);
+    Value* v = net.weights({7, 19}, 7);
+    return net.finish(net.add("FusedMatMul", {x, v}, {{"transB", int64_t{1}}, {"alpha_scale", 0.5f}}, {3, 7}, 0.2f));
+  });
+}
+
+TEST(Pipeline, NormalizationAcrossChannels) {
+  for (int64_t size : {1, 2, 5, 30})
+    expect_same_everywhere([size] {
+      Levels net(10);
+      Value* x = net.input({2, 21, 3, 4}, DType::i8);
+      return net.finish(net.add("LRN", {x}, {{"size", size}, {"alpha", 0.5f}, {"beta", 0.75f}, {"bias", 2.0f}},
+                                {2, 21, 3, 4}, 0.01f));
+    });
+}
+
+TEST(Pipeline, SlicesAndPads) {
+  expect_same_everywhere([] {
+    Levels net(11);
+    Value* x = net.input({1, 16, 9, 9});
+    Value* y = net.moved("Slice", {x, net.ints({0, 1}), net.ints({100, 100}), net.ints({2, 3}), net.ints({2, 2})}, {},
+                         {1, 16, 5, 4});
+    Value* zero =
+        net.graph().add_constant("zero", Tensor::scalar(static_cast<uint8_t>(x->type.quantization->zeros[0])));
+    y = net.moved("Pad", {y, net.ints({0, 8, 0, 1, 0, 9, 2, 0}), zero}, {{"mode", std::string("constant")}},
+                  {1, 33, 7, 5});
+    y = net.moved("Slice", {y, net.ints({3}), net.ints({30}), net.ints({1}), net.ints({2})}, {}, {1, 14, 7, 5});
+    return net.finish(net.add("Requantize", {y}, {{"activation", std::string("Clip")}, {"alpha", 0.1f}, {"beta", 1.5f}},
+                              {1, 14, 7, 5}, 0.01f));
+  });
+}
+
+std::string refused(Graph graph, const std::string& options = "") {
+  return error_of([&] { pipeline_engine(options).compile(graph, {}); });
+}
+
+TEST(Pipeline, SaysWhatItCannotTake) {
+  {
+    Levels net(12);
+    Value* x = net.conv(net.input({1, 64, 9, 9}), 8, 3, {}, 1, {1, 8, 7, 7});
+    EXPECT_THAT(refused(net.finish(x), "window_buffer_words=8"), HasSubstr("reads windows of 36 words"));
+  }
+  {
+    Levels net(12);
+    Value* x = net.conv(net.input({1, 64, 9, 9}), 8, 3, {}, 1, {1, 8, 7, 7});
+    EXPECT_THAT(refused(net.finish(x), "weight_buffer_words=8"), HasSubstr("keeps 36 words of weights"));
+  }
+  {
+    Graph graph;
+    Value* x = graph.add_input("x", {DType::f32, true, {1, 3}});
+    Value* y = graph.add_value("y", {});
+    graph.add_node("Relu", {x}, {y}, {}, "only");
+    graph.add_output(y);
+    infer_types(graph);
+    EXPECT_THAT(refused(std::move(graph)), AllOf(HasSubstr("'only'"), HasSubstr("quantize the network first")));
+  }
+  EXPECT_THAT(error_of([] { pipeline_engine("vec=3"); }), HasSubstr("vec is 3"));
+  EXPECT_THAT(error_of([] { pipeline_engine("executor=hands"); }), HasSubstr("executor=hands"));
+  EXPECT_THAT(error_of([] { pipeline_engine("depth=3"); }), HasSubstr("there is no 'depth'"));
+}
+
+}  // namespace
+}  // namespace tercel::inline engines
