@@ -30,13 +30,15 @@ int interrupted(const std::string& what) {
   return kInterrupted;
 }
 
-/// Reports an unknown verb before its options are parsed (--help would hide it).
-bool is_unknown_verb(const CLI::App& app, int argc, char** argv) {
-  const std::string_view word = argc > 1 ? argv[1] : "-";
-  if (word.starts_with("-")) return false;
+/// Reports an unknown verb, also of a verb with verbs of its own, before its options are parsed (--help would hide it).
+bool is_unknown_verb(const CLI::App& app, int argc, char** argv, int at = 1) {
+  const std::string_view word = argc > at ? argv[at] : "-";
+  if (word.starts_with("-") || app.get_subcommands({}).empty()) return false;
   std::vector<std::string> verbs;
-  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
-  if (std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return false;
+  for (const CLI::App* verb : app.get_subcommands({})) {
+    verbs.push_back(verb->get_name());
+    if (verb->get_name() == word) return is_unknown_verb(*verb, argc, argv, at + 1);
+  }
   print_error(fmt::format("no verb '{}'; there are {}{}", word, tercel::cli::listed(verbs),
                           tercel::cli::did_you_mean(word, verbs))
                   .c_str());
@@ -64,10 +66,23 @@ void check_number(CLI::Option& option) {
   else if (type.starts_with("FLOAT")) check([=](const std::string& text) { return whole(text, 0.0); }, "a number");
 }
 
+/// Of a verb and the verbs below it.
+void prepare_options(CLI::App& verb) {
+  for (CLI::Option* option : verb.get_options()) {
+    if (option->get_default_str() == "[]") option->default_str("");  // an empty default is not shown
+    check_number(*option);
+  }
+  for (CLI::App* below : verb.get_subcommands({})) prepare_options(*below);
+}
+
 /// Reports an unknown option, and a similar one.
 void print_unknown(const CLI::App& app) {
-  const bool before_verb = app.get_subcommands().empty() || !app.remaining(false).empty();
-  const CLI::App* verb = before_verb ? &app : app.get_subcommands().front();
+  const CLI::App* verb = &app;
+  std::string path = "tercel";
+  while (!verb->get_subcommands().empty() && verb->remaining(false).empty()) {
+    verb = verb->get_subcommands().front();
+    path += " " + verb->get_name();
+  }
   std::vector<std::string> options;
   for (const CLI::Option* option : verb->get_options()) {
     for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
@@ -82,7 +97,7 @@ void print_unknown(const CLI::App& app) {
     print_error(fmt::format("{} has no option '{}'{}", verb->get_name(), name, tercel::cli::did_you_mean(name, options))
                     .c_str());
   }
-  fmt::print(stderr, "options: {} --help\n", verb == &app ? "tercel" : "tercel " + verb->get_name());
+  fmt::print(stderr, "options: {} --help\n", path);
 }
 
 }  // namespace
@@ -103,11 +118,8 @@ int main(int argc, char** argv) {
   tercel::cli::add_decompress(app);
   tercel::cli::add_front(app);
   tercel::cli::add_bench(app);
-  for (CLI::App* verb : app.get_subcommands({}))
-    for (CLI::Option* option : verb->get_options()) {
-      if (option->get_default_str() == "[]") option->default_str("");  // an empty default is not shown
-      check_number(*option);
-    }
+  tercel::cli::add_fpga(app);
+  for (CLI::App* verb : app.get_subcommands({})) prepare_options(*verb);
   const tercel::cli::VersionFlags version = tercel::cli::add_version(app);
   if (is_unknown_verb(app, argc, argv)) return kBadInput;
   try {

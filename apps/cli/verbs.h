@@ -15,6 +15,7 @@ void add_compress(CLI::App& app);
 void add_decompress(CLI::App& app);
 void add_front(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_fpga(CLI::App& app);
 
 struct VersionFlags {
   std::shared_ptr<bool> asked, verbose;
