@@ -151,6 +151,7 @@ void add_fpga(CLI::App& app) {
   add_explore(*command);
   add_estimate(*command);
   add_validate(*command);
+  add_simulate(*command);
 }
 
 }  // namespace tercel::cli

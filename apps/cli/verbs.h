@@ -17,6 +17,8 @@ void add_front(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_fpga(CLI::App& app);
 
+void add_simulate(CLI::App& fpga);  ///< tercel fpga simulate
+
 struct VersionFlags {
   std::shared_ptr<bool> asked, verbose;
 };

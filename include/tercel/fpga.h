@@ -150,6 +150,33 @@ struct DesignReport {
 TERCEL_API DesignReport estimate_design(const Model& model, const DesignPoint& point, Kernels kernels = Kernels::tercel,
                                         int batch = 1, const InputShapes& shapes = {});
 
+/// What one stage of the pipeline did in a layer, in clocks.
+struct StageClocks {
+  std::string stage;             ///< mem_read, conv, requantize, pool, mem_write
+  int64_t end = 0;               ///< its last word
+  int64_t waited_for_words = 0;  ///< the channel before it was empty
+  int64_t waited_for_room = 0;   ///< the channel behind it was full
+};
+
+/// A layer in the simulated pipeline, and what the model of cycles says of it with memory that answers at once.
+struct SimulatedLayer {
+  std::string name, op;
+  int64_t cycles = 0, modelled_cycles = 0;
+  std::vector<StageClocks> stages;
+  int64_t data_words = 0, sum_words = 0, level_words = 0, pooled_words = 0;  ///< through each channel
+  double difference() const {
+    return modelled_cycles == 0 ? 0 : static_cast<double>(cycles) / static_cast<double>(modelled_cycles) - 1;
+  }
+};
+
+/// Runs a quantized network through the kernels' own text, a thread per stage, channels as deep as the point says, and
+/// counts clocks (normalizations across channels have none). The answer is compared with the reference kernels'. Throws
+/// Error for a network that the pipeline refuses (naming the nodes), for a point that was not compiled, and for
+/// channels in which words cannot move.
+TERCEL_API std::vector<SimulatedLayer> simulate_design(const Model& model, const DesignPoint& point,
+                                                       const InputShapes& shapes = {}, uint64_t seed = 1,
+                                                       const Progress& progress = {});
+
 /// One published figure beside the model's.
 struct FpgaComparison {
   std::string set, board, network, layer;  ///< layer: "" for the whole network

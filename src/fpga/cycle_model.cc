@@ -24,6 +24,14 @@ struct ConvTerms {
   int64_t load = 0;          ///< clocks
 };
 
+/// PipeCNN's pool takes a word a clock. Tercel's looks at each element of a window in turn, after the rows that it
+/// needs have come.
+int64_t pool_clocks(const LayerShape& layer, Kernels kernels) {
+  if (!layer.pooled) return kernels == Kernels::tercel ? layer.positions() : 0;
+  return layer.positions() +
+         (kernels == Kernels::tercel ? layer.written_positions() * layer.pool_kh * layer.pool_kw : 0);
+}
+
 /// `rows` of the whole batch. Tercel skips columns between windows that do not touch (stride beyond the kernel);
 /// PipeCNN loads them.
 ConvTerms conv_terms(const LayerShape& layer, const DesignPoint& point, Kernels kernels) {
@@ -49,7 +57,7 @@ LayerEstimate conv(const LayerShape& layer, const DesignPoint& point, const Boar
   const int64_t q = t.groups.count, positions = layer.positions(), word_bytes = int64_t{point.vec} * point.lane;
   e.compute_cycles = q * t.words * positions;
   e.window_load_cycles = t.load;
-  e.pool_cycles = layer.pooled ? q * positions : 0;
+  e.pool_cycles = q * pool_clocks(layer, kernels);
   e.feature_bytes = layer.batch * layer.oh * t.windows * q * t.window_words * point.vec;
   e.weight_bytes = q * t.words * word_bytes;
   if (kernels == Kernels::pipecnn) {
@@ -73,17 +81,19 @@ LayerEstimate conv(const LayerShape& layer, const DesignPoint& point, const Boar
   return e;
 }
 
-/// Passes without weights: words of all lanes (LRN: of vec channels) in and out.
+/// Passes without products of their own. In Tercel's pipeline they are a copy, channel by channel, with a pool or an
+/// addend behind it; normalizations are a kernel of their own.
 LayerEstimate stream(const LayerShape& layer, const DesignPoint& point, const Board& board, Kernels kernels,
                      double clock_hz) {
   LayerEstimate e;
-  const int64_t width = layer.kind == LayerKind::lrn || kernels == Kernels::pipecnn ? point.vec : point.lane;
-  const int64_t words = ceil_div(layer.ic, width);
-  e.pool_cycles = layer.batch * layer.ih * layer.iw * words;
+  const bool copies = kernels == Kernels::tercel && layer.kind != LayerKind::lrn;
+  const int64_t width = copies ? point.lane : point.vec, words = ceil_div(layer.ic, width);
+  const int64_t positions = layer.batch * layer.ih * layer.iw;
+  if (copies) e.compute_cycles = e.window_load_cycles = words * positions * std::max(1, point.lane / point.vec);
+  e.pool_cycles = copies ? words * pool_clocks(layer, kernels) : words * positions;
   e.write_cycles = layer.written_positions() * words;
-  const int64_t map_bytes = layer.batch * layer.ih * layer.iw * words * width;
-  e.feature_bytes = map_bytes;
-  if (layer.kind == LayerKind::add) e.addend_bytes = map_bytes;
+  e.feature_bytes = positions * words * std::max<int64_t>(width, point.vec);
+  if (layer.kind == LayerKind::add || layer.add) e.addend_bytes = positions * words * width;
   e.written_bytes = layer.written_positions() * words * width;
   e.ddr_cycles = ddr_clocks(e.ddr_bytes(), clock_hz, board);
   e.fill_cycles = kernels == Kernels::tercel ? kStageDepthCycles : 0;
@@ -109,12 +119,15 @@ LaneGroups lane_groups(const LayerShape& layer, const DesignPoint& point, Kernel
     const int64_t count = ceil_div(layer.oc, lane);
     return {layer.groups == 2 && count % 2 != 0 ? count + 1 : count, ceil_div(in, vec)};
   }
-  if (out >= lane || layer.groups == 1) return {layer.groups * ceil_div(out, lane), ceil_div(in, vec)};
-  // Small groups share the lanes: a lane group reads the channels of all its groups, weights across groups are zeros.
-  const int64_t together = std::min(layer.groups, lane / out), channels = together * in;
-  int64_t words = ceil_div(channels, vec);
-  if (channels % vec != 0) words = std::min(words + 1, ceil_div(layer.ic, vec));  // they may start within a word
-  return {ceil_div(layer.groups, together), words};
+  if (layer.kind != LayerKind::conv || layer.is_depthwise())
+    return {ceil_div(layer.oc, lane), std::max<int64_t>(1, lane / vec)};
+  int64_t together = 1;
+  for (int64_t some = 2; some <= layer.groups && some * out <= lane; ++some)
+    if (layer.groups % some == 0) together = some;
+  const int64_t groups = layer.groups / together, channels = in * together;
+  int64_t words = 0;  // a group may begin and end within a word
+  for (int64_t g = 0; g < groups; ++g) words = std::max(words, ((g + 1) * channels - 1) / vec - g * channels / vec + 1);
+  return {groups * ceil_div(out * together, lane), words, together};
 }
 
 double clock_mhz(const DesignPoint& point, const Board& board) {

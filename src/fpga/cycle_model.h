@@ -9,7 +9,8 @@
 //   window load   (nx - 1) q rows max(win kh, G kh kw) Cv + q rows max(win kh, rest kh kw) Cv     one word of V a
 //   clock,
 //                 the next window while the present one is used; rest = outputs of a row's last group
-//   pool          q P                                     one word of L a clock
+//   pool          PipeCNN: q P, one word of L a clock     Tercel: q (P + P_written ph pw): rows come, then windows of
+//                 ph x pw are read element by element; without a pool q P
 //   write         PipeCNN: q P L (a byte a clock)         Tercel: q P_written (a word of L a clock)
 //   ddr           PipeCNN: weights of fully connected layers only; Tercel: all bytes / effective bandwidth
 //   weights       both: once per lane group. Tercel uses a word while it stores it, so the first position of a lane
@@ -43,6 +44,7 @@ inline constexpr double kLaunchSeconds = 45e-6;
 struct LaneGroups {
   int64_t count = 0;          ///< q
   int64_t words_per_tap = 0;  ///< Cv
+  int64_t together = 1;       ///< groups that share the lanes: weights across them are zeros
 };
 LaneGroups lane_groups(const LayerShape& layer, const DesignPoint& point, Kernels kernels);
 

@@ -160,11 +160,11 @@ TEST(CycleModel, SmallGroupsShareTheLanes) {
   EXPECT_EQ(groups.words_per_tap, 2);
   const LaneGroups theirs = lane_groups(depthwise, point_of(16, 32), Kernels::pipecnn);
   EXPECT_EQ(theirs.count, 96);
-  // Groups of 24 channels do not start at words of 16.
+  // Groups of 24 channels begin within words of 16: two words hold each.
   const LayerShape grouped{.name = "g", .groups = 4, .ic = 96, .oc = 96};
   EXPECT_EQ(lane_groups(grouped, point_of(16, 64), Kernels::tercel).count, 2);
   EXPECT_EQ(lane_groups(grouped, point_of(16, 64), Kernels::tercel).words_per_tap, 3);
-  EXPECT_EQ(lane_groups(grouped, point_of(16, 32), Kernels::tercel).words_per_tap, 3);
+  EXPECT_EQ(lane_groups(grouped, point_of(16, 32), Kernels::tercel).words_per_tap, 2);
 }
 
 TEST(CycleModel, UtilizationNeverExceedsOne) {

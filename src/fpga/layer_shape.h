@@ -25,10 +25,13 @@ struct LayerShape {
 
   bool pooled = false;  ///< a pooling follows in the stream
   int64_t pool_oh = 1, pool_ow = 1;
-  bool add = false;  ///< a residual is added while the result is written
+  int64_t pool_kh = 1, pool_kw = 1;  ///< its windows
+  bool add = false;                  ///< a residual is added while the result is written
 
   bool operator==(const LayerShape&) const = default;
 
+  /// Each channel by itself.
+  bool is_depthwise() const { return kind == LayerKind::conv && groups == ic && oc == ic && groups > 1; }
   bool is_fc() const { return kind == LayerKind::conv && oh == 1 && ow == 1; }
   /// Output positions of the whole batch, and those that are written.
   int64_t positions() const { return batch * oh * ow; }

@@ -44,11 +44,10 @@ int64_t buffer_blocks(const DesignPoint& point, int block_kbit) {
   const int64_t vec_bits = 8 * int64_t{point.vec}, lane_bits = 8 * int64_t{point.lane};
   int64_t blocks = ram_blocks(point.weight_buffer_words, vec_bits * point.lane, block_kbit) +
                    2 * ram_blocks(point.window_buffer_words, vec_bits, block_kbit);
-  for (const auto& [depth, bits] :
-       std::to_array<std::pair<int64_t, int64_t>>({{point.depths.data, vec_bits},
-                                                   {point.depths.sums, 4 * lane_bits},
-                                                   {point.depths.levels, lane_bits},
-                                                   {point.depths.pooled, lane_bits}}))
+  for (const auto& [depth, bits] : std::to_array<std::pair<int64_t, int64_t>>({{point.depths.data, vec_bits},
+                                                                               {point.depths.sums, 4 * lane_bits},
+                                                                               {point.depths.levels, lane_bits},
+                                                                               {point.depths.pooled, lane_bits}}))
     if (depth > 32) blocks += ram_blocks(depth, bits, block_kbit);  // shallower ones are made of logic (MLAB)
   return blocks;
 }

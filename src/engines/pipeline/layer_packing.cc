@@ -5,27 +5,19 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "fpga/cycle_model.h"
 
 namespace tercel::inline engines {
-namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-}  // namespace
-
 LayerShares shares_of(const LayerArithmetic& a, const DesignPoint& design) {
+  const int64_t ic = a.by_channel ? a.out_channels : a.groups * a.in_channels;
+  const LaneGroups groups = lane_groups(
+      {.kind = a.by_channel ? LayerKind::pool : LayerKind::conv, .groups = a.groups, .ic = ic, .oc = a.out_channels},
+      design, Kernels::tercel);
   LayerShares shares;
-  if (a.by_channel) {
-    shares.lane_groups = shares.groups_of_lanes = ceil_div(a.out_channels, design.lane);
-    shares.words_per_tap = std::max(1, design.lane / design.vec);
-  } else {
-    shares.groups_of_lanes = ceil_div(a.out_channels / a.groups, design.lane);
-    shares.lane_groups = a.groups * shares.groups_of_lanes;
-    // A group may begin and end within a word: its neighbours' channels meet weights of zero.
-    for (int64_t g = 0; g < a.groups; ++g)
-      shares.words_per_tap = std::max(shares.words_per_tap,
-                                      ((g + 1) * a.in_channels - 1) / design.vec - g * a.in_channels / design.vec + 1);
-  }
+  shares.lane_groups = groups.count;
+  shares.words_per_tap = groups.words_per_tap;
+  shares.together = groups.together;
+  shares.groups_of_lanes = a.by_channel ? groups.count : groups.count / (a.groups / groups.together);
   shares.taps = a.window[0].kernel * a.window[1].kernel * shares.words_per_tap;
   return shares;
 }
@@ -33,7 +25,9 @@ LayerShares shares_of(const LayerArithmetic& a, const DesignPoint& design) {
 void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vector<int8_t>& words) {
   const LayerShares shares = shares_of(a, design);
   const int64_t vec = design.vec, lane = design.lane;
-  const int64_t word_bytes = vec * lane, outputs = a.out_channels / a.groups;
+  const int64_t word_bytes = vec * lane;
+  const int64_t outputs = a.out_channels / a.groups, merged = outputs * shares.together;
+  const int64_t inputs = a.in_channels * shares.together;
   const size_t first = words.size();
   words.resize(first + static_cast<size_t>(shares.lane_groups * shares.taps * word_bytes));
   parallel_for(shares.lane_groups, 1, [&](int64_t begin, int64_t end) {
@@ -45,7 +39,7 @@ void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vect
       int8_t* word = words.data() + first + lane_group * shares.taps * word_bytes;
       const int64_t group = lane_group / shares.groups_of_lanes;
       const int64_t first_output = lane_group % shares.groups_of_lanes * lane;
-      const int64_t lanes = std::min(lane, outputs - first_output);
+      const int64_t lanes = std::min(lane, merged - first_output);
       for (int64_t y = 0; y < a.window[0].kernel; ++y)
         for (int64_t x = 0; x < a.window[1].kernel; ++x)
           for (int64_t w = 0; w < shares.words_per_tap; ++w, word += word_bytes)
@@ -55,10 +49,13 @@ void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vect
                 if (channel < a.out_channels) put(word[v], a.weights(channel, 0, y, x));
                 continue;
               }
-              const int64_t channel = (group * a.in_channels / vec + w) * vec + v - group * a.in_channels;
-              if (channel < 0 || channel >= a.in_channels) continue;
-              for (int64_t l = 0; l < lanes; ++l)
-                put(word[(v / 2 * lane + l) * 2 + v % 2], a.weights(group * outputs + first_output + l, channel, y, x));
+              const int64_t channel = (group * inputs / vec + w) * vec + v;
+              if (channel < group * inputs || channel >= (group + 1) * inputs) continue;
+              for (int64_t l = 0; l < lanes; ++l) {
+                const int64_t o = group * merged + first_output + l;
+                if (o / outputs == channel / a.in_channels)
+                  put(word[(v / 2 * lane + l) * 2 + v % 2], a.weights(o, channel % a.in_channels, y, x));
+              }
             }
     }
   });
@@ -66,7 +63,8 @@ void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vect
 
 void pack_scales(const LayerArithmetic& a, int32_t in_zero, const DesignPoint& design, std::vector<int32_t>& words) {
   const LayerShares shares = shares_of(a, design);
-  const int64_t lane = design.lane, outputs = a.by_channel ? a.out_channels : a.out_channels / a.groups;
+  const int64_t lane = design.lane,
+                outputs = a.by_channel ? a.out_channels : a.out_channels / a.groups * shares.together;
   const size_t first = words.size();
   words.resize(first + static_cast<size_t>(shares.lane_groups * 4 * lane));
   parallel_for(shares.lane_groups, 1, [&](int64_t begin, int64_t end) {

@@ -40,6 +40,7 @@ struct LayerArithmetic {
 /// How the channels of a layer fall into words and lanes.
 struct LayerShares {
   int64_t lane_groups = 0, groups_of_lanes = 0, words_per_tap = 0, taps = 0;
+  int64_t together = 1;  ///< channel groups that share the lanes: weights across them are zeros
 };
 LayerShares shares_of(const LayerArithmetic& a, const DesignPoint& design);
 

@@ -552,7 +552,7 @@ class Builder {
     l.dilation_h = narrow(rows.dilation), l.dilation_w = narrow(columns.dilation);
     l.pad_top = narrow(rows.pad_begin), l.pad_left = narrow(columns.pad_begin);
     l.words_per_tap = narrow(shares.words_per_tap);
-    l.channels_in_group = narrow(a.in_channels);
+    l.channels_in_group = narrow(a.in_channels * shares.together);
     l.taps = narrow(shares.taps);
 
     l.out_h = narrow(rows.output);
@@ -574,7 +574,7 @@ class Builder {
     l.out_plane = narrow(out.plane());
     l.out_image_w = beside ? 1 : l.pooled_w;
     l.out_channel = narrow(out.channel);
-    l.channels_to_group = narrow(a.by_channel ? a.out_channels : a.out_channels / a.groups);
+    l.channels_to_group = narrow(a.by_channel ? a.out_channels : a.out_channels / a.groups * shares.together);
     if (all.sum != nullptr) residual(l, *all.sum, all.sum_operand);
 
     group_and_bands(l);
@@ -733,6 +733,45 @@ class Builder {
 };
 
 }  // namespace
+
+LayerShape shape_of(const PipelineLayer& layer) {
+  if (layer.normalizes) {
+    const Norm& n = layer.norm;
+    return {.name = layer.node,
+            .kind = LayerKind::lrn,
+            .batch = n.images,
+            .ic = n.channels,
+            .oc = n.channels,
+            .ih = 1,
+            .iw = n.plane,
+            .oh = 1,
+            .ow = n.plane};
+  }
+  const Layer& l = layer.layer;
+  const bool beside = l.in_w != l.image_w;
+  LayerShape shape{.name = layer.node};
+  shape.batch = beside ? l.out_w : l.images;
+  const int64_t channel_groups = l.lane_groups / l.groups_of_lanes;
+  shape.oc = channel_groups * l.channels_to_group;
+  if (l.mode == LAYER_CHANNEL) {
+    shape.ic = shape.groups = shape.oc;
+    if (shape.oc == 1) shape.kind = LayerKind::pool;
+  } else {
+    shape.ic = channel_groups * l.channels_in_group;
+    shape.groups = channel_groups;
+  }
+  shape.ih = l.in_h, shape.iw = l.image_w;
+  shape.oh = l.out_h, shape.ow = beside ? 1 : l.out_w;
+  shape.kh = l.kernel_h, shape.kw = l.kernel_w;
+  shape.sh = l.stride_h, shape.sw = beside ? 1 : l.stride_w;
+  shape.pooled = l.pool_h != 1 || l.pool_w != 1 || l.pool_stride_h != 1 || l.pool_stride_w != 1;
+  if (shape.pooled) {
+    shape.pool_oh = l.pooled_h, shape.pool_ow = l.pooled_w;
+    shape.pool_kh = l.pool_h, shape.pool_kw = l.pool_w;
+  }
+  shape.add = l.add != 0;
+  return shape;
+}
 
 std::vector<Refusal> pipeline_refusals(const Graph& graph, const DesignPoint& design) {
   Builder builder(graph, design, {}, false);

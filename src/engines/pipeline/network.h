@@ -7,6 +7,7 @@
 #include "engines/engine.h"
 #include "engines/pipeline/device/layer.h"
 #include "engines/pipeline/feature_map.h"
+#include "fpga/layer_shape.h"
 #include "tercel/fpga.h"
 
 namespace tercel::inline engines {
@@ -54,6 +55,9 @@ struct TileLimits {
   bool whole_layers = false;       ///< channels: one tile per image and lane group
   int64_t ring_bytes = 384 << 10;  ///< of words from memory
 };
+
+/// A layer as the cycle model knows it (fpga/cycle_model.h).
+LayerShape shape_of(const PipelineLayer& layer);
 
 /// What the pipeline cannot take, by node.
 std::vector<Refusal> pipeline_refusals(const Graph& graph, const DesignPoint& design);

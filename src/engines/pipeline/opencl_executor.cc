@@ -145,7 +145,7 @@ class OpenclExecutor final : public Executor {
       return static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::max(wanted, least))));
     };
     std::string options = fmt::format(
-        "-DTERCEL_ONE_TEXT -DVEC={} -DLANE={} -DWINDOW_X={} -DWINDOW_WORDS={} -DWEIGHT_WORDS={} -DPOOL_LINES={} "
+        "-DVEC={} -DLANE={} -DWINDOW_X={} -DWINDOW_WORDS={} -DWEIGHT_WORDS={} -DPOOL_LINES={} "
         "-DPOOL_COLUMNS={}",
         d.vec, d.lane, d.window_x, at_least(network_.window_words, 1 << 12), 1, at_least(network_.pool_lines, 4),
         at_least(network_.pool_columns, 256));

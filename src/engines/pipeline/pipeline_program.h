@@ -18,6 +18,8 @@ class PipelineProgram final : public Program {
   void run(const RunArgs& args) const override;
   PlanReport report() const override;
 
+  const PipelineNetwork& network() const { return network_; }
+
  private:
   PipelineNetwork network_;
   std::unique_ptr<Executor> executor_;

@@ -10,7 +10,6 @@
 #include "engines/pipeline/simulated_channel.h"
 
 // The kernels are OpenCL C; what of it is not C++ means nothing here.
-#define TERCEL_ONE_TEXT
 #define TERCEL_CHANNELS_THREADS
 #define __global
 #define restrict __restrict__
@@ -183,7 +182,12 @@ void SimulatedPipeline::run(std::vector<double>* ms, std::stop_token stop) {
   const Simulated& stages = simulated(network_.design);
   cycles_.assign(network_.layers.size(), {});
   if (ms != nullptr) ms->assign(network_.layers.size(), 0);
+  // By what the multipliers have to do.
+  double all = 0, done = 0;
+  for (const PipelineLayer& layer : network_.layers) all += static_cast<double>(layer.macs);
   for (size_t i = 0; i < network_.layers.size(); ++i) {
+    if (tell_) tell_(all > 0 ? done / all : 0);
+    done += static_cast<double>(network_.layers[i].macs);
     if (stop.stop_requested()) fail(ErrorCode::stopped, "stopped before layer {} of {}", i + 1, network_.layers.size());
     const Stopwatch clock;
     const PipelineLayer& layer = network_.layers[i];

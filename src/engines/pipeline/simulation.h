@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 
 #include "engines/pipeline/executor.h"
 
@@ -33,11 +34,15 @@ class SimulatedPipeline final : public Executor {
   void read(int64_t first_word, std::span<int8_t> levels) override;
   void run(std::vector<double>* ms, std::stop_token stop) override;
 
+  /// Called before each layer with the part of the work that is done.
+  void on_layer(std::function<void(double)> tell) { tell_ = std::move(tell); }
+
   /// Of the last run, one per layer; normalizations have no clocks.
   const std::vector<LayerCycles>& cycles() const { return cycles_; }
 
  private:
   const PipelineNetwork& network_;
+  std::function<void(double)> tell_;
   std::vector<int8_t> features_;
   std::vector<LayerCycles> cycles_;
 };

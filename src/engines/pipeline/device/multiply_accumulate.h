@@ -3,11 +3,6 @@
 #ifndef TERCEL_PIPELINE_MULTIPLY_ACCUMULATE_H
 #define TERCEL_PIPELINE_MULTIPLY_ACCUMULATE_H
 
-#ifndef TERCEL_ONE_TEXT
-#include "channels.h"
-#include "layer.h"
-#endif
-
 /// VEC x LANE multiply-accumulates.
 static inline void mac_word(sum_word* sum, const vec_word* word, const weight_word* weight) {
 #pragma unroll

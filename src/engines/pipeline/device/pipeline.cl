@@ -5,12 +5,8 @@
 // within a tile rows from the top, window groups from the left. A window group is up to WINDOW_X neighbouring pixels:
 // each weight word meets all of them before the next one is needed, so that WINDOW_X words hide the latency of an
 // accumulator, and a weight is read once in WINDOW_X clocks.
-#ifndef TERCEL_ONE_TEXT
-#include "channels.h"
-#include "layer.h"
-#include "multiply_accumulate.h"
-#endif
-
+//
+// Compiled as one text behind layer.h, channels.h and multiply_accumulate.h (cmake/kernel_text.cmake).
 typedef struct {
   int lane_group, image;
   int first_pooled, pooled_rows;  ///< rows of the result
