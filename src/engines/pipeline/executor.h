@@ -26,8 +26,12 @@ class Executor {
   virtual void run(std::vector<double>* ms, std::stop_token stop) = 0;
 };
 
-/// OpenCL, on the first platform that runs kernels on this machine's processor or an accelerator, or on the one whose
-/// name has `platform` in it. The network must live as long. Throws Error(unsupported) where there is none.
+/// OpenCL: tiles, with rings in memory. On the first platform that runs kernels on a processor or an accelerator, or on
+/// the one whose name has `platform` in it. The network must live as long. Throws Error(unsupported) where there is
+/// none.
 std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork& network, std::string_view platform);
+
+/// OpenCL with Intel's channels: all stages run at once, as on an FPGA. The network is one of whole layers.
+std::unique_ptr<Executor> make_channels_executor(const PipelineNetwork& network, std::string_view platform);
 
 }  // namespace tercel::inline engines

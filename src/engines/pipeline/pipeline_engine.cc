@@ -14,7 +14,7 @@ namespace {
 
 struct PipelineOptions {
   DesignPoint design;
-  bool simulated = false;
+  enum class Executor { opencl, channels, simulated } executor = Executor::opencl;
   std::string platform;
 };
 
@@ -31,9 +31,11 @@ PipelineOptions parse_options(std::string_view text) {
   while (!text.empty()) {
     const std::string_view entry = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), entry.size() + 1));
-    if (entry == "executor=opencl") options.simulated = false;
-    else if (entry == "executor=simulated") options.simulated = true;
-    else if (entry.starts_with("executor=")) fail_input("pipeline: {}; wanted executor=opencl or simulated", entry);
+    if (entry == "executor=opencl") options.executor = PipelineOptions::Executor::opencl;
+    else if (entry == "executor=channels") options.executor = PipelineOptions::Executor::channels;
+    else if (entry == "executor=simulated") options.executor = PipelineOptions::Executor::simulated;
+    else if (entry.starts_with("executor="))
+      fail_input("pipeline: {}; wanted executor=opencl, channels or simulated", entry);
     else if (entry.starts_with("platform=")) options.platform = entry.substr(9);
     else add(entry);
   }
@@ -58,11 +60,17 @@ class PipelineEngine final : public Engine {
 
   std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions&) const override {
     fail_refused(*this, refusals(graph));
-    PipelineNetwork network = make_pipeline_network(graph, options_.design, {.whole_layers = options_.simulated});
-    return std::make_unique<PipelineProgram>(std::move(network), [this](const PipelineNetwork& made) {
-      return options_.simulated ? std::make_unique<SimulatedPipeline>(made)
-                                : make_opencl_executor(made, options_.platform);
-    });
+    using Kind = PipelineOptions::Executor;
+    PipelineNetwork network =
+        make_pipeline_network(graph, options_.design, {.whole_layers = options_.executor != Kind::opencl});
+    return std::make_unique<PipelineProgram>(std::move(network),
+                                             [this](const PipelineNetwork& made) -> std::unique_ptr<Executor> {
+                                               if (options_.executor == Kind::simulated)
+                                                 return std::make_unique<SimulatedPipeline>(made);
+                                               if (options_.executor == Kind::channels)
+                                                 return make_channels_executor(made, options_.platform);
+                                               return make_opencl_executor(made, options_.platform);
+                                             });
   }
 
  private:

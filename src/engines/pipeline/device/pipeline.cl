@@ -284,8 +284,8 @@ STAGE mem_write(__global const Layer* restrict layer, __global const s8* residua
     const int first_lane = tile.lane_group % layer->groups_of_lanes * LANE;
     const int left = layer->channels_to_group - first_lane;
     const int lanes = left < LANE ? left : LANE;
-    const int channel = channel_group * layer->channels_to_group + first_lane;
-    const int to = layer->out_channel + channel, from = layer->add_channel + channel;
+    const int first = channel_group * layer->channels_to_group + first_lane;
+    const int to = layer->out_channel + first, from = layer->add_channel + first;
     const int aligned = to % VEC == 0 && from % VEC == 0;
     for (int y = tile.first_pooled; y < tile.first_pooled + tile.pooled_rows; ++y)
       for (int x = 0; x < layer->pooled_w; ++x) {
@@ -328,7 +328,7 @@ STAGE mem_write(__global const Layer* restrict layer, __global const s8* residua
 
 /// y = x * factor(sum of x^2 over neighbouring channels). The factor falls smoothly: a table has 16 places an octave,
 /// and a straight line between them.
-STAGE normalize_pixel(__global const Norm* restrict norm, __global const int* restrict table,
+static inline void normalize_pixel(__global const Norm* restrict norm, __global const int* restrict table,
                       __global const s8* features, __global s8* results, int image, int pixel) {
   __global const s8* from = features + ((long)norm->in_at + (long)image * norm->in_image_words + pixel) * VEC;
   __global s8* to = results + ((long)norm->out_at + (long)image * norm->out_image_words + pixel) * VEC;
@@ -359,13 +359,20 @@ STAGE normalize_pixel(__global const Norm* restrict norm, __global const int* re
   }
 }
 
-#if !defined(TERCEL_CHANNELS_INTEL) && !defined(TERCEL_CHANNELS_THREADS)
+#ifdef __OPENCL_VERSION__
+
+/// One work-item does a pixel.
+__kernel void run_norm(__global const Norm* restrict norm, __global s8* features,
+                        __global const int* restrict table, int image) {
+  normalize_pixel(norm, table, features, features, image, (int)get_global_id(0));
+}
+
+#ifndef TERCEL_CHANNELS_INTEL
 
 /// One work-item does a tile. Its rings are those of its group.
-__kernel void run_tiles(__global const Layer* restrict layers, int layer_index, __global vec_word* features,
+__kernel void run_tiles(__global const Layer* restrict layer, __global vec_word* features,
                        __global const weight_word* restrict weights, __global const scale_word* restrict scales,
                        __global s8* rings, int ring_bytes, int data_words, int row_words, int first_tile) {
-  __global const Layer* layer = layers + layer_index;
   __global s8* mine = rings + (long)get_group_id(0) * ring_bytes;
   Channels state;
   state.data = (__global vec_word*)mine;
@@ -386,10 +393,5 @@ __kernel void run_tiles(__global const Layer* restrict layers, int layer_index, 
   mem_write(layer, (__global const s8*)features, (__global s8*)features, tile, 1, channels);
 }
 
-/// One work-item does a pixel.
-__kernel void run_norm(__global const Norm* restrict norms, int norm_index, __global s8* features,
-                        __global const int* restrict table, int image) {
-  normalize_pixel(norms + norm_index, table, features, features, image, (int)get_global_id(0));
-}
-
+#endif
 #endif

@@ -1,0 +1,116 @@
+#include "engines/pipeline/opencl_device.h"
+
+#ifdef TERCEL_HAVE_OPENCL
+
+#include <algorithm>
+#include <bit>
+
+#include "engines/pipeline/device/text.h"
+
+namespace tercel::inline engines {
+
+OpenclDevice::OpenclDevice(const PipelineNetwork& made, std::string_view platform, bool channels,
+                           const std::string& options)
+    : network(made) {
+  find(platform, channels);
+  context_ = cl::Context(device_);
+  queue = cl::CommandQueue(context_, device_);
+  build(options);
+  norm_ = kernel("run_norm");
+  const auto filled = [&](const void* from, size_t bytes) {
+    const cl::Buffer buffer = new_buffer(std::max<size_t>(bytes, 64));
+    if (bytes > 0) queue.enqueueWriteBuffer(buffer, CL_TRUE, 0, bytes, from);
+    return buffer;
+  };
+  for (const PipelineLayer& layer : network.layers)
+    layers.push_back(layer.normalizes ? filled(&layer.norm, sizeof(Norm)) : filled(&layer.layer, sizeof(Layer)));
+  weights = filled(network.weights.data(), network.weights.size());
+  scales = filled(network.scales.data(), network.scales.size() * sizeof(int32_t));
+  tables_ = filled(network.tables.data(), network.tables.size() * sizeof(int32_t));
+  // Zeros: channels that fill up a word are read, though by weights of zero.
+  const std::vector<int8_t> zeros(static_cast<size_t>(network.feature_words * network.design.vec));
+  features = filled(zeros.data(), zeros.size());
+}
+
+void OpenclDevice::find(std::string_view wanted, bool channels) {
+  constexpr std::string_view kWhatToDo = "install a platform, on a CPU for instance PoCL (Debian: pocl-opencl-icd)";
+  std::vector<cl::Platform> platforms;
+  try {
+    cl::Platform::get(&platforms);
+  } catch (const cl::Error&) {  // the loader finds none
+  }
+  std::string known;
+  for (const cl::Platform& platform : platforms) {
+    name_ = platform.getInfo<CL_PLATFORM_NAME>();
+    known += (known.empty() ? "" : ", ") + name_;
+    if (name_.find(wanted) == std::string::npos) continue;
+    std::vector<cl::Device> devices;
+    try {
+      // One work-item does a tile: made for few strong cores.
+      platform.getDevices(CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_ACCELERATOR, &devices);
+    } catch (const cl::Error&) {
+    }
+    for (const cl::Device& device : devices) {
+      if (channels && device.getInfo<CL_DEVICE_EXTENSIONS>().find("cl_intel_channels") == std::string::npos) continue;
+      device_ = device;
+      return;
+    }
+  }
+  if (platforms.empty()) fail_unsupported("there is no OpenCL platform on this machine; {}", kWhatToDo);
+  if (channels)
+    fail_unsupported(
+        "no OpenCL platform '{}' has Intel's channels (there is {}); tools/intel_emulator.sh installs one "
+        "that emulates them",
+        wanted, known);
+  if (!wanted.empty()) fail_unsupported("no OpenCL platform '{}' with a processor; there is {}", wanted, known);
+  fail_unsupported("no OpenCL platform has a processor to run on (there is {}); {}", known, kWhatToDo);
+}
+
+void OpenclDevice::build(const std::string& options) {
+  // Rounded up, so that networks share a compiled kernel.
+  const auto at_least = [](int wanted, int least) {
+    return std::bit_ceil(static_cast<unsigned>(std::max(wanted, least)));
+  };
+  const DesignPoint& d = network.design;
+  const std::string all = fmt::format(
+      "-DVEC={} -DLANE={} -DWINDOW_X={} -DWINDOW_WORDS={} -DWEIGHT_WORDS={} -DPOOL_LINES={} -DPOOL_COLUMNS={} {}",
+      d.vec, d.lane, d.window_x, at_least(network.window_words, 1 << 12), at_least(network.weight_words, 1 << 9),
+      at_least(network.pool_lines, 4), at_least(network.pool_columns, 256), options);
+  program_ = cl::Program(context_, std::string(kPipelineText));
+  try {
+    program_.build(device_, all.c_str());
+  } catch (const cl::Error& error) {
+    fail_unsupported("{} does not compile the pipeline (error {}):\n{}", name_, error.err(),
+                     program_.getBuildInfo<CL_PROGRAM_BUILD_LOG>(device_));
+  }
+}
+
+void OpenclDevice::write(int64_t first_word, std::span<const int8_t> levels) {
+  in_opencl([&] {
+    queue.enqueueWriteBuffer(features, CL_TRUE, static_cast<size_t>(first_word * network.design.vec), levels.size(),
+                             levels.data());
+  });
+}
+
+void OpenclDevice::read(int64_t first_word, std::span<int8_t> levels) {
+  in_opencl([&] {
+    queue.enqueueReadBuffer(features, CL_TRUE, static_cast<size_t>(first_word * network.design.vec), levels.size(),
+                            levels.data());
+  });
+}
+
+void OpenclDevice::normalize(size_t layer) {
+  const Norm& norm = network.layers[layer].norm;
+  for (int image = 0; image < norm.images; ++image) {
+    cl_uint at = 0;
+    norm_.setArg(at++, layers[layer]);
+    norm_.setArg(at++, features);
+    norm_.setArg(at++, tables_);
+    norm_.setArg(at++, static_cast<cl_int>(image));
+    queue.enqueueNDRangeKernel(norm_, cl::NullRange, cl::NDRange(static_cast<size_t>(norm.plane)));
+  }
+}
+
+}  // namespace tercel::inline engines
+
+#endif
