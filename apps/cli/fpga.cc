@@ -12,40 +12,54 @@ namespace tercel::cli {
 namespace {
 
 struct ExploreFlags {
-  std::string model, search = "exact", html;
+  std::string model, network, search = "exact", html;
   ExploreOptions options;
   ShapeFlags shape;
-  bool json = false, layers = false;
+  bool json = false, layers = false, front = false;
 };
+
+void check_source(const std::string& model, const std::string& network) {
+  if (model.empty() == network.empty())
+    throw Error(ErrorCode::bad_input, "wanted a model, or --network alexnet, vgg16 or resnet50 (built-in tables)");
+}
 
 void explore(const ExploreFlags& flags) {
   check_output(flags.html, {".html"});
+  check_source(flags.model, flags.network);
   fpga_board(flags.options.board);  // a wrong name is told before the model is read
-  const Model model = load_with_warnings(flags.model);
   ExploreOptions options = flags.options;
   options.search = flags.search == "evolve" ? DesignSearch::evolve : DesignSearch::exact;
-  options.shapes = flags.shape.shapes(model);
   options.progress = show_progress();
-  const ExploreReport report = explore_designs(model, options);
+  ExploreReport report;
+  std::string name = flags.network;
+  if (flags.network.empty()) {
+    const Model model = load_with_warnings(flags.model);
+    name = model.name();
+    options.shapes = flags.shape.shapes(model);
+    report = explore_designs(model, options);
+  } else {
+    report = explore_known_network(flags.network, options);
+  }
   end_progress();
   if (report.front.empty()) {
-    if (flags.json) print(to_json(report, flags.model));
+    if (flags.json) print(to_json(report, name));
     throw Error(ErrorCode::bad_input,
                 fmt::format("no design fits board {} within {:.0f} DSP blocks, {:.0f} RAM blocks and {:.0f} ALMs; the "
                             "nearest, {}, takes {}",
                             report.board.name, report.max_dsp, report.max_ram, report.max_logic,
                             to_string(report.best.point), report.best.why_not));
   }
-  if (!flags.html.empty()) write_text(flags.html, to_html(report, model.name()));
-  if (flags.json) return print(to_json(report, flags.model));
-  print(to_text(report, flags.model, flags.layers));
+  if (!flags.html.empty()) write_text(flags.html, to_html(report, name));
+  if (flags.json) return print(to_json(report, name));
+  print(to_text(report, name, flags.layers, flags.front));
   if (!flags.html.empty()) print(fmt::format("report written to {}\n", flags.html));
 }
 
 void add_explore(CLI::App& fpga) {
   auto flags = std::make_shared<ExploreFlags>();
   CLI::App* command = fpga.add_subcommand("explore", "Best designs of a board for a network, by the models");
-  command->add_option("model", flags->model, "ONNX or .tercel file; a float network will do")->required();
+  command->add_option("model", flags->model, "ONNX or .tercel file; a float network will do");
+  command->add_option("--network", flags->network, "A built-in table instead: alexnet, vgg16, resnet50");
   command->add_option("--board", flags->options.board, "Name (tercel fpga boards) or FILE.toml")->type_name("BOARD");
   command->add_option("--max-dsp", flags->options.max_dsp, "DSP blocks; 0: 90 % of the board's");
   command->add_option("--max-ram", flags->options.max_ram, "RAM blocks; 0: 80 % of the board's");
@@ -57,6 +71,8 @@ void add_explore(CLI::App& fpga) {
   command->add_option("--seed", flags->options.seed, "Of --search evolve");
   flags->shape.add_to(*command);
   command->add_flag("--layers", flags->layers, "Show all layers, not only the slowest");
+  command->add_flag("--front", flags->front,
+                    "Show the whole front, not only the fastest for each number of DSP blocks");
   command->add_option("--html", flags->html, "Report with charts to write (self-contained, .html)");
   command->add_flag("--json", flags->json, "Machine-readable output");
   command->callback([flags] { explore(*flags); });
@@ -70,8 +86,7 @@ struct EstimateFlags {
 };
 
 void estimate(const EstimateFlags& flags) {
-  if (flags.model.empty() == flags.network.empty())
-    throw Error(ErrorCode::bad_input, "wanted a model, or --network alexnet, vgg16 or resnet50 (built-in tables)");
+  check_source(flags.model, flags.network);
   const DesignPoint point = parse_design_point(flags.point);
   const Kernels kernels = flags.kernels == "pipecnn" ? Kernels::pipecnn : Kernels::tercel;
   DesignReport report;

@@ -87,7 +87,7 @@ std::string estimate_text(const DesignEstimate& e, const FpgaBoard& board) {
 }
 
 std::vector<std::vector<std::string>> front_rows(const std::vector<DesignEstimate>& front) {
-  std::vector<std::vector<std::string>> rows{{"ms", "DSP", "RAM", "ALMs", "energy mJ", "vec x lane, window"}};
+  std::vector<std::vector<std::string>> rows{{"ms", "DSP", "RAM", "ALMs", "energy mJ", "vec x lane, window_x"}};
   for (const DesignEstimate& e : front)
     rows.push_back({fmt::format("{:.2f}", e.latency_ms), fmt::format("{:.0f}", e.resources.dsp_blocks),
                     fmt::format("{:.0f}", e.resources.ram_blocks), fmt::format("{:.0f}", e.resources.logic_alms),
@@ -121,6 +121,14 @@ std::string bottlenecks_text(const std::vector<LayerEstimate>& layers) {
                           100 * ms / total);
   }
   return text;
+}
+
+/// Of the front, the fastest for each number of DSP blocks: few enough to read.
+std::vector<DesignEstimate> staircase(const std::vector<DesignEstimate>& front) {
+  std::vector<DesignEstimate> steps;
+  for (const DesignEstimate& e : front)  // by latency
+    if (steps.empty() || e.resources.dsp_blocks < steps.back().resources.dsp_blocks) steps.push_back(e);
+  return steps;
 }
 
 std::string interval_text(double ms, const LatencyInterval& interval) {
@@ -212,21 +220,29 @@ std::vector<std::vector<std::string>> layer_rows(const std::vector<LayerEstimate
   return rows;
 }
 
-std::string to_text(const ExploreReport& report, const std::string& model, bool all_layers) {
+std::string to_text(const ExploreReport& report, const std::string& model, bool all_layers, bool all_points) {
   std::string text = fmt::format(
-      "{}: {} layers, {}MACs a batch; board {} ({}, {})\nbudget     {:.0f} DSP blocks, {:.0f} RAM blocks, {:.0f} ALMs; "
+      "{}: {} layers, {}MACs; board {} ({}, {})\nbudget     {:.0f} DSP blocks, {:.0f} RAM blocks, {:.0f} ALMs; "
       "{} "
       "design points looked at\n",
       model, report.layers.size(), scaled(static_cast<double>(report.best.macs)), report.board.name, report.board.title,
       report.board.device, report.max_dsp, report.max_ram, report.max_logic, report.points);
   if (report.front.empty()) return text;
   text += fmt::format(
-      "\nlatency    {:.2f} ms a picture, {:.0f} pictures a second; {} by {} {}\n{}bound by   {}\n\n{}\n"
-      "front: what trades latency, DSP blocks, RAM blocks and energy for each other ({} points)\n\n{}\n",
+      "\nlatency    {:.2f} ms a picture, {:.0f} pictures a second; interval {} ({} {})\n{}bound by   {}\n\n{}\n",
       report.best.latency_ms, 1000 / report.best.latency_ms, interval_text(report.best.latency_ms, report.interval),
       report.interval.points, report.interval.basis, estimate_text(report.best, report.board),
-      bottlenecks_text(report.layers), layers_text(report.layers, all_layers), report.front.size(),
-      table(front_rows(report.front)));
+      bottlenecks_text(report.layers), layers_text(report.layers, all_layers));
+  const std::vector<DesignEstimate> steps = staircase(report.front);
+  text += fmt::format("what can be traded: {}\n{}",
+                      all_points
+                          ? fmt::format("the front, {} points that none beats in latency, DSP, RAM and energy together",
+                                        report.front.size())
+                          : fmt::format("the fastest for each number of DSP blocks; --front: all {} points that none "
+                                        "beats in latency, DSP, RAM and energy together",
+                                        report.front.size()),
+                      table(front_rows(all_points ? report.front : steps)));
+  if (!report.notes.empty()) text += "\n";
   for (const std::string& note : report.notes) text += "note: " + note + "\n";
   return text;
 }
@@ -275,7 +291,8 @@ of the latency. {8} design points were looked at.</p>
 {11}
 {12}
 <h2>All points of the front</h2>
-{13}
+<details><summary>{15} points</summary>
+{13}</details>
 <h2>What this rests on</h2>
 <ul>
 {14}</ul>
@@ -284,7 +301,8 @@ of the latency. {8} design points were looked at.</p>
       interval_text(report.best.latency_ms, report.interval), report.interval.points,
       html_escaped(report.interval.basis), html_escaped(to_string(report.best.point)),
       resources_text(report.best.resources, report.board), report.points, front_chart(report), legend,
-      layer_chart(report.layers), html_table(layer_rows(report.layers)), html_table(front_rows(report.front)), notes);
+      layer_chart(report.layers), html_table(layer_rows(report.layers)), html_table(front_rows(report.front)), notes,
+      report.front.size());
   return html_page(model + " on " + report.board.title, std::string(kChartStyle) + kStyle, body);
 }
 

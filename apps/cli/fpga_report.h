@@ -13,7 +13,7 @@ std::string short_text(const DesignPoint& point);
 
 std::vector<std::vector<std::string>> layer_rows(const std::vector<LayerEstimate>& layers);
 
-std::string to_text(const ExploreReport& report, const std::string& model, bool all_layers);
+std::string to_text(const ExploreReport& report, const std::string& model, bool all_layers, bool all_points);
 Json to_json(const ExploreReport& report, const std::string& model);
 std::string to_html(const ExploreReport& report, const std::string& model);
 

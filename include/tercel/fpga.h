@@ -25,11 +25,11 @@ struct ChannelDepths {
 
 /// What the kernels of the pipeline are built with.
 struct DesignPoint {
-  int vec = 16;                    ///< input channels of a multiply-accumulate word; a power of two
-  int lane = 32;                   ///< output channels computed at once; a power of two
-  int window_x = 7;                ///< outputs of a row that share one load of the window buffer
-  int weight_buffer_words = 512;   ///< words of vec x lane bytes that the conv stage keeps
-  int window_buffer_words = 1024;  ///< words of vec bytes in each of memRead's two window buffers
+  int vec = 16;                 ///< input channels of a multiply-accumulate word; a power of two
+  int lane = 32;                ///< output channels computed at once; a power of two
+  int window_x = 7;             ///< outputs of a row that share one load of the window buffer
+  int weight_buffer_words = 0;  ///< words of vec x lane bytes that the conv stage keeps; 0: what the network needs
+  int window_buffer_words = 0;  ///< words of vec bytes in each of memRead's two window buffers; 0: likewise
   ChannelDepths depths = {};
   std::string board = "385a";
   double clock_mhz = 0;  ///< 0: what the board is expected to reach
@@ -132,7 +132,9 @@ struct ExploreReport {
   double max_dsp = 0, max_ram = 0, max_logic = 0;
   int64_t points = 0;                 ///< design points looked at
   std::vector<DesignEstimate> front;  ///< none beaten in latency, DSP, RAM and energy together; by latency
-  DesignEstimate best;                ///< the fastest; where nothing fits, the nearest, with why_not
+  /// Of points within half a percent of the fastest, the one of least energy; where nothing fits, the nearest point,
+  /// with why_not.
+  DesignEstimate best;
   std::vector<LayerEstimate> layers;  ///< of `best`
   LatencyInterval interval;
   std::vector<std::string> notes;  ///< assumptions, and what is beyond the published range
@@ -188,10 +190,11 @@ struct FpgaComparison {
   double error() const { return predicted / published - 1; }
 };
 
-/// Every published figure that Tercel knows, compared. `network` runs without a model: the tables are built in.
+/// Every published figure that Tercel knows, compared.
 TERCEL_API std::vector<FpgaComparison> compare_with_published();
 
-/// A built-in table of layers (alexnet, vgg16, resnet50) by the models.
+/// The same for a built-in table of layers (alexnet, vgg16, resnet50), without a model.
+TERCEL_API ExploreReport explore_known_network(std::string_view network, const ExploreOptions& options = {});
 TERCEL_API DesignReport estimate_known_network(std::string_view network, const DesignPoint& point,
                                                Kernels kernels = Kernels::tercel, int batch = 1);
 

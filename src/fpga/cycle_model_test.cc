@@ -188,7 +188,9 @@ TEST(ResourceModel, CountsBlocksOfEveryShape) {
 }
 
 TEST(ResourceModel, LargerBuffersTakeMoreBlocks) {
-  DesignPoint small = point_of(16, 32), large = small;
+  DesignPoint small = point_of(16, 32);
+  small.weight_buffer_words = small.window_buffer_words = 512;
+  DesignPoint large = small;
   large.weight_buffer_words = 4096;
   large.depths.data = 512;
   const double more =
@@ -198,7 +200,7 @@ TEST(ResourceModel, LargerBuffersTakeMoreBlocks) {
 
 TEST(ResourceModel, TheClockLawHoldsWhereItWasFittedOnly) {
   const Board de5net = find_board("de5net");
-  EXPECT_EQ(expected_clock_mhz(point_of(16, 16), de5net), clock_law_mhz(16, 16));
+  EXPECT_NEAR(expected_clock_mhz(point_of(16, 16), de5net), clock_law_mhz(16, 16), 0.05);
   EXPECT_EQ(expected_clock_mhz(point_of(32, 64), de5net), 198);
   EXPECT_EQ(expected_clock_mhz(point_of(16, 16), board_385a()), 218);
 }

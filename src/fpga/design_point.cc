@@ -25,8 +25,8 @@ void check(const DesignPoint& point) {
   check_power_of_two("vec", point.vec, 128);
   check_power_of_two("lane", point.lane, 256);
   check_range("window_x", point.window_x, 1, 64);
-  check_range("weight_buffer_words", point.weight_buffer_words, 1, 1 << 20);
-  check_range("window_buffer_words", point.window_buffer_words, 1, 1 << 20);
+  check_range("weight_buffer_words", point.weight_buffer_words, 0, 1 << 20);
+  check_range("window_buffer_words", point.window_buffer_words, 0, 1 << 20);
   check_range("data_depth", point.depths.data, 1, 1 << 16);
   check_range("sums_depth", point.depths.sums, 1, 1 << 16);
   check_range("levels_depth", point.depths.levels, 1, 1 << 16);

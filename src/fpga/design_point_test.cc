@@ -70,6 +70,8 @@ TEST(DesignPoint, BuffersMustHoldALayer) {
   const BufferNeeds needs = buffer_needs(layer, point);
   EXPECT_EQ(needs.weight_words, 9 * 256 / 16);
   EXPECT_EQ(needs.window_words, (3 + 6) * 3 * 256 / 16);
+  point.weight_buffer_words = 144;
+  point.window_buffer_words = 432;
   EXPECT_NO_THROW(check_fits(layer, point));
   point.weight_buffer_words = 143;
   EXPECT_THAT(error_of([&] { check_fits(layer, point); }), HasSubstr("layer 'conv3_2' keeps 144 words of weights"));

@@ -115,8 +115,8 @@ ErrorSummary summarize(const std::vector<FpgaComparison>& rows, const std::strin
 
 LatencyInterval latency_interval(bool calibrated_board) {
   LatencyInterval interval;
-  interval.basis = calibrated_board ? "published times of DE5-net that were fitted or held out"
-                                    : "published times of DE5-net, and of boards on which nothing was fitted";
+  interval.basis = calibrated_board ? "published times of DE5-net"
+                                    : "published times, of DE5-net and of boards on which nothing was fitted";
   for (const FpgaComparison& row : compare_published()) {
     const bool counts = row.use == "fitted" || row.use == "held_out" || (!calibrated_board && row.use == "new_board");
     if (row.quantity != "latency_ms" || !counts) continue;

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "base/check.h"
+
 namespace tercel::inline fpga {
 namespace {
 
@@ -53,6 +55,7 @@ int64_t buffer_blocks(const DesignPoint& point, int block_kbit) {
 }
 
 FpgaResources estimate_resources(const DesignPoint& point, const Board& board, Build build) {
+  TERCEL_CHECK(point.weight_buffer_words > 0 && point.window_buffer_words > 0, "buffers are not filled in");
   const double v = point.vec, l = point.lane, vl = v * l;
   const int block = board.ram_block_kbit();
   FpgaResources r;
@@ -80,7 +83,8 @@ bool within_published_range(const DesignPoint& point, const Board& board) {
 }
 
 double expected_clock_mhz(const DesignPoint& point, const Board& board) {
-  return within_published_range(point, board) ? clock_law_mhz(point.vec, point.lane) : board.clock_mhz.value;
+  if (!within_published_range(point, board)) return board.clock_mhz.value;
+  return std::round(10 * clock_law_mhz(point.vec, point.lane)) / 10;
 }
 
 }  // namespace tercel::inline fpga

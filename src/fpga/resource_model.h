@@ -32,6 +32,7 @@ int64_t buffer_blocks(const DesignPoint& point, int block_kbit);
 enum class Build { plain, profiled };
 
 /// Both kernel sets have the same multipliers, buffers and ports; the law covers what they share.
+/// Buffers of the point are filled in.
 FpgaResources estimate_resources(const DesignPoint& point, const Board& board, Build build = Build::plain);
 
 /// MHz, where the point names none.

@@ -13,8 +13,17 @@
 namespace tercel {
 namespace {
 
-std::vector<LayerShape> layers_of(const Model& model, int batch, const InputShapes& shapes) {
+void check_batch(int batch) {
   if (batch < 1 || batch > 4096) fail_input("batch is {}, wanted 1 to 4096", batch);
+}
+
+std::vector<LayerShape> known_layers(std::string_view network, int batch) {
+  check_batch(batch);
+  return known_network(network, batch);
+}
+
+std::vector<LayerShape> layers_of(const Model& model, int batch, const InputShapes& shapes) {
+  check_batch(batch);
   const Model lean = optimize(model.with_shapes(model.full_shapes(shapes)));
   return at_place([&] { return model.name(); },
                   [&] {
@@ -30,9 +39,7 @@ std::vector<LayerShape> layers_of(const Model& model, int batch, const InputShap
 DesignReport report_on(std::span<const LayerShape> layers, DesignPoint point, Kernels kernels) {
   check(point);
   const Board board = find_board(point.board);
-  if (kernels == Kernels::tercel)
-    for (const LayerShape& layer : layers) check_fits(layer, point);
-  point.clock_mhz = clock_mhz(point, board);
+  point = completed(point, layers, board);
   return {estimate(point, layers, board, kernels, budget_of(board, {})),
           estimate_layers(layers, point, board, kernels)};
 }
@@ -60,8 +67,12 @@ DesignReport estimate_design(const Model& model, const DesignPoint& point, Kerne
 }
 
 DesignReport estimate_known_network(std::string_view network, const DesignPoint& point, Kernels kernels, int batch) {
-  if (batch < 1 || batch > 4096) fail_input("batch is {}, wanted 1 to 4096", batch);
-  return report_on(known_network(network, batch), point, kernels);
+  return report_on(known_layers(network, batch), point, kernels);
+}
+
+ExploreReport explore_known_network(std::string_view network, const ExploreOptions& options) {
+  const Board board = find_board(options.board);
+  return explore(known_layers(network, options.batch), board, options);
 }
 
 std::vector<FpgaComparison> compare_with_published() { return compare_published(); }
