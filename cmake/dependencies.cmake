@@ -19,6 +19,7 @@ else()
   set(TERCEL_OPENCL OFF)
 endif()
 # Used as headers alone: nothing to link.
+pkg_check_modules(TOML QUIET tomlplusplus)
 find_path(TOML_INCLUDE_DIR toml++/toml.h)
 if(TOML_INCLUDE_DIR)
   set(TOML_FOUND 1)

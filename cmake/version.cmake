@@ -2,7 +2,7 @@
 set(facts "")
 foreach(fact "fmt=${fmt_VERSION}" "Highway=${HWY_VERSION}" "libjpeg=${JPEG_VERSION}"
              "libpng=${PNG_VERSION_STRING}" "libwebp=${WEBP_VERSION}" "zstd=${ZSTD_VERSION}" "Eigen=${Eigen3_VERSION}"
-             "pagmo=${Pagmo_VERSION}")
+             "pagmo=${Pagmo_VERSION}" "toml++=${TOML_VERSION}")
   string(REGEX MATCH "^([^=]+)=(.*)$" matched "${fact}")
   set(found "${CMAKE_MATCH_2}")
   if(found STREQUAL "")

@@ -8,6 +8,7 @@ is gone, a command that fails, a test that is skipped or another figure makes th
 size against other tools) are not run: their command stands beside them. Times are never checked.
 """
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -70,10 +71,31 @@ def shipped_networks(build: pathlib.Path, row: str) -> str:
     return ", ".join(ratios)
 
 
+def fpga_errors(build: pathlib.Path, row: str) -> str:
+    """Mean errors in percent, in the row's order."""
+    summary = json.loads(output_of(build / "tercel", "fpga", "validate", "--json"))["summary"]
+    figures = [f"{100 * gate['mean']:.1f}" for gate in summary]
+    wanted = re.search(r"mean errors ([\d., ]+) %", row)
+    if not wanted or wanted.group(1).split(", ") != figures:
+        raise Wrong(f"claimed {wanted and wanted.group(1)}, computed {', '.join(figures)}")
+    return f"mean errors {', '.join(figures)} %"
+
+
+def fpga_predictions(build: pathlib.Path, row: str) -> str:
+    rows = json.loads(output_of(build / "tercel", "fpga", "validate", "--json"))["rows"]
+    figures = [f"{100 * r['error']:+.1f}" for r in rows if r["use"] == "new_board" and r["quantity"] == "latency_ms"]
+    wanted = re.search(r"off by ([\d.,+ -]+) %", row)
+    if not wanted or wanted.group(1).split(", ") != figures:
+        raise Wrong(f"claimed {wanted and wanted.group(1)}, computed {', '.join(figures)}")
+    return f"off by {', '.join(figures)} %"
+
+
 CHECKS = [  # words of the row, needs TERCEL_DATA, check
     ("ONNX node cases", False, node_cases),
     ("every operator at every opset", False, opset_cases),
     ("the shipped networks at a sixth", False, shipped_networks),
+    ("errors of the FPGA models", False, fpga_errors),
+    ("boards on which nothing was fitted", False, fpga_predictions),
     ("forked children run", False, lambda build, row: tests_pass(build, r"ParallelFor|CpuQuota|Threads|Session\.RunsInAForkedChild")),
     ("layer normalization folded without loss", True, lambda build, row: tests_pass(build, "FoldLayernorm")),
     ("six networks match their recorded outputs", True, lambda build, row: tests_pass(build, "GoldenModels")),

@@ -180,7 +180,11 @@ std::string layer_chart(const std::vector<LayerEstimate>& layers) {
   double y = 2;
   for (const LayerEstimate& l : layers) {
     std::string name = l.name;  // the end tells layers apart
-    if (name.size() > 24) name = "..." + name.substr(name.size() - 21);
+    if (name.size() > 24) {
+      size_t from = name.size() - 21;
+      while (from < name.size() && (static_cast<unsigned char>(name[from]) & 0xC0) == 0x80) ++from;  // no half letters
+      name = "..." + name.substr(from);
+    }
     const double length = (kWidth - kLabel - kValue) * l.ms / most;
     svg += fmt::format(
         "<text x=\"{:.0f}\" y=\"{:.1f}\" class=\"end\">{}</text><rect x=\"{:.0f}\" y=\"{:.1f}\" width=\"{:.1f}\" "

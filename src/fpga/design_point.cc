@@ -1,6 +1,7 @@
 #include "fpga/design_point.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 #include "fpga/cycle_model.h"
@@ -57,6 +58,25 @@ void check_fits(const LayerShape& layer, const DesignPoint& point) {
         "layer '{}' reads windows of {} words, but window_buffer_words is {}: make it larger, or vec, or window_x "
         "smaller",
         layer.name, needs.window_words, point.window_buffer_words);
+}
+
+DesignPoint completed(DesignPoint point, std::span<const LayerShape> layers, const Board& board) {
+  int64_t weight_words = 1, window_words = 1;
+  for (const LayerShape& layer : layers) {
+    const BufferNeeds needs = buffer_needs(layer, point);
+    weight_words = std::max(weight_words, needs.weight_words);
+    window_words = std::max(window_words, needs.window_words);
+  }
+  constexpr int64_t kMost = 1 << 20;
+  const auto rounded = [&](int64_t words, const char* what) {
+    if (words > kMost) fail(ErrorCode::limit, "a layer needs {} words of {}, more than {}", words, what, kMost);
+    return static_cast<int>(std::bit_ceil(static_cast<uint64_t>(words)));
+  };
+  if (point.weight_buffer_words == 0) point.weight_buffer_words = rounded(weight_words, "weights");
+  if (point.window_buffer_words == 0) point.window_buffer_words = rounded(window_words, "a window");
+  for (const LayerShape& layer : layers) check_fits(layer, point);
+  point.clock_mhz = clock_mhz(point, board);
+  return point;
 }
 
 }  // namespace tercel::inline fpga

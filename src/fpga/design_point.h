@@ -1,6 +1,9 @@
 // Checks of a design point; its text and JSON forms are in tercel/fpga.h.
 #pragma once
 
+#include <span>
+
+#include "fpga/board.h"
 #include "fpga/layer_shape.h"
 #include "tercel/fpga.h"
 
@@ -18,5 +21,9 @@ BufferNeeds buffer_needs(const LayerShape& layer, const DesignPoint& point);
 
 /// Throws Error naming the layer, what it needs and what to change.
 void check_fits(const LayerShape& layer, const DesignPoint& point);
+
+/// `point` with buffers that hold every layer, in powers of two, and with its clock, where it leaves them open. Throws
+/// Error naming the layer that its own buffers are too small for.
+DesignPoint completed(DesignPoint point, std::span<const LayerShape> layers, const Board& board);
 
 }  // namespace tercel::inline fpga

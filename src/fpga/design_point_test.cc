@@ -86,6 +86,21 @@ TEST(DesignPoint, BuffersMustHoldALayer) {
   EXPECT_EQ(buffer_needs(batched, point).weight_words, 256);
 }
 
+TEST(DesignPoint, IsCompletedWithWhatTheNetworkNeeds) {
+  const std::vector<LayerShape> layers{
+      {.name = "a", .ic = 256, .oc = 64, .ih = 14, .iw = 14, .oh = 14, .ow = 14, .kh = 3, .kw = 3},
+      {.name = "b", .ic = 4096, .oc = 10}};
+  const Board board = find_board("alaric");
+  const DesignPoint done = completed({}, layers, board);
+  EXPECT_EQ(done.weight_buffer_words, 256) << "144, to a power of two";
+  EXPECT_EQ(done.window_buffer_words, 512) << "432";
+  EXPECT_EQ(done.clock_mhz, 218);
+  const DesignPoint given{.weight_buffer_words = 150, .window_buffer_words = 433, .clock_mhz = 100};
+  EXPECT_EQ(completed(given, layers, board), given);
+  EXPECT_THAT(error_of([&] { completed({.weight_buffer_words = 143}, layers, board); }),
+              HasSubstr("layer 'a' keeps 144"));
+}
+
 TEST(LayerShapes, AbsurdOnesAreRefused) {
   LayerShape layer{.name = "big", .ic = 1 << 20, .oc = 1 << 20, .oh = 1 << 12, .ow = 1 << 12};
   EXPECT_THAT(error_of([&] { check(layer); }), HasSubstr("layer 'big': more than 2^53"));

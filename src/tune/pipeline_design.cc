@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <map>
 
@@ -162,25 +161,6 @@ FpgaBudget budget_of(const Board& board, const ExploreOptions& options) {
   return {limit("max_dsp", options.max_dsp, board.dsp_blocks, 0.9),
           limit("max_ram", options.max_ram, board.ram_blocks, 0.8),
           limit("max_logic", options.max_logic, board.logic_alms, 0.7)};
-}
-
-DesignPoint completed(DesignPoint point, std::span<const LayerShape> layers, const Board& board) {
-  int64_t weight_words = 1, window_words = 1;
-  for (const LayerShape& layer : layers) {
-    const BufferNeeds needs = buffer_needs(layer, point);
-    weight_words = std::max(weight_words, needs.weight_words);
-    window_words = std::max(window_words, needs.window_words);
-  }
-  constexpr int64_t kMost = 1 << 20;
-  const auto rounded = [&](int64_t words, const char* what) {
-    if (words > kMost) fail(ErrorCode::limit, "a layer needs {} words of {}, more than {}", words, what, kMost);
-    return static_cast<int>(std::bit_ceil(static_cast<uint64_t>(words)));
-  };
-  if (point.weight_buffer_words == 0) point.weight_buffer_words = rounded(weight_words, "weights");
-  if (point.window_buffer_words == 0) point.window_buffer_words = rounded(window_words, "a window");
-  for (const LayerShape& layer : layers) check_fits(layer, point);
-  point.clock_mhz = clock_mhz(point, board);
-  return point;
 }
 
 DesignEstimate estimate(const DesignPoint& point, std::span<const LayerShape> layers, const Board& board,

@@ -19,10 +19,6 @@ struct FpgaBudget {
 /// and shells and profilers need their part. Throws Error for limits below 0 or beyond the board.
 FpgaBudget budget_of(const Board& board, const ExploreOptions& options);
 
-/// `point` with buffers that hold every layer, in powers of two, and with its clock, where it leaves them open. Throws
-/// Error naming the layer that its own buffers are too small for.
-DesignPoint completed(DesignPoint point, std::span<const LayerShape> layers, const Board& board);
-
 /// By the models, with why_not where it takes more than the budget.
 DesignEstimate estimate(const DesignPoint& point, std::span<const LayerShape> layers, const Board& board,
                         Kernels kernels, const FpgaBudget& budget);
