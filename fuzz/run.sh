@@ -7,7 +7,7 @@ seconds=${1:-60}
 bin=build/fuzz/fuzz
 seeds=build/fuzz/seeds
 finds=build/fuzz/finds
-mkdir -p "$seeds"/{onnx,text,image,codec,pack} "$finds"
+mkdir -p "$seeds"/{onnx,text,image,codec,pack,fpga} "$finds"
 
 # Small real models (large ones slow the fuzzer down to nothing), and their text.
 node_tests=${TERCEL_ONNX_TESTDATA:-/usr/share/libonnx-testdata/data/node}
@@ -23,6 +23,9 @@ if [ -x build/fuzz/tercel ]; then
 fi
 cp tests/golden/pack_*.tercel "$seeds/pack/"
 cp tests/golden/codec_*.bin "$seeds/codec/"
+cp src/fpga/boards/*.toml "$seeds/fpga/"
+echo "vec=16,lane=32,window_x=7,board=385a,clock_mhz=200.5" >"$seeds/fpga/point.txt"
+echo '{"vec": 16, "lane": 32, "board": "385a", "clock_mhz": 1e2}' >"$seeds/fpga/point.json"
 cp models/photos/*.jpg "$seeds/image/"
 for picture in /usr/share/pixmaps/*.png; do [ -f "$picture" ] && cp "$picture" "$seeds/image/"; done
 

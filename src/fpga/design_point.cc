@@ -33,6 +33,8 @@ void check(const DesignPoint& point) {
   check_range("levels_depth", point.depths.levels, 1, 1 << 16);
   check_range("pooled_depth", point.depths.pooled, 1, 1 << 16);
   if (point.board.empty()) fail_input("design point: board is empty; `tercel fpga boards` lists those there are");
+  if (point.board.find(',') != std::string::npos)
+    fail_input("design point: board is '{}', and a comma ends a field: rename the file", point.board);
   if (point.clock_mhz != 0 && !(point.clock_mhz >= 20 && point.clock_mhz <= 1000))
     fail_input("design point: clock_mhz is {}, wanted 0 (what the board is expected to reach) or 20 to 1000",
                point.clock_mhz);

@@ -55,6 +55,7 @@ TEST(DesignPoint, RefusesInSentences) {
   EXPECT_THAT(refusal("clock_mhz=5000"), HasSubstr("clock_mhz is 5000"));
   EXPECT_THAT(refusal("clock_mhz=nan"), HasSubstr("clock_mhz is nan"));
   EXPECT_THAT(refusal("board="), HasSubstr("board is empty"));
+  EXPECT_THAT(refusal(R"({"board": "a,b.toml"})"), HasSubstr("board is 'a,b.toml', and a comma ends a field"));
   EXPECT_THAT(refusal("data_depth=0"), HasSubstr("data_depth is 0"));
   EXPECT_THAT(refusal(R"({"vec": 8, "vec": 16})"), HasSubstr("vec is given twice"));
   EXPECT_THAT(refusal(R"({"vec": 8.5})"), HasSubstr("vec is 8.5, wanted a whole number"));
