@@ -29,6 +29,7 @@ set(TERCEL_LAYERS "" CACHE INTERNAL "")
 
 function(tercel_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/emitted/")  # text that an emitted folder carries
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")

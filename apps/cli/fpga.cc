@@ -167,6 +167,7 @@ void add_fpga(CLI::App& app) {
   add_estimate(*command);
   add_validate(*command);
   add_simulate(*command);
+  add_emit(*command);
 }
 
 }  // namespace tercel::cli

@@ -18,6 +18,7 @@ void add_bench(CLI::App& app);
 void add_fpga(CLI::App& app);
 
 void add_simulate(CLI::App& fpga);  ///< tercel fpga simulate
+void add_emit(CLI::App& fpga);      ///< tercel fpga emit
 
 struct VersionFlags {
   std::shared_ptr<bool> asked, verbose;

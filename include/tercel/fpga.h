@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -178,6 +179,12 @@ struct SimulatedLayer {
 TERCEL_API std::vector<SimulatedLayer> simulate_design(const Model& model, const DesignPoint& point,
                                                        const InputShapes& shapes = {}, uint64_t seed = 1,
                                                        const Progress& progress = {});
+
+/// Writes a folder with the kernels, memory images, a host program and build scripts of a quantized network at a design
+/// point. It needs no Tercel. `folder` must not be there yet; it is written whole or not at all. Throws Error as
+/// simulate_design() does.
+TERCEL_API void emit_design(const Model& model, const DesignPoint& point, const std::filesystem::path& folder,
+                            const InputShapes& shapes = {});
 
 /// One published figure beside the model's.
 struct FpgaComparison {

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "engines/cpu/cpu_engine.h"
+#include "engines/pipeline/emit.h"
 #include "engines/pipeline/pipeline_engine.h"
 #include "engines/pipeline/pipeline_program.h"
 #include "engines/pipeline/simulation.h"
@@ -54,19 +55,31 @@ std::vector<std::vector<std::byte>> run(const Program& program, const std::vecto
   return outputs;
 }
 
-}  // namespace
-
-std::vector<SimulatedLayer> simulate_design(const Model& model, const DesignPoint& point, const InputShapes& shapes,
-                                            uint64_t seed, const Progress& progress) {
+/// In the engine's form, everything in it for the pipeline at this point.
+Graph lowered(const Model& model, const DesignPoint& point, const InputShapes& shapes) {
   check(point);
   find_board(point.board);
   const Model lean = optimize(model.with_shapes(model.full_shapes(shapes)));
   Graph graph = lean.impl().graph.clone();
+  rewrite(graph, pipeline_engine().recipe(true));
+  at_place([&] { return model.name(); }, [&] { fail_refused(pipeline_engine(), pipeline_refusals(graph, point)); });
+  return graph;
+}
+
+}  // namespace
+
+void emit_design(const Model& model, const DesignPoint& point, const std::filesystem::path& folder,
+                 const InputShapes& shapes) {
+  const Graph graph = lowered(model, point, shapes);
+  emit_network(make_pipeline_network(graph, point, {}), model.name(), folder);
+}
+
+std::vector<SimulatedLayer> simulate_design(const Model& model, const DesignPoint& point, const InputShapes& shapes,
+                                            uint64_t seed, const Progress& progress) {
+  const Graph graph = lowered(model, point, shapes);
   return at_place(
       [&] { return model.name(); },
       [&] {
-        rewrite(graph, pipeline_engine().recipe(true));
-        fail_refused(pipeline_engine(), pipeline_refusals(graph, point));
         SimulatedPipeline* simulated = nullptr;
         const PipelineProgram program(make_pipeline_network(graph, point, {.whole_layers = true}),
                                       [&](const PipelineNetwork& network) {

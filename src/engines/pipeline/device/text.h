@@ -6,5 +6,7 @@
 namespace tercel::inline engines {
 
 extern const std::string_view kPipelineText;
+extern const std::string_view kLayerText;  ///< layer.h alone
+extern const std::string_view kHostText;   ///< emitted/host.cc
 
 }  // namespace tercel::inline engines

@@ -1,4 +1,4 @@
-// tercel fpga simulate.
+// tercel fpga simulate, emit.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -87,6 +87,26 @@ void add_simulate(CLI::App& fpga) {
   flags->shape.add_to(*command);
   command->add_flag("--json", flags->json, "Machine-readable output");
   command->callback([flags] { simulate(*flags); });
+}
+
+void add_emit(CLI::App& fpga) {
+  struct EmitFlags {
+    std::string model, point, folder;
+    ShapeFlags shape;
+  };
+  auto flags = std::make_shared<EmitFlags>();
+  CLI::App* command = fpga.add_subcommand(
+      "emit", "A folder with kernels, host program and build scripts of a quantized network: needs no Tercel");
+  command->add_option("model", flags->model, "Quantized ONNX or .tercel file (tercel quantize)")->required();
+  command->add_option("--point", flags->point, "As in vec=16,lane=32,window_x=7; what is left out has defaults");
+  command->add_option("-o,--output", flags->folder, "Folder to write; must not be there yet")->required();
+  flags->shape.add_to(*command);
+  command->callback([flags] {
+    const DesignPoint point = parse_design_point(flags->point);
+    const Model model = load_with_warnings(flags->model);
+    emit_design(model, point, flags->folder, flags->shape.shapes(model));
+    print(fmt::format("written to {}; its README.md says how to build and run it\n", flags->folder));
+  });
 }
 
 }  // namespace tercel::cli
