@@ -1,27 +1,18 @@
 // A graph as layers of the pipeline: what the kernels are told, and what lies in memory.
+//
+// network.cc goes through the nodes; core.h says what one computes, feature_memory.h where values lie, host_ends.h what
+// the host does before and behind; layer_writer.h makes the layers.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "engines/engine.h"
-#include "engines/pipeline/device/layer.h"
 #include "engines/pipeline/feature_map.h"
-#include "fpga/layer_shape.h"
+#include "engines/pipeline/pipeline_layer.h"
 #include "tercel/fpga.h"
 
 namespace tercel::inline engines {
-
-/// One trip through the pipeline, or one normalization.
-struct PipelineLayer {
-  std::string node, op;     ///< the graph's; of fused nodes "Conv + MaxPool + Add"
-  std::string result;       ///< type of the result, in words
-  bool normalizes = false;  ///< `norm` counts, else `layer`
-  Layer layer{};
-  Norm norm{};
-  int64_t macs = 0;
-  int64_t tiles() const { return int64_t{layer.lane_groups} * layer.images * layer.bands; }
-};
 
 /// A graph's input or output, and what the host does with it: levels are packed and unpacked; floats are made levels
 /// and back.
@@ -55,9 +46,6 @@ struct TileLimits {
   bool whole_layers = false;       ///< channels: one tile per image and lane group
   int64_t ring_bytes = 384 << 10;  ///< of words from memory
 };
-
-/// A layer as the cycle model knows it (fpga/cycle_model.h).
-LayerShape shape_of(const PipelineLayer& layer);
 
 /// What the pipeline cannot take, by node.
 std::vector<Refusal> pipeline_refusals(const Graph& graph, const DesignPoint& design);

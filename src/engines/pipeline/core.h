@@ -1,0 +1,40 @@
+// What a node computes, in the terms of the pipeline's stages.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "engines/pipeline/feature_map.h"
+#include "engines/pipeline/layer_packing.h"
+#include "graph/graph.h"
+
+namespace tercel::inline engines {
+
+/// What a layer starts from: a product, or a copy whose channels are computed one by one.
+struct Core {
+  LayerArithmetic arithmetic;
+  LevelRange range;  ///< as memory has it
+  int64_t macs = 0;
+  bool images_side_by_side = false;    ///< each image gives one pixel
+  std::vector<std::byte> own_weights;  ///< weights that no constant holds
+};
+
+// Of a node whose first operand lies at `in`. Without `with_weights` the weights are checked, not looked at. They throw
+// Error for what the stages cannot do.
+Core convolution_core(const Node& node, const FeatureMap& in, bool with_weights);
+Core product_core(const Node& node, const FeatureMap& in, bool with_weights);
+Core average_core(const Node& node, const FeatureMap& in);
+Core requantize_core(const Node& node, const FeatureMap& in);
+/// Slice and Pad.
+Core select_core(const Node& node, const FeatureMap& in);
+/// Levels as they are, channel by channel.
+Core copy_core(const FeatureMap& in);
+
+/// The windows of a MaxPool; nothing where they are none of rows and columns.
+std::optional<std::array<Window, 2>> pool_of(const Node& node);
+
+/// Of the levels of y, the result of the node, whose activation narrows it.
+LevelRange range_in_memory(const Node& node, const Value& y);
+
+}  // namespace tercel::inline engines

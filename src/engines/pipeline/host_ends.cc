@@ -1,0 +1,121 @@
+#include "engines/pipeline/host_ends.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "engines/cpu/cpu_engine.h"
+#include "passes/match.h"
+
+namespace tercel::inline engines {
+namespace {
+
+/// The levels of a QuantizeLinear that lower_quantized left alone.
+void declare(Value* value, const Node& node) {
+  if (value->type.quantization != nullptr) return;
+  const Value *scale = node.input(1), *zero = node.input(2);
+  if (!passes::is_f32_constant(scale) || scale->constant.elements() != 1 || (zero != nullptr && !zero->is_constant()))
+    fail_unsupported("its scale is no single constant");
+  const auto s = static_cast<float>(scale->constant.to_doubles()[0]);
+  if (!std::isfinite(s) || s <= 0) fail_unsupported("its scale is {}", s);
+  value->type.quantization = std::make_shared<Quantization>(
+      Quantization{{s}, {zero != nullptr ? static_cast<int32_t>(zero->constant.to_ints()[0]) : 0}});
+}
+
+}  // namespace
+
+HostEnds::HostEnds(const Graph& graph, FeatureMemory& memory, PipelineNetwork& net)
+    : graph_(graph), memory_(memory), net_(net) {
+  for (Value* input : graph.inputs()) net.inputs.push_back({input->name, input->type.dtype, input->type.dims});
+  for (Value* output : graph.outputs()) net.outputs.push_back({output->name, output->type.dtype, output->type.dims});
+}
+
+const FeatureMap& HostEnds::levels(const Value* value) {
+  if (const FeatureMap* map = memory_.find(value)) return *map;
+  for (size_t i = 0; i < graph_.inputs().size(); ++i)
+    if (graph_.inputs()[i] == value) {  // levels come in as they are
+      if (!is_level_type(value->type.dtype))
+        fail_unsupported("input '{}' is {}; the pipeline computes on int8 levels: {}", value->name,
+                         to_string(value->type), kQuantizeFirst);
+      return load(value, i, value->name, value->type.dtype);
+    }
+  if (value != nullptr && value->type.dtype == DType::f32)
+    fail_unsupported("computes in floats; the pipeline computes on int8 levels: {}", kQuantizeFirst);
+  fail_unsupported("operand '{}' is no result of the pipeline", value != nullptr ? value->name : "");
+}
+
+const FeatureMap& HostEnds::load(const Value* levels, size_t input, const std::string& name, DType dtype) {
+  const FeatureMap& map = memory_.place(levels);
+  net_.loads.push_back({{name, dtype, levels->type.dims}, map, static_cast<int64_t>(input)});
+  return map;
+}
+
+void HostEnds::quantize_input(Node& node) {
+  const Value* x = node.input(0);
+  for (size_t i = 0; i < graph_.inputs().size(); ++i)
+    if (graph_.inputs()[i] == x && x->type.dtype == DType::f32) {
+      declare(node.output(), node);
+      load(node.output(), i, x->name, DType::f32);
+      net_.host_nodes.push_back(node.describe() + ": input to levels");
+      return;
+    }
+  fail_unsupported("quantizes floats that another node computes; the pipeline computes on int8 levels: {}",
+                   kQuantizeFirst);
+}
+
+void HostEnds::dequantize_output(Node& node) {
+  tail_inputs_[node.output()] = levels(node.input(0));
+  net_.host_nodes.push_back(node.describe() + ": levels to floats");
+}
+
+void HostEnds::tail_node(Node& node) {
+  const bool form = node.is("Softmax") || node.is("LogSoftmax") || node.is("Reshape") || node.is("Flatten") ||
+                    node.is("Squeeze") || node.is("Unsqueeze") || node.is("Identity");
+  const Value* x = node.input(0);
+  const bool follows = tail_inputs_.contains(x) || (x->producer != nullptr && tail_.contains(x->producer));
+  if (!form || !follows)
+    fail_unsupported("computes in floats; the pipeline computes on int8 levels: {}", kQuantizeFirst);
+  tail_.insert(&node);
+  net_.host_nodes.push_back(node.describe() + ": on the host, in floats");
+}
+
+void HostEnds::finish(std::vector<Refusal>& refusals) {
+  if (!tail_.empty()) return make_tail();
+  for (size_t i = 0; i < graph_.outputs().size(); ++i) {
+    const Value* output = graph_.outputs()[i];
+    const auto floats = tail_inputs_.find(output);
+    const FeatureMap* map = floats != tail_inputs_.end() ? &floats->second : memory_.find(output);
+    if (map != nullptr) net_.stores.push_back({net_.outputs[i], *map, static_cast<int64_t>(i)});
+    else refusals.push_back({"output '" + output->name + "'", "is computed by no node of the pipeline"});
+  }
+}
+
+void HostEnds::make_tail() {
+  Graph tail;
+  std::map<const Value*, Value*> made;
+  for (const auto& node : graph_.nodes())
+    if (node->is("DequantizeLinear") && tail_inputs_.contains(node->output())) {
+      const Value* value = node->output();
+      made[value] = tail.add_input(value->name, value->type);
+      net_.stores.push_back(
+          {{value->name, DType::f32, value->type.dims}, tail_inputs_[value], static_cast<int64_t>(net_.stores.size())});
+    }
+  for (const auto& node : graph_.nodes()) {
+    if (!tail_.contains(node.get())) continue;
+    std::vector<Value*> inputs;
+    for (Value* input : node->inputs)
+      inputs.push_back(input == nullptr       ? nullptr
+                       : input->is_constant() ? tail.add_constant(input->name, input->constant)
+                                              : made.at(input));
+    Value* output = tail.add_value(node->output()->name, node->output()->type);
+    made[node->output()] = output;
+    tail.add_node(node->op, inputs, {output}, node->attrs, node->name);
+  }
+  for (const Value* output : graph_.outputs()) {
+    const auto at = made.find(output);
+    if (at == made.end()) fail_unsupported("output '{}' is one of levels, others are not", output->name);
+    tail.add_output(at->second);
+  }
+  net_.tail = reference_engine().compile(tail, {});
+}
+
+}  // namespace tercel::inline engines

@@ -1,0 +1,41 @@
+// The host's part of a network: inputs to levels, the last levels to outputs, and what gives the answer its form.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engines/pipeline/feature_memory.h"
+#include "engines/pipeline/network.h"
+
+namespace tercel::inline engines {
+
+class HostEnds {
+ public:
+  /// Fills in the ports, loads, stores and tail of `net`.
+  HostEnds(const Graph& graph, FeatureMemory& memory, PipelineNetwork& net);
+
+  /// Where an operand lies; a graph's input of levels is loaded. Throws Error where it cannot be had.
+  const FeatureMap& levels(const Value* value);
+
+  void quantize_input(Node& node);
+  void dequantize_output(Node& node);
+  /// Of floats behind the last levels: what only gives the answer its form.
+  void tail_node(Node& node);
+
+  /// Outputs: levels as they are, floats from the last levels, or what the tail makes of them.
+  void finish(std::vector<Refusal>& refusals);
+
+ private:
+  const FeatureMap& load(const Value* levels, size_t input, const std::string& name, DType dtype);
+  void make_tail();
+
+  const Graph& graph_;
+  FeatureMemory& memory_;
+  PipelineNetwork& net_;
+  std::map<const Value*, FeatureMap> tail_inputs_;  ///< floats that were levels
+  std::set<const Node*> tail_;
+};
+
+}  // namespace tercel::inline engines
