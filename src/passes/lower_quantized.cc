@@ -97,12 +97,16 @@ class Lowering {
     }
     const bool pads = node.is("Pad") && node.attrs.get_string("mode") == "constant" &&
                       (node.input(2) == nullptr || is_scalar_constant(node.input(2), 0));
-    if ((!moves_elements(node) && !pads) || node.outputs.size() != 1) return {};
+    const bool splits = node.is("Split"), pools = node.is("GlobalMaxPool");
+    if (!pads && !pools && !moves_elements(node)) return {};
+    if (node.outputs.size() != 1 && !splits) return {};
     // Made in front of the node itself: whoever reads its result may read its levels.
     Levels from = levels_of(node.input(0));
     if (!from || !from.meaning->per_tensor()) return {};
+    if (pools) return largest_of(from, *value, node);
     std::vector<Value*> operands = node.inputs;
     operands[0] = from.value;
+    if (splits) return part_of(from, operands, *value, node);
     if (node.is("Concat"))
       for (size_t i = 1; i < operands.size(); ++i) {
         const Levels other = levels_of(node.inputs[i]);
@@ -116,6 +120,34 @@ class Lowering {
     return {
         add(node.op, operands, node.attrs, value->type.dims, from.value->type.dtype, from.meaning, node.name, &node),
         from.meaning};
+  }
+
+  /// GlobalMaxPool: the largest level is that of the largest value; a MaxPool over everything.
+  Levels largest_of(const Levels& from, const Value& value, const Node& node) {
+    const Dims& dims = from.value->type.dims;
+    constexpr size_t kMostAxes = 5;  // of MaxPool
+    if (!from.value->type.static_shape() || dims.size() < 3 || dims.size() > kMostAxes) return {};
+    const Dims spatial(dims.begin() + 2, dims.end());
+    return {add("MaxPool", {from.value}, {{"kernel_shape", spatial}}, value.type.dims, from.value->type.dtype,
+                from.meaning, node.name, &node),
+            from.meaning};
+  }
+
+  /// A part of a Split, the others made with it.
+  Levels part_of(const Levels& from, const std::vector<Value*>& operands, const Value& value, const Node& node) {
+    std::vector<Value*> parts;
+    for (const Value* part : node.outputs)
+      parts.push_back(part == nullptr ? nullptr
+                                      : graph_.add_value("levels", {from.value->type.dtype, part->type.ranked,
+                                                                    part->type.dims, from.meaning}));
+    graph_.add_node(node.op, operands, parts, node.attrs, node.name, &node);
+    Levels found;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i] == nullptr) continue;
+      known_[node.outputs[i]] = {parts[i], from.meaning};
+      if (node.outputs[i] == &value) found = {parts[i], from.meaning};
+    }
+    return found;
   }
 
   static Tensor level_constant(const Levels& levels) {

@@ -14,10 +14,10 @@ namespace tercel::inline passes {
 ///   DequantizeLinear (-> Relu, Clip) -> QuantizeLinear                                   =>   Requantize(x), or x
 ///   QLinearConv, QLinearMatMul                                                           =>   FusedConv, FusedMatMul
 ///
-/// Operators that only move elements (graph/infer.h), and Pad with zeros, move levels instead. Results are values whose
-/// type says what their levels stand for. Weights may be of either type, with a scale and zero point for all or for
-/// each output; a bias may be i32 at any scale, or f32: it is rounded to what sums count in. Where a form is another, a
-/// scale is no constant, or a sum might not fit 32 bits, the floats stay.
+/// Operators that only move elements (graph/infer.h), and Pad with zeros, move levels instead; GlobalMaxPool is a
+/// MaxPool of them. Results are values whose type says what their levels stand for. Weights may be of either type, with
+/// a scale and zero point for all or for each output; a bias may be i32 at any scale, or f32: it is rounded to what
+/// sums count in. Where a form is another, a scale is no constant, or a sum might not fit 32 bits, the floats stay.
 int lower_quantized(Graph& graph, PassContext& context);
 
 }  // namespace tercel::inline passes

@@ -53,5 +53,27 @@ output %y
   EXPECT_THAT(lowered("1x1x"), testing::Not(testing::HasSubstr("FusedMatMul")));
 }
 
+// Each part of a Split has a QuantizeLinear of its own; what is not requantized needs no node.
+TEST(LowerQuantized, PartsAndLargestLevelsAreLevels) {
+  const std::string text = after(lower_quantized, R"(input %a : u8[1x4x3x2]
+const %s : f32[] = [0.5]
+const %t : f32[] = [0.25]
+%x : f32[1x4x3x2] = DequantizeLinear(%a, %s)
+%b, %c : f32[1x2x3x2], f32[1x2x3x2] = Split(%x) {axis = 1, num_outputs = 2}
+%p : u8[1x2x3x2] = QuantizeLinear(%b, %s)
+%q : u8[1x2x3x2] = QuantizeLinear(%c, %t)
+%m : f32[1x4x1x1] = GlobalMaxPool(%x)
+%r : u8[1x4x1x1] = QuantizeLinear(%m, %s)
+output %p
+output %q
+output %r
+)");
+  using testing::HasSubstr;
+  EXPECT_THAT(text, HasSubstr("u8[1x2x3x2]{scale = 0.5, zero = 0} = Split(%a) {axis = 1, num_outputs = 2}"));
+  EXPECT_THAT(text, HasSubstr("%q : u8[1x2x3x2]{scale = 0.25, zero = 0} = Requantize("));
+  EXPECT_THAT(text, HasSubstr("u8[1x4x1x1]{scale = 0.5, zero = 0} = MaxPool(%a) {kernel_shape = [3, 2]}"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("DequantizeLinear")));
+}
+
 }  // namespace
 }  // namespace tercel::inline passes
