@@ -58,7 +58,7 @@ exits 0 '' fpga explore "$resnet" --shape 2x3x32x32 --layers --front
 # ---- what is refused, with nothing half written
 
 exits 2 'no design fits board alaric within 20 DSP blocks' fpga explore "$squeezenet" --board alaric --max-dsp 20 --html no.html
-exits 2 'the nearest, vec=1,lane=1' fpga explore "$squeezenet" --board alaric --max-dsp 20
+exits 2 'the nearest is vec=1,lane=1' fpga explore "$squeezenet" --board alaric --max-dsp 20
 exits 2 'max_dsp is 9999, but board 385a has 1518 dsp_blocks' fpga explore "$squeezenet" --max-dsp 9999
 exits 2 "no board 'arria'; there are 385a" fpga explore "$squeezenet" --board arria --html no.html
 exits 2 'the network has no convolution' fpga explore noconv.onnx --html no.html
@@ -66,7 +66,7 @@ exits 2 "node 'deep' (Conv): it has three spatial axes" fpga explore conv3d.onnx
 exits 2 'wanted a model, or --network' fpga explore
 exits 2 "no built-in network 'vgg19'; there are alexnet, vgg16, resnet50" fpga explore --network vgg19
 exits 2 'batch is 0' fpga explore --network vgg16 --batch 0
-exits 2 'not one of' fpga explore --network vgg16 --search random
+exits 2 'random not in' fpga explore --network vgg16 --search random
 exits 2 'wanted a name that ends in .html' fpga explore "$squeezenet" --html no.txt
 exits 2 "did you mean 'explore'?" fpga exlore
 exits 2 "did you mean '--board'?" fpga explore "$squeezenet" --bord 385a

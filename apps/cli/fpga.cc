@@ -45,7 +45,7 @@ void explore(const ExploreFlags& flags) {
     if (flags.json) print(to_json(report, name));
     throw Error(ErrorCode::bad_input,
                 fmt::format("no design fits board {} within {:.0f} DSP blocks, {:.0f} RAM blocks and {:.0f} ALMs; the "
-                            "nearest, {}, takes {}",
+                            "nearest is {}: {}",
                             report.board.name, report.max_dsp, report.max_ram, report.max_logic,
                             to_string(report.best.point), report.best.why_not));
   }

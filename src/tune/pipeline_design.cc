@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "base/check.h"
@@ -93,8 +94,17 @@ class Explorer {
   const DesignEstimate& look_at(const Indices& at) {
     const auto found = seen_.find(at);
     if (found != seen_.end()) return found->second;
-    const DesignPoint point = completed(point_at(at[0], at[1], at[2], options_), layers_, board_);
-    return seen_.emplace(at, estimate(point, layers_, board_, Kernels::tercel, budget_)).first->second;
+    return seen_.emplace(at, estimated(point_at(at[0], at[1], at[2], options_))).first->second;
+  }
+
+  /// Words of few channels may need buffers that no design point can have: such a point fits nowhere.
+  DesignEstimate estimated(const DesignPoint& point) const {
+    try {
+      return estimate(completed(point, layers_, board_), layers_, board_, Kernels::tercel, budget_);
+    } catch (const Error& error) {
+      constexpr double kNone = std::numeric_limits<double>::infinity();
+      return {.point = point, .resources = {kNone, kNone, kNone}, .why_not = error.what()};
+    }
   }
 
   DesignEstimate nearest(const std::vector<DesignEstimate>& all) const {

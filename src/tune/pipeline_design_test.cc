@@ -89,6 +89,16 @@ TEST(PipelineDesign, AnInfeasibleBudgetNamesTheNearestPoint) {
   EXPECT_EQ(report.best.point.vec, 1);
 }
 
+// At 1 channel a word this layer needs more words of a window than a point can have; at 8 it fits.
+TEST(PipelineDesign, PointsThatCannotHoldALayerAreLeftOut) {
+  const std::vector<LayerShape> layers{
+      {.name = "conv", .ic = 16, .oc = 16, .ih = 14, .iw = 14, .oh = 14, .ow = 14, .kh = 3, .kw = 3},
+      {.name = "wide", .ic = 1 << 22, .oc = 8}};
+  const ExploreReport report = explore(layers, find_board("520n"), {.board = "520n"});
+  ASSERT_FALSE(report.front.empty());
+  for (const DesignEstimate& e : report.front) EXPECT_GE(e.point.vec, 4);
+}
+
 TEST(PipelineDesign, LimitsMustBeTheBoards) {
   ExploreOptions options;
   options.max_dsp = 2000;
