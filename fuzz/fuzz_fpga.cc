@@ -1,5 +1,5 @@
-// Any bytes as a board file and as a design point. A point that parses must print to text that parses to the same point.
-// Seeds: src/fpga/boards/*.toml, and what tercel::to_string and to_json print.
+// Any bytes as a board file and as a design point. A point that parses must print to text that parses to the same
+// point. Seeds: src/fpga/boards/*.toml, and what tercel::to_string and to_json print.
 
 #include <cstdlib>
 
