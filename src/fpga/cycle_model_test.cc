@@ -142,6 +142,17 @@ TEST(CycleModel, TheByteWideStoreBoundsPipeCnnNotTercel) {
   EXPECT_EQ(ours.compute_cycles, 224 * 224 * 9);
 }
 
+TEST(CycleModel, TercelsPoolReadsItsWindowsElementByElement) {
+  LayerShape layer{.name = "stem", .ic = 3, .oc = 64, .ih = 224, .iw = 224, .oh = 112, .ow = 112, .sh = 2, .sw = 2};
+  layer.pooled = true;
+  layer.pool_oh = layer.pool_ow = 56;
+  layer.pool_kh = layer.pool_kw = 3;
+  const LayerEstimate ours = estimate_layer(layer, point_of(16, 64), board_385a(), Kernels::tercel);
+  EXPECT_EQ(ours.pool_cycles, 112 * 112 + 56 * 56 * 9);
+  EXPECT_EQ(ours.bottleneck, Bottleneck::pool) << "one MAC word an output, more than three clocks to pool it";
+  EXPECT_EQ(estimate_layer(layer, point_of(16, 64), board_385a(), Kernels::pipecnn).pool_cycles, 112 * 112);
+}
+
 TEST(CycleModel, ResidualsAreAddedWhileWriting) {
   LayerShape layer{.name = "res2.0.c", .ic = 64, .oc = 256, .ih = 56, .iw = 56, .oh = 56, .ow = 56};
   layer.add = true;

@@ -24,18 +24,19 @@ LayerShape conv(std::string name, int64_t ic, int64_t oc, int64_t in, int64_t ou
           .sw = stride};
 }
 
-LayerShape pooled(LayerShape layer, int64_t out) {
+LayerShape pooled(LayerShape layer, int64_t out, int64_t window) {
   layer.pooled = true;
   layer.pool_oh = layer.pool_ow = out;
+  layer.pool_kh = layer.pool_kw = window;
   return layer;
 }
 
 std::vector<LayerShape> alexnet() {
-  return {pooled(conv("conv1", 3, 96, 227, 55, 11, 4), 27),
-          pooled(conv("conv2", 96, 256, 27, 27, 5, 1, 2), 13),
+  return {pooled(conv("conv1", 3, 96, 227, 55, 11, 4), 27, 3),
+          pooled(conv("conv2", 96, 256, 27, 27, 5, 1, 2), 13, 3),
           conv("conv3", 256, 384, 13, 13, 3, 1),
           conv("conv4", 384, 384, 13, 13, 3, 1, 2),
-          pooled(conv("conv5", 384, 256, 13, 13, 3, 1, 2), 6),
+          pooled(conv("conv5", 384, 256, 13, 13, 3, 1, 2), 6, 3),
           conv("fc6", 256, 4096, 6, 1, 6, 1),
           conv("fc7", 4096, 4096, 1, 1, 1, 1),
           conv("fc8", 4096, 1000, 1, 1, 1, 1)};
@@ -48,7 +49,7 @@ std::vector<LayerShape> vgg16() {
   for (int block = 0; block < 5; ++block) {
     for (int64_t i = 0; i < depths[block]; ++i) {
       LayerShape layer = conv(fmt::format("conv{}_{}", block + 1, i + 1), ic, widths[block], size, size, 3, 1);
-      layers.push_back(i + 1 == depths[block] ? pooled(std::move(layer), size / 2) : layer);
+      layers.push_back(i + 1 == depths[block] ? pooled(std::move(layer), size / 2, 2) : layer);
       ic = widths[block];
     }
     size /= 2;
@@ -60,7 +61,7 @@ std::vector<LayerShape> vgg16() {
 }
 
 std::vector<LayerShape> resnet50() {
-  std::vector<LayerShape> layers{pooled(conv("conv1", 3, 64, 224, 112, 7, 2), 56)};
+  std::vector<LayerShape> layers{pooled(conv("conv1", 3, 64, 224, 112, 7, 2), 56, 3)};
   int64_t ic = 64, size = 56;
   const int64_t widths[] = {64, 128, 256, 512}, depths[] = {3, 4, 6, 3};
   for (int stage = 0; stage < 4; ++stage) {
@@ -83,9 +84,11 @@ std::vector<LayerShape> resnet50() {
                     .oc = 2048,
                     .ih = 7,
                     .iw = 7,
-                    .kh = 7,
-                    .kw = 7,
-                    .pooled = true});
+                    .oh = 7,
+                    .ow = 7,
+                    .pooled = true,
+                    .pool_kh = 7,
+                    .pool_kw = 7});
   layers.push_back(conv("fc", 2048, 1000, 1, 1, 1, 1));
   return layers;
 }

@@ -35,7 +35,9 @@ void check(const LayerShape& layer) {
                                                               {"sh", layer.sh},
                                                               {"sw", layer.sw},
                                                               {"pool_oh", layer.pool_oh},
-                                                              {"pool_ow", layer.pool_ow}}) {
+                                                              {"pool_ow", layer.pool_ow},
+                                                              {"pool_kh", layer.pool_kh},
+                                                              {"pool_kw", layer.pool_kw}}) {
     if (extent < 1 || extent > kMaxExtent)
       fail_input("layer '{}': {} is {}, wanted 1 to {}", layer.name, name, extent, kMaxExtent);
   }
@@ -48,7 +50,10 @@ void check(const LayerShape& layer) {
                       static_cast<double>(layer.kh) * static_cast<double>(layer.kw);
   const double reads = static_cast<double>(layer.batch) * static_cast<double>(layer.ih) *
                        static_cast<double>(layer.iw) * static_cast<double>(layer.ic + 256);
-  if (work > kMaxMacs || reads > kMaxMacs)
+  const double pooling = static_cast<double>(layer.batch) * static_cast<double>(layer.pool_oh) *
+                         static_cast<double>(layer.pool_ow) * static_cast<double>(layer.pool_kh) *
+                         static_cast<double>(layer.pool_kw) * static_cast<double>(layer.oc + 256);
+  if (work > kMaxMacs || reads > kMaxMacs || pooling > kMaxMacs)
     fail(ErrorCode::limit, "layer '{}': more than 2^53 multiply-accumulates or elements", layer.name);
 }
 

@@ -164,13 +164,18 @@ class Walk {
     if (count_elements(dims) != to.batch * to.channels * to.h * to.w || from.batch != to.batch ||
         from.channels != to.channels)
       fail_unsupported("a mean over other axes than height and width");
-    if (from.h == to.h && from.w == to.w && pools_nothing(node)) return follow(node);
+    // Global ones have no such attribute.
+    const std::vector<int64_t> window =
+        node.attrs.has("kernel_shape") ? node.attrs.get_ints("kernel_shape") : std::vector<int64_t>{from.h, from.w};
+    if (from.h == to.h && from.w == to.w && window[0] == 1 && window[1] == 1) return follow(node);
     const auto before = stream_of(node.input(0));
     if (before && !layers_[*before].pooled && !layers_[*before].add && layers_[*before].kind != LayerKind::add &&
         !layers_[*before].is_fc()) {
       layers_[*before].pooled = true;
       layers_[*before].pool_oh = to.h;
       layers_[*before].pool_ow = to.w;
+      layers_[*before].pool_kh = window[0];
+      layers_[*before].pool_kw = window[1];
       stream_[result] = *before;
       return;
     }
@@ -185,14 +190,9 @@ class Walk {
                  .ow = from.w,
                  .pooled = true,
                  .pool_oh = to.h,
-                 .pool_ow = to.w});
-  }
-
-  static bool pools_nothing(const Node& node) {
-    const Attr* kernel = node.attrs.find("kernel_shape");
-    if (kernel == nullptr) return true;  // over an extent of 1
-    const auto& extents = std::get<std::vector<int64_t>>(*kernel);
-    return std::all_of(extents.begin(), extents.end(), [](int64_t k) { return k == 1; });
+                 .pool_ow = to.w,
+                 .pool_kh = window[0],
+                 .pool_kw = window[1]});
   }
 
   void own_pass(const Node& node, LayerKind kind) {

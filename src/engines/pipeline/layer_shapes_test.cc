@@ -64,6 +64,7 @@ TEST(LayerShapes, ResidualsFuseAndPoolsStand) {
   EXPECT_EQ(
       layers[1],
       (LayerShape{.name = "second", .batch = 2, .ic = 6, .oc = 6, .ih = 4, .iw = 4, .oh = 4, .ow = 4, .add = true}));
+  EXPECT_EQ(layers[2].pool_kh, 4) << "of the whole map";
   EXPECT_EQ(layers[2].kind, LayerKind::pool) << "after an addition, which happens while the result is written";
   EXPECT_EQ(layers[3], (LayerShape{.name = "fc", .batch = 2, .ic = 6, .oc = 10}));
 }
@@ -76,6 +77,7 @@ TEST(LayerShapes, PoolsFuseWhereNobodyElseReads) {
   ASSERT_EQ(layers.size(), 1u);
   EXPECT_TRUE(layers[0].pooled);
   EXPECT_EQ(layers[0].pool_oh, 4);
+  EXPECT_EQ(layers[0].pool_kh, 2);
   EXPECT_EQ(layers[0].written_positions(), 16);
   // The map before the pooling is wanted too.
   layers = shapes_of(head + "%y = MaxPool(%a) {kernel_shape = [2, 2], strides = [2, 2]}\noutput %y\noutput %a\n");
