@@ -197,36 +197,47 @@ int main(int argc, char** argv) {
     rings = buffer_of(kTilesAtOnce * (size_t)kRingBytes, nullptr);
   }
 
+  // All before the first kernel runs: kernels of other queues then surely find them.
+  std::vector<cl_mem> told;
+  std::vector<Layer> shapes(kLayers);
+  std::vector<Norm> norms(kLayers);
   const char* at = layers.data();
   for (int i = 0; i < kLayers; ++i) {
+    const size_t size = kNormalizes[i] ? sizeof(Norm) : sizeof(Layer);
+    if (at + size > layers.data() + layers.size()) fail("layers.bin is cut short");
     if (kNormalizes[i]) {
-      Norm n;
-      std::memcpy(&n, at, sizeof n);
-      const cl_mem one = buffer_of(sizeof n, at);
-      at += sizeof n;
-      for (int image = 0; image < n.images; ++image) {
-        argument(norm, 0, one);
+      std::memcpy(&norms[i], at, size);
+      told.push_back(buffer_of(size, &norms[i]));
+    } else {
+      std::memcpy(&shapes[i], at, size);
+      if (channels) {  // a stage sees whole images
+        shapes[i].bands = 1;
+        shapes[i].band_rows = shapes[i].pooled_h;
+      }
+      told.push_back(buffer_of(size, &shapes[i]));
+    }
+    at += size;
+  }
+  check(clFinish(queue), "clFinish");
+
+  const size_t single = 1;
+  for (int i = 0; i < kLayers; ++i) {
+    if (kNormalizes[i]) {
+      for (int image = 0; image < norms[i].images; ++image) {
+        argument(norm, 0, told[i]);
         argument(norm, 1, features);
         argument(norm, 2, tables);
         argument(norm, 3, image);
-        const size_t pixels = (size_t)n.plane;
+        const size_t pixels = (size_t)norms[i].plane;
         check(clEnqueueNDRangeKernel(queue, norm, 1, nullptr, &pixels, nullptr, 0, nullptr, nullptr), "run_norm");
       }
       check(clFinish(queue), "clFinish");
-      clReleaseMemObject(one);
       continue;
     }
-    Layer l;
-    std::memcpy(&l, at, sizeof l);
-    at += sizeof l;
-    if (channels) {  // a stage sees whole images
-      l.bands = 1;
-      l.band_rows = l.pooled_h;
-    }
-    const cl_mem one = buffer_of(sizeof l, &l);
-    const size_t count = (size_t)l.lane_groups * l.images * l.bands, single = 1;
+    const Layer& l = shapes[i];
+    const size_t count = (size_t)l.lane_groups * l.images * l.bands;
     if (!channels) {
-      const cl_mem memory[] = {one, features, weights, scales, rings};
+      const cl_mem memory[] = {told[i], features, weights, scales, rings};
       for (cl_uint a = 0; a < 5; ++a) argument(tiles, a, memory[a]);
       argument(tiles, 5, (cl_int)kRingBytes);
       argument(tiles, 6, (cl_int)kDataWords);
@@ -237,21 +248,19 @@ int main(int argc, char** argv) {
         check(clEnqueueNDRangeKernel(queue, tiles, 1, nullptr, &now, &single, 0, nullptr, nullptr), "run_tiles");
       }
       check(clFinish(queue), "clFinish");
-    } else {
-      const std::vector<std::vector<cl_mem>> memory = {{features}, {weights}, {scales}, {}, {features, features}};
-      for (size_t s = 0; s < stages.size(); ++s) {
-        cl_uint a = 0;
-        argument(stages[s], a++, one);
-        for (cl_mem m : memory[s]) argument(stages[s], a++, m);
-        argument(stages[s], a++, (cl_int)0);
-        argument(stages[s], a++, (cl_int)count);
-        check(clEnqueueNDRangeKernel(queues[s], stages[s], 1, nullptr, &single, &single, 0, nullptr, nullptr),
-              names[s]);
-        clFlush(queues[s]);
-      }
-      for (cl_command_queue one_queue : queues) check(clFinish(one_queue), "clFinish");
+      continue;
     }
-    clReleaseMemObject(one);
+    const std::vector<std::vector<cl_mem>> memory = {{features}, {weights}, {scales}, {}, {features, features}};
+    for (size_t s = 0; s < stages.size(); ++s) {
+      cl_uint a = 0;
+      argument(stages[s], a++, told[i]);
+      for (cl_mem m : memory[s]) argument(stages[s], a++, m);
+      argument(stages[s], a++, (cl_int)0);
+      argument(stages[s], a++, (cl_int)count);
+      check(clEnqueueNDRangeKernel(queues[s], stages[s], 1, nullptr, &single, &single, 0, nullptr, nullptr), names[s]);
+      check(clFlush(queues[s]), "clFlush");
+    }
+    for (cl_command_queue one : queues) check(clFinish(one), "clFinish");
   }
   for (int i = 0; i < kStores; ++i) {
     const std::string result = store(features, kStorePorts[i]);
