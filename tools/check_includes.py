@@ -31,8 +31,10 @@ DOORS = {
     "image": ["preprocessing.h"],
     "codec": ["codec.h", "quantized_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
     "pack": ["pack.h"],
-    "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h"],
-    "kernels": ["kernel.h", "menu.h", "reorder.h", "packed_weights.h", "levels.h", "ref/ref.h", "ref/axes.h", "ref/broadcast.h",
+    "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h",
+               "node_activation.h"],
+    "kernels": ["kernel.h", "menu.h", "reorder.h", "packed_weights.h", "levels.h", "ref/ref.h", "ref/axes.h",
+                "ref/broadcast.h",
                 "simd/gemm.h"],
     "plan": ["plan.h", "evaluate.h"],
     "fpga": ["board.h", "cycle_model.h", "design_point.h", "known_networks.h", "layer_shape.h", "published.h",
@@ -40,8 +42,9 @@ DOORS = {
     "engines": ["engine.h", "workspace.h", "pipeline/layer_shapes.h",
                 "cpu/cpu_engine.h", "pipeline/pipeline_engine.h", "pipeline/emit.h", "pipeline/pipeline_program.h", "pipeline/simulation.h"],
     "session": ["model_impl.h", "optimizer.h", "picture_model.h"],
-    "quant": ["choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h", "linear_site.h", "observe.h",
-              "pictures.h", "quantize.h", "segmented_forward.h", "widen.h"],
+    "quant": ["bias_correction.h", "choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h",
+              "insert_levels.h", "level_choice.h", "linear_site.h", "observe.h", "pictures.h", "quantize.h", "range.h",
+              "segmented_forward.h", "widen.h"],
     "search": ["evolve.h"],
 }
 # Rooms behind a door that only some may enter: plan, menu and kernels are the CPU engine's interior.
@@ -56,7 +59,8 @@ INTERIOR = {
 PUBLIC = {"base/error.cc", "base/version.cc", "tensor/dtype.cc", "fpga/design_point_text.cc", "image/crop.cc",
           "image/decode.cc", "image/labels.cc", "image/preprocess.cc", "image/preprocessing.cc", "image/resize.cc",
           "session/array.cc", "session/model.cc", "session/model_impl.h", "session/session.cc", "session/session_on.h",
-          "tune/compress.cc", "tune/compression_front.cc", "tune/fpga.cc", "tune/fpga_simulation.cc", "tune/static_norm.cc"}
+          "tune/compress.cc", "tune/compression_front.cc", "tune/fpga.cc", "tune/fpga_simulation.cc",
+          "tune/quantize.cc", "tune/static_norm.cc"}
 OUTER_NAMESPACE = re.compile(r"^namespace (tercel[\w: ]*) \{", re.M)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

@@ -117,6 +117,7 @@ int main(int argc, char** argv) {
   tercel::cli::add_compress(app);
   tercel::cli::add_decompress(app);
   tercel::cli::add_front(app);
+  tercel::cli::add_quantize(app);
   tercel::cli::add_bench(app);
   tercel::cli::add_fpga(app);
   for (CLI::App* verb : app.get_subcommands({})) prepare_options(*verb);

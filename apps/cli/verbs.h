@@ -14,6 +14,7 @@ void add_optimize(CLI::App& app);
 void add_compress(CLI::App& app);
 void add_decompress(CLI::App& app);
 void add_front(CLI::App& app);
+void add_quantize(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_fpga(CLI::App& app);
 

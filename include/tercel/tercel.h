@@ -8,6 +8,7 @@
 #include "tercel/image.h"
 #include "tercel/model.h"
 #include "tercel/progress.h"
+#include "tercel/quantize.h"
 #include "tercel/session.h"
 #include "tercel/static_norm.h"
 #include "tercel/version.h"

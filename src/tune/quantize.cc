@@ -1,0 +1,310 @@
+#include "tercel/quantize.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "quant/bias_correction.h"
+#include "quant/insert_levels.h"
+#include "quant/level_choice.h"
+#include "quant/observe.h"
+#include "quant/pictures.h"
+#include "quant/range.h"
+#include "quant/widen.h"
+#include "session/model_impl.h"
+
+namespace tercel {
+namespace {
+
+constexpr std::array<std::pair<RangeMethod, std::string_view>, 3> kMethods{
+    {{RangeMethod::minmax, "minmax"}, {RangeMethod::percentile, "percentile"}, {RangeMethod::mse, "mse"}}};
+constexpr std::array<std::pair<ActivationLevels, std::string_view>, 3> kLevels{
+    {{ActivationLevels::u8, "u8"}, {ActivationLevels::i8, "i8"}, {ActivationLevels::symmetric, "symmetric"}}};
+
+constexpr size_t kCorrectionPictures = 128, kErrorPictures = 16;
+
+template <typename Words, typename Kind>
+std::string_view word_of(const Words& words, Kind kind) {
+  for (const auto& [known, word] : words)
+    if (known == kind) return word;
+  return "?";
+}
+
+template <typename Words>
+auto kind_of(const Words& words, std::string_view word, const char* what) {
+  std::string all;
+  for (const auto& [kind, known] : words) {
+    if (known == word) return kind;
+    all += fmt::format("{}{}", all.empty() ? "" : ", ", known);
+  }
+  fail_input("{} '{}': wanted one of {}", what, word, all);
+}
+
+void check_options(const QuantizeOptions& options) {
+  if (!(options.percentile > 50 && options.percentile <= 100))
+    fail_input("percentile: {} is not above 50 and at most 100", options.percentile);
+  for (const auto& [name, count] : {std::pair("calibration_pictures", options.calibration_pictures),
+                                    std::pair("held_out_pictures", options.held_out_pictures)})
+    if (count < 1 || count > 100000) fail_input("{}: {} is not in 1..100000", name, count);
+}
+
+void check_not_quantized(const Model& model) {
+  for (const auto& node : model.impl().graph.nodes()) {
+    const bool by_name = node->op.starts_with("QLinear") || node->op.ends_with("Integer");
+    const bool of_activations = node->is("DequantizeLinear") && !node->input(0)->is_constant();
+    if (by_name || of_activations || node->is("QuantizeLinear") || node->is("DynamicQuantizeLinear"))
+      fail_input("{}: is quantized already: {}; take the network of floats that it was made of", model.name(),
+                 node->describe());
+  }
+}
+
+/// `given`: the model before it was optimized.
+std::set<std::string> nodes_to_keep(const Model& given, const Model& model, const std::vector<std::string>& names) {
+  const auto known_in = [](const Model& m, const std::string& name) {
+    const auto& nodes = m.impl().graph.nodes();
+    return std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+      return node->name == name || (node->output() != nullptr && node->output()->name == name);
+    });
+  };
+  for (const std::string& name : names) {
+    if (known_in(model, name)) continue;
+    if (known_in(given, name))
+      fail_input(
+          "{}: node '{}' cannot be kept: it is folded into another; 'tercel optimize' shows which nodes are left",
+          model.name(), name);
+    fail_input("{}: has no node '{}' to keep; 'tercel inspect --layers' lists them", model.name(), name);
+  }
+  return {names.begin(), names.end()};
+}
+
+void check_weights(const Model& model, const LevelChoice& choice) {
+  for (const LevelProduct& p : choice.products)
+    for (const Value* value : {static_cast<const Value*>(p.node->input(1)), static_cast<const Value*>(p.bias)})
+      if (value != nullptr)
+        for (double x : value->constant.to_doubles())
+          if (!std::isfinite(x))
+            fail_input("{}: {}: the weights '{}' hold {}, which no level stands for", model.name(), p.node->describe(),
+                       value->name, std::isnan(x) ? "NaN" : "infinity");
+}
+
+struct Noise {
+  double signal = 0, noise = 0;
+  double sqnr() const {
+    if (noise == 0) return std::numeric_limits<double>::infinity();
+    return 10 * std::log10(signal / noise);
+  }
+};
+
+class QuantizeJob {
+ public:
+  QuantizeJob(const Model& given, const std::filesystem::path& calibration, const QuantizeOptions& options)
+      : options_(options) {
+    check_options(options);
+    check_not_quantized(given);
+    model_ = optimize(dequantized(widened(given)));
+    const std::set<std::string> keep = nodes_to_keep(given, model_, options.keep);
+    graph_ = model_.impl().graph.clone();
+    choice_ = choose_levels(graph_, keep);
+    if (choice_.products.empty())
+      fail_input("{}: nothing to quantize: no Conv, Gemm or MatMul with constant weights of f32{}", model_.name(),
+                 options.keep.empty() ? "" : " but those kept in floats");
+    check_weights(model_, choice_);
+    read_pictures(calibration);
+  }
+
+  QuantizeResult run() {
+    const std::vector<Histogram> histograms = measure();
+    LevelScales scales;
+    for (size_t i = 0; i < own_.size(); ++i)
+      scales[own_[i]] =
+          std::make_shared<const Quantization>(levels_over(range_of(histograms[i], options_), options_.activations));
+    list_layers(histograms, scales);
+    // Errors of values are measured where the network of floats and the quantized one have the same value.
+    std::vector<std::string> float_names;
+    for (const LevelValue& v : choice_.values) float_names.push_back(v.value->name);
+    InsertedLevels inserted = insert_levels(graph_, choice_, scales, options_.activations, options_.bias_correction);
+    if (options_.bias_correction) {
+      const std::vector<Array> few(inputs_.begin(), inputs_.begin() + static_cast<std::ptrdiff_t>(corrections()));
+      correct_biases(model_, graph_, inserted.products, means_, few, options_.threads, options_.progress);
+    }
+    const Model quantized = finished();
+    measure_errors(quantized, inserted, float_names);
+    list_floats();
+    evaluate_on(quantized);
+    report_.options = options_;
+    return {quantized, report_};
+  }
+
+ private:
+  void read_pictures(const std::filesystem::path& folder) {
+    const auto most = static_cast<size_t>(options_.calibration_pictures);
+    const auto most_held_out = static_cast<size_t>(options_.held_out_pictures);
+    PictureSet measured, held_out;
+    const PictureSet all = find_pictures(folder);
+    if (options_.held_out.empty()) {
+      std::tie(measured, held_out) = split_pictures(all, most, most_held_out, options_.seed);
+    } else {
+      const auto drawn = [&](const PictureSet& from, size_t count) {
+        return from.size() <= count ? from : split_pictures(from, count, 1, options_.seed).first;
+      };
+      measured = drawn(all, most);
+      held_out = drawn(find_pictures(options_.held_out), most_held_out);
+    }
+    const Preprocessing how = options_.preprocessing.value_or(model_.preprocessing());
+    inputs_ = load_inputs(model_, measured, how, options_.progress, options_.warn);
+    held_out_ = load_inputs(model_, held_out, how, options_.progress, options_.warn);
+    classes_ = held_out.classes;
+    report_.calibration = static_cast<int>(inputs_.size());
+    report_.held_out = static_cast<int>(held_out_.size());
+  }
+
+  SessionOptions session_options() const {
+    SessionOptions how;
+    how.threads = options_.threads;
+    return how;
+  }
+
+  size_t corrections() const { return std::min(kCorrectionPictures, inputs_.size()); }
+
+  /// Runs the network of floats over the calibration pictures: a histogram of each value that has a scale of its own,
+  /// and the means of each product's sums.
+  std::vector<Histogram> measure() {
+    std::vector<std::string> names;
+    for (const LevelValue& v : choice_.values)
+      if (v.like == v.value) own_.push_back(v.value), names.push_back(v.value->name);
+    if (options_.bias_correction)
+      for (const LevelProduct& p : choice_.products) names.push_back(p.sums->name);
+    std::vector<Histogram> histograms(own_.size());
+    means_.resize(choice_.products.size());
+    observe(
+        model_, names, inputs_,
+        [&](size_t input, const std::vector<Array>& values) {
+          for (size_t i = 0; i < own_.size(); ++i) {
+            histograms[i].add(values[i].floats());
+            if (!histograms[i].finite())
+              fail_input("{}: the value '{}' is NaN or infinite on a calibration picture, number {} of them",
+                         model_.name(), own_[i]->name, input + 1);
+          }
+          if (!options_.bias_correction || input >= corrections()) return;
+          for (size_t p = 0; p < means_.size(); ++p) {
+            const LevelProduct& product = choice_.products[p];
+            const size_t axis =
+                product.node->is("Conv") ? static_cast<size_t>(product.node->input(1)->constant.rank()) - 2 : 0;
+            const std::vector<double> mean = channel_means(values[own_.size() + p], axis);
+            means_[p].resize(mean.size());
+            for (size_t c = 0; c < mean.size(); ++c) means_[p][c] += mean[c] / static_cast<double>(corrections());
+          }
+        },
+        session_options(), options_.progress);
+    return histograms;
+  }
+
+  void list_layers(const std::vector<Histogram>& histograms, const LevelScales& scales) {
+    for (const LevelValue& v : choice_.values) {
+      const Quantization& q = *scales.at(v.like);
+      const LevelRange ends = range_of(options_.activations, q.zeros[0]);
+      const auto scale = static_cast<double>(q.scales[0]);
+      const auto own = static_cast<size_t>(std::find(own_.begin(), own_.end(), v.like) - own_.begin());
+      QuantizedLayer layer;
+      const Node* maker = v.by != nullptr ? v.by : v.value->producer;
+      layer.node = maker == nullptr ? "" : !maker->name.empty() ? maker->name : maker->output()->name;
+      layer.op = maker == nullptr ? "input" : maker->op;
+      layer.value = v.value->name;
+      layer.low = (ends.low - ends.zero) * scale;
+      layer.high = (ends.high - ends.zero) * scale;
+      layer.scale = scale;
+      layer.zero_point = q.zeros[0];
+      layer.clipped = histograms[own].share_outside(layer.low - scale / 2, layer.high + scale / 2);
+      layer.weight_sqnr = layer.output_sqnr = std::numeric_limits<double>::quiet_NaN();
+      report_.layers.push_back(std::move(layer));
+    }
+  }
+
+  Model finished() const { return Model(impl_with(model_, graph_.clone())); }
+
+  void measure_errors(const Model& quantized, const InsertedLevels& inserted,
+                      const std::vector<std::string>& float_names) {
+    for (const InsertedProduct& p : inserted.products)
+      for (size_t i = 0; i < choice_.values.size(); ++i)
+        if (choice_.values[i].by == p.node)
+          report_.layers[i].weight_sqnr = Noise{p.weight_signal, p.weight_noise}.sqnr();
+    std::vector<std::string> names;
+    for (const LevelValue& v : choice_.values) names.push_back(inserted.dequantized.at(v.value)->name);
+    std::vector<Noise> noise(names.size());
+    const auto few = static_cast<std::ptrdiff_t>(std::min(kErrorPictures, held_out_.size()));
+    for (auto at = held_out_.begin(); at != held_out_.begin() + few; ++at) {
+      // Picture by picture, so that memory holds one run of each.
+      std::vector<Array> wanted;
+      observe(
+          model_, float_names, {*at}, [&](size_t, const std::vector<Array>& values) { wanted = values; },
+          session_options());
+      observe(
+          quantized, names, {*at},
+          [&](size_t, const std::vector<Array>& values) {
+            for (size_t v = 0; v < names.size(); ++v) {
+              const std::span<const float> exact = wanted[v].floats(), got = values[v].floats();
+              for (size_t i = 0; i < exact.size(); ++i) {
+                const auto x = static_cast<double>(exact[i]), error = x - static_cast<double>(got[i]);
+                noise[v].signal += x * x, noise[v].noise += error * error;
+              }
+            }
+          },
+          session_options());
+      report_progress("measure errors", at - held_out_.begin() + 1, few);
+    }
+    for (size_t v = 0; v < names.size(); ++v) report_.layers[v].output_sqnr = noise[v].sqnr();
+  }
+
+  void report_progress(std::string_view stage, std::ptrdiff_t done, std::ptrdiff_t of) const {
+    if (options_.progress && !options_.progress(stage, static_cast<double>(done) / static_cast<double>(of)))
+      fail(ErrorCode::stopped, "stopped while measuring errors");
+  }
+
+  /// What computes with floats: not what prepares shapes, nor the QuantizeLinear and DequantizeLinear themselves.
+  void list_floats() {
+    for (const auto& node : graph_.nodes()) {
+      const bool on_levels = choice_.nodes.contains(node.get());
+      const bool around = node->is("QuantizeLinear") || node->is("DequantizeLinear");
+      if (on_levels || around || node->output() == nullptr || node->output()->type.dtype != DType::f32) continue;
+      report_.float_nodes.push_back(node->describe());
+    }
+    report_.parameters = model_.parameters();
+    for (const LevelProduct& p : choice_.products)
+      report_.quantized_parameters += count_elements(p.node->input(1)->type.dims);
+  }
+
+  void evaluate_on(const Model& quantized) {
+    Session floats(model_, session_options()), levels(quantized, session_options());
+    const Answers reference = answers_of(floats, held_out_, options_.progress);
+    const Evaluation e = evaluate(reference, answers_of(levels, held_out_, options_.progress), classes_);
+    report_.agreement = e.agreement;
+    report_.kl = e.kl;
+    report_.top1 = e.top1;
+    report_.reference_top1 = e.reference_top1;
+  }
+
+  QuantizeOptions options_;
+  Model model_;  ///< optimized, of floats
+  Graph graph_;  ///< the same, and then with levels
+  LevelChoice choice_;
+  std::vector<Array> inputs_, held_out_;
+  std::vector<int> classes_;
+  std::vector<const Value*> own_;           ///< values with a scale of their own
+  std::vector<std::vector<double>> means_;  ///< of each product's sums, on the first corrections() pictures
+  QuantizeReport report_;
+};
+
+}  // namespace
+
+std::string_view to_string(RangeMethod method) { return word_of(kMethods, method); }
+std::string_view to_string(ActivationLevels levels) { return word_of(kLevels, levels); }
+RangeMethod parse_range_method(std::string_view word) { return kind_of(kMethods, word, "range"); }
+ActivationLevels parse_activation_levels(std::string_view word) { return kind_of(kLevels, word, "activations"); }
+
+QuantizeResult quantize(const Model& model, const std::filesystem::path& calibration, const QuantizeOptions& options) {
+  return QuantizeJob(model, calibration, options).run();
+}
+
+}  // namespace tercel
