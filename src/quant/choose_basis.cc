@@ -111,13 +111,13 @@ double cost(const Candidate& layer, const BasisPtr& basis, double damping) {
   double square = 0;
   for (float w : values) square += static_cast<double>(w) * static_cast<double>(w);
   if (basis != nullptr) forward_transform(*basis, values);
-  QuantizeOptions options;
+  WeightQuantization options;
   options.basis = basis;
   // A basis keeps the product of all weights but for its own determinant.
   const double volume = basis == nullptr ? 1 : volume_of(*basis);
   if (volume < kLeastVolume) return std::numeric_limits<double>::infinity();
   options.step = static_cast<float>(kTrialStep * std::sqrt(square / static_cast<double>(values.size())) / volume);
-  const QuantizeResult result =
+  const QuantizedWeights result =
       quantize(values, layer.rows, site.columns, site.kernel_height, site.kernel_width, curvature, options);
   const double unit =
       static_cast<double>(options.step) * static_cast<double>(options.step) * std::exp2(mean_log2_weight(curvature));

@@ -157,10 +157,10 @@ TEST(QuantizeInABasis, DistortionIsThatOfTheWeights) {
   Moments transformed = moments;
   transform_moments(transformed, *basis);
   const double damping = 1e-6;
-  QuantizeOptions options;
+  WeightQuantization options;
   options.step = 0.3f;
   options.basis = basis;
-  const QuantizeResult result = quantize(coefficients, 16, 72, 3, 3, factorize(transformed, false, damping), options);
+  const QuantizedWeights result = quantize(coefficients, 16, 72, 3, 3, factorize(transformed, false, damping), options);
   const std::vector<float> back = codec::dequantize(result.matrix);
   double error = 0;
   for (size_t r = 0; r < 16; ++r)

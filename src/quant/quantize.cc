@@ -115,11 +115,11 @@ double mean_log2_weight(const Curvature& curvature) {
   return sum / static_cast<double>(curvature.groups.size());
 }
 
-QuantizeResult quantize(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
-                        int64_t kernel_width, const Curvature& curvature, const QuantizeOptions& options) {
+QuantizedWeights quantize(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
+                          int64_t kernel_width, const Curvature& curvature, const WeightQuantization& options) {
   TERCEL_CHECK(static_cast<int64_t>(weights.size()) == rows * columns && options.step > 0);
   codec::check_trellis(options.trellis);
-  QuantizeResult result;
+  QuantizedWeights result;
   QuantizedMatrix& matrix = result.matrix;
   matrix.rows = rows;
   matrix.columns = columns;

@@ -11,7 +11,7 @@
 
 namespace tercel::inline quant {
 
-struct QuantizeOptions {
+struct WeightQuantization {
   float step = 0;        ///< of the finest column, > 0
   float lambda = 0.15f;  ///< price of a bit, in squared steps: 2 ln2 / 12 = 0.116 is the slope of fine quantization
   bool per_channel_steps = true;  ///< coarser steps for columns (of grouped convolutions: rows) of less sensitivity
@@ -20,7 +20,7 @@ struct QuantizeOptions {
 };
 
 /// Distortion in units of the curvature: mean square of the output's error, summed over rows.
-struct QuantizeResult {
+struct QuantizedWeights {
   codec::QuantizedMatrix matrix;
   double distortion = 0;
   double bits = 0;  ///< by the coder's own rate model
@@ -31,8 +31,8 @@ struct QuantizeResult {
 /// steps follow the curvature's weights, so that all columns add the same error per bit). With a trellis the sum is
 /// minimized over the whole row by the Viterbi algorithm (quant/decide.h). The same answer with any number of threads.
 /// Throws Error for a trellis where this build has none.
-QuantizeResult quantize(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
-                        int64_t kernel_width, const Curvature& curvature, const QuantizeOptions& options);
+QuantizedWeights quantize(std::span<const float> weights, int64_t rows, int64_t columns, int64_t kernel_height,
+                          int64_t kernel_width, const Curvature& curvature, const WeightQuantization& options);
 
 /// Mean of log2(weight) over all columns: converts a step into its error in the answers.
 double mean_log2_weight(const Curvature& curvature);

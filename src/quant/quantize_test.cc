@@ -79,7 +79,7 @@ TEST(Quantize, MomentsBuyBitsAtTheSameError) {
   const double budget = output_error(w, plain.matrix, curvature, samples);
   // The coarsest step whose error at the output is no larger.
   float step = 0.01f;
-  QuantizeResult informed;
+  QuantizedWeights informed;
   for (; step < 10; step *= 1.1f) {
     auto tried = quantize(w, kRows, kColumns, 1, 1, curvature, {step});
     if (output_error(w, tried.matrix, curvature, samples) > budget) break;

@@ -133,11 +133,11 @@ TEST(QuantizeByTrellis, PacksWeightsMoreDensely) {
   constexpr int64_t kRows = 40, kColumns = 700;
   const Curvature curvature = flat_curvature(1, kColumns);
   const std::vector<float> w = normal(kRows * kColumns, 5);
-  QuantizeOptions options;
+  WeightQuantization options;
   options.step = 0.5f;
-  const QuantizeResult plain = quantize(w, kRows, kColumns, 1, 1, curvature, options);
+  const QuantizedWeights plain = quantize(w, kRows, kColumns, 1, 1, curvature, options);
   options.trellis = true;
-  const QuantizeResult dense = quantize(w, kRows, kColumns, 1, 1, curvature, options);
+  const QuantizedWeights dense = quantize(w, kRows, kColumns, 1, 1, curvature, options);
   EXPECT_TRUE(dense.matrix.trellis);
   EXPECT_LT(dense.distortion + 0.15 * 0.25 * dense.bits, 0.97 * (plain.distortion + 0.15 * 0.25 * plain.bits));
   const std::vector<float> back = codec::dequantize(dense.matrix);
@@ -153,7 +153,7 @@ TEST(QuantizeByTrellis, TheAnswerDoesNotDependOnThreads) {
   constexpr int64_t kRows = 700, kColumns = 200;  // several pieces
   const Curvature curvature = related(90, 110);
   const std::vector<float> w = normal(kRows * kColumns, 2);
-  QuantizeOptions options;
+  WeightQuantization options;
   options.step = 0.4f;
   options.trellis = true;
   const auto run = [&](int threads) {

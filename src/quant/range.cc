@@ -39,20 +39,27 @@ Quantization levels_over(const ValueRange& range, ActivationLevels levels) {
   return {{scale}, {std::clamp(zero, ends.low, ends.high)}, -1};
 }
 
-double mean_square_error(const Histogram& histogram, const Quantization& to, ActivationLevels levels) {
-  if (histogram.count() == 0) return 0;
-  const LevelRange ends = range_of(levels, to.zeros[0]);
-  const auto scale = static_cast<double>(to.scales[0]);
-  double sum = 0;
+LevelError::LevelError(const Histogram& histogram) : count_(static_cast<double>(histogram.count())) {
   for (int i = histogram.first(); i < histogram.last(); ++i) {
     if (histogram.bin(i) == 0) continue;
-    const double x = histogram.centre(i);
-    const double level = std::clamp(std::nearbyint(x / scale), static_cast<double>(ends.low - ends.zero),
-                                    static_cast<double>(ends.high - ends.zero));
-    const double error = x - level * scale;
-    sum += static_cast<double>(histogram.bin(i)) * error * error;
+    centres_.push_back(histogram.centre(i));
+    counts_.push_back(static_cast<double>(histogram.bin(i)));
   }
-  return sum / static_cast<double>(histogram.count());
+}
+
+double LevelError::of(const Quantization& to, ActivationLevels levels) const {
+  if (count_ == 0) return 0;
+  const LevelRange ends = range_of(levels, to.zeros[0]);
+  const auto scale = static_cast<double>(to.scales[0]);
+  const double inverse = 1 / scale, low = ends.low - ends.zero, high = ends.high - ends.zero;
+  constexpr double kRound = 0x1.8p52;  // added and taken away: to the nearest whole number
+  double sum = 0;
+  for (size_t i = 0; i < centres_.size(); ++i) {
+    const double level = std::clamp(centres_[i] * inverse, low, high) + kRound - kRound;
+    const double error = centres_[i] - level * scale;
+    sum += counts_[i] * error * error;
+  }
+  return sum / count_;
 }
 
 }  // namespace tercel::inline quant

@@ -1,6 +1,8 @@
 // The range of a value, and the levels that cover it.
 #pragma once
 
+#include <vector>
+
 #include "quant/histogram.h"
 #include "tensor/quantization.h"
 #include "tensor/requantize.h"
@@ -33,7 +35,15 @@ LevelRange range_of(ActivationLevels levels, int32_t zero);
 /// floats, gets a scale of 1/255.
 Quantization levels_over(const ValueRange& range, ActivationLevels levels);
 
-/// Mean square error of the values in these levels, each taken for the centre of its bin.
-double mean_square_error(const Histogram& histogram, const Quantization& to, ActivationLevels levels);
+/// Mean square error of values in levels, each value taken for the centre of its bin.
+class LevelError {
+ public:
+  explicit LevelError(const Histogram& histogram);
+  double of(const Quantization& to, ActivationLevels levels) const;
+
+ private:
+  std::vector<double> centres_, counts_;  // of bins that hold something
+  double count_ = 0;
+};
 
 }  // namespace tercel::inline quant

@@ -14,9 +14,8 @@ constexpr int kNarrowest = 10;  // a range of less than a tenth is never best: 8
 ValueRange mse_range(const Histogram& histogram, ActivationLevels levels) {
   const ValueRange all = minmax_range(histogram);
   const auto at = [&](int low, int high) { return ValueRange{all.low * low / kSteps, all.high * high / kSteps}; };
-  const auto error = [&](int low, int high) {
-    return mean_square_error(histogram, levels_over(at(low, high), levels), levels);
-  };
+  const LevelError errors(histogram);
+  const auto error = [&](int low, int high) { return errors.of(levels_over(at(low, high), levels), levels); };
   // Both ends together first, then each for itself until nothing gets better.
   int low = kSteps, high = kSteps;
   double least = std::numeric_limits<double>::infinity();

@@ -267,7 +267,7 @@ std::shared_ptr<CodedPart> Compressor::make_part(size_t i, const PartSettings& s
                                                  const std::vector<float>& weights) const {
   const Part& part = parts_[i];
   const ThreadScope scope(threads_ == 0 ? hardware_threads() : threads_);
-  QuantizeResult result =
+  QuantizedWeights result =
       quantize(weights, part.rows, part.columns, part.kernel_height, part.kernel_width, curvature_[i],
                {settings.step, settings.lambda, settings.per_channel_steps, part.basis, trellis_});
   auto coded = std::make_shared<CodedPart>();
