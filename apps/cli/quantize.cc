@@ -17,7 +17,7 @@ namespace {
 struct Flags {
   std::string model, output, calibrate, range, activations;
   PreprocessFlag preprocess;
-  bool json = false, layers = false, no_bias_correction = false;
+  bool json = false, no_bias_correction = false, no_error_feedback = false;
   QuantizeOptions options;
 };
 
@@ -58,6 +58,7 @@ Json to_json(const QuantizeReport& report) {
           {"range", to_string(report.options.range)},
           {"activations", to_string(report.options.activations)},
           {"bias_correction", report.options.bias_correction},
+          {"error_feedback", report.options.error_feedback},
           {"parameters", report.parameters},
           {"quantized_parameters", report.quantized_parameters},
           {"layers", layers},
@@ -108,6 +109,7 @@ void run_quantize(const Flags& flags) {
   options.range = parse_range_method(flags.range);
   options.activations = parse_activation_levels(flags.activations);
   options.bias_correction = !flags.no_bias_correction;
+  options.error_feedback = !flags.no_error_feedback;
   if (!flags.preprocess.preset.empty()) options.preprocessing = Preprocessing::preset(flags.preprocess.preset);
   warn_of_threads(options.threads);
   options.progress = show_progress();
@@ -151,6 +153,9 @@ void add_quantize(CLI::App& app) {
                       "Levels of activations: u8, i8 (both with any zero point), symmetric (i8, zero point 0)");
   command->add_flag("--no-bias-correction", flags->no_bias_correction,
                     "Leave biases as they are; else each takes up the mean error of its channel");
+  command->add_flag(
+      "--no-error-feedback", flags->no_error_feedback,
+      "Round each weight to its nearest level; else weights take up the errors of those before them (GPTQ)");
   command->add_option("--keep", options.keep, "Nodes that stay in floats, by name or by the name of their result")
       ->delimiter(',');
   command->add_option("--calibration-pictures", options.calibration_pictures, "At most so many for calibration");

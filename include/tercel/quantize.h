@@ -41,6 +41,8 @@ struct QuantizeOptions {
   ActivationLevels activations = ActivationLevels::u8;
   /// Takes the mean error of each output channel out of the bias, layer after layer.
   bool bias_correction = true;
+  /// Passes the error of a weight on to those still to be quantized in its row (GPTQ), by the moments of the inputs.
+  bool error_feedback = true;
   std::vector<std::string> keep;               ///< nodes that stay in floats, by name or by the name of their result
   std::optional<Preprocessing> preprocessing;  ///< of the pictures; else the model's own
   int calibration_pictures = 256;              ///< at most

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <tuple>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "graph/infer.h"
 #include "graph/verify.h"
+#include "quant/curvature.h"
 #include "quant/range.h"
 #include "quant/weight_levels.h"
 
@@ -28,8 +30,13 @@ Tensor zeros(DType dtype, int64_t count) {
 class Inserting {
  public:
   Inserting(Graph& graph, const LevelChoice& choice, const LevelScales& scales, ActivationLevels levels,
-            bool with_biases)
-      : graph_(graph), choice_(choice), scales_(scales), levels_(levels), with_biases_(with_biases) {}
+            bool with_biases, const std::map<std::string, Moments>& moments)
+      : graph_(graph),
+        choice_(choice),
+        scales_(scales),
+        levels_(levels),
+        with_biases_(with_biases),
+        moments_(moments) {}
 
   InsertedLevels run() {
     std::map<const Node*, const Node*> next;
@@ -116,7 +123,11 @@ class Inserting {
       least[c] = std::max(least[c], static_cast<float>(std::abs(done.bias[c]) / (x_scale * kLargestBias)));
 
     Value* weights = p.node->input(1);
-    const WeightLevels w = weights_to_levels(weights->constant, p.weight_axis, alpha, least);
+    std::optional<Curvature> curvature;
+    if (const auto measured = moments_.find(weights->name); measured != moments_.end())
+      curvature = factorize(measured->second, !done.bias.empty());
+    const WeightLevels w =
+        weights_to_levels(weights->constant, p.weight_axis, alpha, least, curvature ? &*curvature : nullptr);
     done.weight_signal = w.signal, done.weight_noise = w.noise;
     const Attrs axis{{"axis", static_cast<int64_t>(p.weight_axis)}};
     // Weights that several products read are stored once, where their scales are the same.
@@ -157,6 +168,7 @@ class Inserting {
   const LevelScales& scales_;
   ActivationLevels levels_;
   bool with_biases_;
+  const std::map<std::string, Moments>& moments_;
   InsertedLevels done_;
   std::map<const Value*, std::pair<Value*, Value*>> constants_;
   std::map<std::tuple<const Value*, size_t, std::vector<float>>, std::array<Value*, 3>> weights_;
@@ -178,8 +190,8 @@ void InsertedProduct::store_bias() const {
 }
 
 InsertedLevels insert_levels(Graph& graph, const LevelChoice& choice, const LevelScales& scales,
-                             ActivationLevels levels, bool with_biases) {
-  return Inserting(graph, choice, scales, levels, with_biases).run();
+                             ActivationLevels levels, bool with_biases, const std::map<std::string, Moments>& moments) {
+  return Inserting(graph, choice, scales, levels, with_biases, moments).run();
 }
 
 }  // namespace tercel::inline quant

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "quant/level_choice.h"
+#include "quant/moments.h"
 #include "tercel/quantize.h"
 
 namespace tercel::inline quant {
@@ -36,8 +37,10 @@ using LevelScales = std::map<const Value*, QuantizationPtr>;
 
 /// Rewrites the graph that `choice` was made of; values keep their names, and so do outputs. Products are standard
 /// QDQ: i8 weights with a scale for each output channel; of convolutions and Gemm an i32 bias at the scale of sums,
-/// of zeros where there was none and `with_biases`.
+/// of zeros where there was none and `with_biases`. Weights whose `moments` are known, by their name, are quantized
+/// with error feedback.
 InsertedLevels insert_levels(Graph& graph, const LevelChoice& choice, const LevelScales& scales,
-                             ActivationLevels levels, bool with_biases);
+                             ActivationLevels levels, bool with_biases,
+                             const std::map<std::string, Moments>& moments = {});
 
 }  // namespace tercel::inline quant

@@ -9,6 +9,7 @@
 #include "quant/bias_correction.h"
 #include "quant/insert_levels.h"
 #include "quant/level_choice.h"
+#include "quant/moments.h"
 #include "quant/observe.h"
 #include "quant/pictures.h"
 #include "quant/range.h"
@@ -23,7 +24,8 @@ constexpr std::array<std::pair<RangeMethod, std::string_view>, 3> kMethods{
 constexpr std::array<std::pair<ActivationLevels, std::string_view>, 3> kLevels{
     {{ActivationLevels::u8, "u8"}, {ActivationLevels::i8, "i8"}, {ActivationLevels::symmetric, "symmetric"}}};
 
-constexpr size_t kCorrectionPictures = 128, kErrorPictures = 16;
+constexpr size_t kCorrectionPictures = 128, kMomentPictures = 64, kErrorPictures = 16;
+constexpr int64_t kMomentPositions = 128;  // of one picture
 
 template <typename Words, typename Kind>
 std::string_view word_of(const Words& words, Kind kind) {
@@ -79,18 +81,29 @@ std::set<std::string> nodes_to_keep(const Model& given, const Model& model, cons
   return {names.begin(), names.end()};
 }
 
+bool all_finite(const Tensor& tensor) {
+  if (std::isfinite(tensor.bound())) return true;  // else they are looked at: a source may not know its bound
+  const Tensor aligned = tensor.aligned();
+  const auto* elements = reinterpret_cast<const float*>(aligned.data());
+  return std::all_of(elements, elements + aligned.elements(), [](float x) { return std::isfinite(x); });
+}
+
 void check_weights(const Model& model, const LevelChoice& choice) {
   for (const LevelProduct& p : choice.products)
     for (const Value* value : {static_cast<const Value*>(p.node->input(1)), static_cast<const Value*>(p.bias)})
-      if (value != nullptr)
-        for (double x : value->constant.to_doubles())
-          if (!std::isfinite(x))
-            fail_input("{}: {}: the weights '{}' hold {}, which no level stands for", model.name(), p.node->describe(),
-                       value->name, std::isnan(x) ? "NaN" : "infinity");
+      if (value != nullptr && !all_finite(value->constant))
+        fail_input("{}: {}: the weights '{}' hold NaN or infinity, which no level stands for", model.name(),
+                   p.node->describe(), value->name);
 }
 
 struct Noise {
   double signal = 0, noise = 0;
+  void add(std::span<const float> wanted, std::span<const float> got) {
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const auto x = static_cast<double>(wanted[i]), error = x - static_cast<double>(got[i]);
+      signal += x * x, noise += error * error;
+    }
+  }
   double sqnr() const {
     if (noise == 0) return std::numeric_limits<double>::infinity();
     return 10 * std::log10(signal / noise);
@@ -124,7 +137,9 @@ class QuantizeJob {
     // Errors of values are measured where the network of floats and the quantized one have the same value.
     std::vector<std::string> float_names;
     for (const LevelValue& v : choice_.values) float_names.push_back(v.value->name);
-    InsertedLevels inserted = insert_levels(graph_, choice_, scales, options_.activations, options_.bias_correction);
+    const std::map<std::string, Moments> moments = input_moments();
+    InsertedLevels inserted =
+        insert_levels(graph_, choice_, scales, options_.activations, options_.bias_correction, moments);
     if (options_.bias_correction) {
       const std::vector<Array> few(inputs_.begin(), inputs_.begin() + static_cast<std::ptrdiff_t>(corrections()));
       correct_biases(model_, graph_, inserted.products, means_, few, options_.threads, options_.progress);
@@ -201,6 +216,22 @@ class QuantizeJob {
     return histograms;
   }
 
+  /// Of the inputs of products, for error feedback.
+  std::map<std::string, Moments> input_moments() const {
+    if (!options_.error_feedback) return {};
+    std::vector<LinearSite> sites = find_linear_sites(model_.impl().graph);
+    std::erase_if(sites, [&](const LinearSite& site) {
+      return std::none_of(choice_.products.begin(), choice_.products.end(),
+                          [&](const LevelProduct& p) { return p.node->input(1)->name == site.weights; });
+    });
+    MomentOptions how;
+    how.samples = 0;  // plain
+    how.positions = kMomentPositions;
+    how.threads = options_.threads;
+    const auto few = static_cast<std::ptrdiff_t>(std::min(kMomentPictures, inputs_.size()));
+    return measure_moments(model_, sites, {inputs_.begin(), inputs_.begin() + few}, how, options_.progress);
+  }
+
   void list_layers(const std::vector<Histogram>& histograms, const LevelScales& scales) {
     for (const LevelValue& v : choice_.values) {
       const Quantization& q = *scales.at(v.like);
@@ -233,31 +264,18 @@ class QuantizeJob {
     std::vector<std::string> names;
     for (const LevelValue& v : choice_.values) names.push_back(inserted.dequantized.at(v.value)->name);
     std::vector<Noise> noise(names.size());
-    const auto few = static_cast<std::ptrdiff_t>(std::min(kErrorPictures, held_out_.size()));
-    for (auto at = held_out_.begin(); at != held_out_.begin() + few; ++at) {
-      // Picture by picture, so that memory holds one run of each.
-      std::vector<Array> wanted;
-      observe(
-          model_, float_names, {*at}, [&](size_t, const std::vector<Array>& values) { wanted = values; },
-          session_options());
-      observe(
-          quantized, names, {*at},
-          [&](size_t, const std::vector<Array>& values) {
-            for (size_t v = 0; v < names.size(); ++v) {
-              const std::span<const float> exact = wanted[v].floats(), got = values[v].floats();
-              for (size_t i = 0; i < exact.size(); ++i) {
-                const auto x = static_cast<double>(exact[i]), error = x - static_cast<double>(got[i]);
-                noise[v].signal += x * x, noise[v].noise += error * error;
-              }
-            }
-          },
-          session_options());
-      report_progress("measure errors", at - held_out_.begin() + 1, few);
+    Session floats(with_outputs(model_, float_names), session_options());
+    Session levels(with_outputs(quantized, names), session_options());
+    const size_t own = model_.outputs().size(), few = std::min(kErrorPictures, held_out_.size());
+    for (size_t i = 0; i < few; ++i) {
+      const std::vector<Array> wanted = floats.run({held_out_[i]}), got = levels.run({held_out_[i]});
+      for (size_t v = 0; v < names.size(); ++v) noise[v].add(wanted[own + v].floats(), got[own + v].floats());
+      report_progress("measure errors", i + 1, few);
     }
     for (size_t v = 0; v < names.size(); ++v) report_.layers[v].output_sqnr = noise[v].sqnr();
   }
 
-  void report_progress(std::string_view stage, std::ptrdiff_t done, std::ptrdiff_t of) const {
+  void report_progress(std::string_view stage, size_t done, size_t of) const {
     if (options_.progress && !options_.progress(stage, static_cast<double>(done) / static_cast<double>(of)))
       fail(ErrorCode::stopped, "stopped while measuring errors");
   }

@@ -16,4 +16,8 @@ Variant table_levels();
 /// GlobalAveragePool of levels, in whatever layout there is.
 Variant mean_levels();
 
+/// QuantizeLinear and DequantizeLinear between f32 and levels with one scale.
+Variant quantize_levels();
+Variant dequantize_levels();
+
 }  // namespace tercel::inline kernels

@@ -197,5 +197,53 @@ TEST(MeanLevels, EveryTypeAndSize) {
       }
 }
 
+TEST(QuantizeLevels, TiesEndsAndWhatIsNoNumber) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::vector<float> x{0,
+                       -0.0f,
+                       0.125f,
+                       0.375f,
+                       -0.125f,
+                       -0.375f,
+                       1e9f,
+                       -1e9f,
+                       kInfinity,
+                       -kInfinity,
+                       3e38f,
+                       1e-40f,
+                       std::numeric_limits<float>::quiet_NaN()};
+  Rng rng(3);
+  while (x.size() < 100) x.push_back(static_cast<float>(rng.uniform(-50, 50)));
+  for (DType levels : kTypes)
+    for (float scale : {0.25f, 0.1f, 3e-39f}) {
+      VariantCase c;
+      c.op = "QuantizeLinear";
+      c.attrs = {{"axis", int64_t{1}}};
+      c.src = {Tensor::of<float>({1, 4, 5, 5}, x), Tensor::scalar(scale),
+               levels == DType::u8 ? Tensor::scalar<uint8_t>(131) : Tensor::scalar<int8_t>(-5)};
+      c.constant = {1, 2};
+      c.dst = {{levels, {1, 4, 5, 5}}};
+      c.tolerance = 0;
+      check_variants(c, {"quantize_levels"});
+    }
+}
+
+TEST(DequantizeLevels, EveryLevel) {
+  for (DType levels : kTypes)
+    for (bool zero : {false, true}) {
+      VariantCase c;
+      c.op = "DequantizeLinear";
+      c.attrs = {{"axis", int64_t{1}}};
+      c.src = {random_bytes(levels, {2, 8, 8, 8}, 1), Tensor::scalar(0.0371f),
+               !zero                 ? Tensor()
+               : levels == DType::u8 ? Tensor::scalar<uint8_t>(255)
+                                     : Tensor::scalar<int8_t>(-128)};
+      c.constant = {1, 2};
+      c.dst = {{DType::f32, {2, 8, 8, 8}}};
+      c.tolerance = 0;
+      check_variants(c, {"dequantize_levels"});
+    }
+}
+
 }  // namespace
 }  // namespace tercel::inline kernels
