@@ -24,7 +24,7 @@ constexpr std::array<std::pair<RangeMethod, std::string_view>, 3> kMethods{
 constexpr std::array<std::pair<ActivationLevels, std::string_view>, 3> kLevels{
     {{ActivationLevels::u8, "u8"}, {ActivationLevels::i8, "i8"}, {ActivationLevels::symmetric, "symmetric"}}};
 
-constexpr size_t kCorrectionPictures = 128, kMomentPictures = 64, kErrorPictures = 16;
+constexpr size_t kCorrectionPictures = 64, kMomentPictures = 64, kErrorPictures = 16;
 constexpr int64_t kMomentPositions = 128;  // of one picture
 
 template <typename Words, typename Kind>
