@@ -18,6 +18,12 @@ struct FeatureMap {
   QuantizationPtr quantization;
 
   int64_t plane() const { return height * width; }
+  /// Whether a value of these extents lies like this; not where it was reshaped on the way.
+  bool lies_as(const Dims& dims) const {
+    if (dims.size() < 2 || channels != dims[1]) return false;
+    if (dims.size() == 4) return height == dims[2] && width == dims[3];
+    return plane() == 1 && count_elements(dims) == images * channels;
+  }
   /// What u8 levels and their zero points are less in memory.
   int32_t offset() const { return dtype == DType::u8 ? 128 : 0; }
   int32_t zero() const { return quantization->zeros[0] - offset(); }

@@ -68,9 +68,9 @@ class Builder {
     if (node.output()->type.dtype == DType::f32) return host_.tail_node(node);
     if (!is_level_type(node.output()->type.dtype))
       fail_unsupported("the pipeline has no levels of {}", to_string(node.output()->type.dtype));
-    const auto in = [&]() -> const FeatureMap& { return host_.levels(node.input(0)); };
+    const auto in = [&]() -> const FeatureMap& { return operand(node.input(0)); };
     if (node.is("FusedConv")) return add_chain(node, convolution_core(node, in(), pack_));
-    if (node.is("FusedMatMul")) return add_chain(node, product_core(node, in(), pack_));
+    if (node.is("FusedMatMul")) return add_chain(node, product_core(node, host_.levels(node.input(0)), pack_));
     if (node.is("AveragePool") || node.is("GlobalAveragePool")) return add_chain(node, average_core(node, in()));
     if (node.is("Requantize")) return add_chain(node, requantize_core(node, in()));
     if (node.is("Slice") || node.is("Pad")) return add_chain(node, select_core(node, in()));
@@ -83,6 +83,13 @@ class Builder {
     fail_unsupported("the pipeline has no stage for {}", node.op);
   }
 
+  /// An operand whose elements lie as its extents say.
+  const FeatureMap& operand(const Value* value) {
+    const FeatureMap& map = host_.levels(value);
+    if (!map.lies_as(value->type.dims)) fail_unsupported("its input was given another shape on the way");
+    return map;
+  }
+
   void max_pool(const Node& node, const FeatureMap& in) {
     Chain chain{&node, node.op, node.output()};
     chain.pool = pool_of(node);
@@ -91,7 +98,7 @@ class Builder {
   }
 
   void sum(const Node& node, const FeatureMap& in) {
-    host_.levels(node.input(1));
+    operand(node.input(1));
     Chain chain{&node, node.op, node.output()};
     chain.sum = &node;
     writer_.layer(chain, copy_core(in), in, memory_.place(chain.result));
@@ -103,7 +110,7 @@ class Builder {
     const FeatureMap& whole = found != nullptr ? *found : memory_.place(node.output());
     int64_t channel = 0;
     for (const Value* part : node.inputs) {
-      const FeatureMap& in = host_.levels(part);
+      const FeatureMap& in = operand(part);
       const bool in_place = in.at == whole.at && in.channel == whole.channel + channel;
       if (!in_place) {
         FeatureMap out = in;
@@ -116,7 +123,7 @@ class Builder {
   }
 
   void normalize(Node& node) {
-    const FeatureMap& in = host_.levels(node.input(0));
+    const FeatureMap& in = operand(node.input(0));
     const FeatureMap& out = memory_.place(node.output());
     const auto levels = LevelNorm::of(node.attrs, *in.quantization, *out.quantization);
     if (!levels) fail_unsupported("a factor or a sum of squares does not fit 32 bits");
@@ -131,7 +138,8 @@ class Builder {
     const Dims tail(to.begin() + 1, to.end());
     const bool same = tail == Dims(from.begin() + 1, from.end());
     const bool vector = in.plane() == 1 && to.size() >= 2 && to[1] == in.channels;
-    if (!same && !vector && to.size() != 2) fail_unsupported("gives levels another shape: {}", to_string(to));
+    if (!same && !vector && to.size() != 2 && !in.lies_as(to))
+      fail_unsupported("gives levels another shape: {}", to_string(to));
     memory_.alias(node.output(), in);
   }
 
@@ -145,7 +153,7 @@ class Builder {
         take(chain, *user);
       }
     if (Node* user = sole_user(graph_, chain.result); user != nullptr && user->is("FusedAdd"))
-      if (const Value* other = other_operand(*user, chain.result); memory_.find(other) != nullptr &&
+      if (const Value* other = other_operand(*user, chain.result); lies_ready(*other) &&
                                                                    other->type.dims == user->output()->type.dims &&
                                                                    chain.result->type.dims == other->type.dims) {
         chain.sum = user;
@@ -153,6 +161,11 @@ class Builder {
         take(chain, *user);
       }
     writer_.layer(chain, core, memory_.at(node.input(0)), memory_.place(chain.result));
+  }
+
+  bool lies_ready(const Value& value) const {
+    const FeatureMap* map = memory_.find(&value);
+    return map != nullptr && map->lies_as(value.type.dims);
   }
 
   void take(Chain& chain, Node& node) {

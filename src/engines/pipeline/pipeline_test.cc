@@ -259,6 +259,23 @@ TEST(Pipeline, SlicesAndPads) {
   });
 }
 
+// Reshaped levels lie as they did; what would read them by their new extents is refused.
+TEST(Pipeline, RefusesToReadReshapedLevelsAsOthers) {
+  const auto flat = [](std::string_view op) {
+    Levels net(14);
+    Value* x = net.conv(net.input({1, 8, 3, 3}), 8, 1, {}, 1, {1, 8, 3, 3});
+    Value* y = net.moved("Reshape", {x, net.ints({1, 72})}, {}, {1, 72});
+    std::vector<Value*> operands{y};
+    if (op != "Requantize") operands.push_back(y);
+    if (op == "Concat") return net.finish(net.moved(op, operands, {{"axis", int64_t{1}}}, {1, 144}));
+    return net.finish(net.add(op, operands, {}, {1, 72}, 0.04f));
+  };
+  for (const char* op : {"Requantize", "FusedAdd", "Concat"})
+    EXPECT_THAT(error_of([&] { pipeline_engine("executor=simulated").compile(flat(op), {}); }),
+                HasSubstr("another shape on the way"))
+        << op;
+}
+
 std::string refused(Graph graph, const std::string& options = "") {
   return error_of([&] { pipeline_engine(options).compile(graph, {}); });
 }
