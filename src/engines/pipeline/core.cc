@@ -64,6 +64,32 @@ SliceRange picked(const Node& node, int64_t axis) {
   return {0, 1, from[at]};
 }
 
+/// Results next to each other along an axis whose windows count as many elements.
+struct Run {
+  int64_t first = 0, count = 0, elements = 0;
+};
+
+std::vector<Run> runs_of(const Window& window, bool counts_padding) {
+  std::vector<Run> runs;
+  for (int64_t o = 0; o < window.output; ++o) {
+    const int64_t start = window.start(o), end = window.input + window.pad_end;
+    const Range counted =
+        counts_padding ? steps_within(start, window.dilation, start, end, window.kernel) : window.taps(o);
+    if (counted.size() == 0) fail_unsupported("windows lie outside of what is pooled");
+    if (runs.empty() || runs.back().elements != counted.size()) runs.push_back({o, 0, counted.size()});
+    ++runs.back().count;
+  }
+  return runs;
+}
+
+/// The windows of a run.
+Window windows_of(const Window& all, const Run& run) {
+  Window window = all;
+  window.pad_begin -= run.first * all.stride;
+  window.output = run.count;
+  return window;
+}
+
 }  // namespace
 
 Core convolution_core(const Node& node, const FeatureMap& in, bool with_weights) {
@@ -119,30 +145,27 @@ Core product_core(const Node& node, const FeatureMap& in, bool with_weights) {
   return core;
 }
 
-Core average_core(const Node& node, const FeatureMap& in) {
+std::vector<AveragePart> average_parts(const Node& node, const FeatureMap& in) {
   const Value& y = *node.output();
-  Core core = copy_core(in);
-  LayerArithmetic& a = core.arithmetic;
   if (node.input(0)->type.dims.size() != 4) fail_unsupported("the pipeline's pools have rows and columns");
-  if (node.is("GlobalAveragePool")) {
-    a.window[0] = {in.height, 1, 1, 0, 0, in.height, 1};
-    a.window[1] = {in.width, 1, 1, 0, 0, in.width, 1};
-  } else {
-    const auto windows =
+  std::vector<Window> windows{{in.height, 1, 1, 0, 0, in.height, 1}, {in.width, 1, 1, 0, 0, in.width, 1}};
+  bool counts_padding = false;
+  if (node.is("AveragePool")) {
+    windows =
         conv_windows(node.attrs, std::span(node.input(0)->type.dims).subspan(2), node.attrs.get_ints("kernel_shape"));
-    a.window = {windows[0], windows[1]};
-    const bool counts_padding = node.attrs.get_bool("count_include_pad");
-    for (const Window& window : windows) {
-      const int64_t beyond = window.start(window.output - 1) + window.reach() - window.input;
-      if (beyond > (counts_padding ? window.pad_end : 0) || (!counts_padding && window.pad_begin > 0))
-        fail_unsupported("windows at the edge have fewer elements; the pipeline divides by one number");
-    }
+    counts_padding = node.attrs.get_bool("count_include_pad");
   }
-  const int64_t area = a.window[0].kernel * a.window[1].kernel;
-  a.ratios = {mean_ratio(*in.quantization, *meaning_of(y), area)};
-  core.range = range_in_memory(node, y);
-  core.macs = count_elements(y.type.dims) * area;
-  return core;
+  std::vector<AveragePart> parts;
+  for (const Run& rows : runs_of(windows[0], counts_padding))
+    for (const Run& columns : runs_of(windows[1], counts_padding)) {
+      Core core = copy_core(in);
+      core.arithmetic.window = {windows_of(windows[0], rows), windows_of(windows[1], columns)};
+      core.arithmetic.ratios = {mean_ratio(*in.quantization, *meaning_of(y), rows.elements * columns.elements)};
+      core.range = range_in_memory(node, y);
+      core.macs = in.images * in.channels * rows.count * columns.count * windows[0].kernel * windows[1].kernel;
+      parts.push_back({std::move(core), rows.first, columns.first});
+    }
+  return parts;
 }
 
 Core requantize_core(const Node& node, const FeatureMap& in) {

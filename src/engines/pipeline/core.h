@@ -24,12 +24,19 @@ struct Core {
 // Error for what the stages cannot do.
 Core convolution_core(const Node& node, const FeatureMap& in, bool with_weights);
 Core product_core(const Node& node, const FeatureMap& in, bool with_weights);
-Core average_core(const Node& node, const FeatureMap& in);
 Core requantize_core(const Node& node, const FeatureMap& in);
 /// Slice and Pad.
 Core select_core(const Node& node, const FeatureMap& in);
 /// Levels as they are, channel by channel.
 Core copy_core(const FeatureMap& in);
+
+/// A rectangle of an average pool's results, all of as many elements.
+struct AveragePart {
+  Core core;
+  int64_t row = 0, column = 0;
+};
+/// AveragePool and GlobalAveragePool. Windows at the edges may have fewer elements, and then divide by another number.
+std::vector<AveragePart> average_parts(const Node& node, const FeatureMap& in);
 
 /// The windows of a MaxPool; nothing where they are none of rows and columns.
 std::optional<std::array<Window, 2>> pool_of(const Node& node);

@@ -67,7 +67,7 @@ void LayerWriter::layer(const Chain& chain, const Core& core, const FeatureMap& 
 
   l.out_at = narrow(out.at), l.out_image_words = narrow(out.image_words);
   l.out_plane = narrow(out.plane());
-  l.out_image_w = beside ? 1 : l.pooled_w;
+  l.out_image_w = beside ? 1 : narrow(out.width);
   l.out_channel = narrow(out.channel);
   l.channels_to_group = narrow(a.by_channel ? a.out_channels : a.out_channels / a.groups * shares.together);
   if (chain.sum != nullptr) residual(l, *chain.sum, chain.sum_operand);

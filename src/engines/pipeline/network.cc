@@ -71,7 +71,7 @@ class Builder {
     const auto in = [&]() -> const FeatureMap& { return operand(node.input(0)); };
     if (node.is("FusedConv")) return add_chain(node, convolution_core(node, in(), pack_));
     if (node.is("FusedMatMul")) return add_chain(node, product_core(node, host_.levels(node.input(0)), pack_));
-    if (node.is("AveragePool") || node.is("GlobalAveragePool")) return add_chain(node, average_core(node, in()));
+    if (node.is("AveragePool") || node.is("GlobalAveragePool")) return average(node, in());
     if (node.is("Requantize")) return add_chain(node, requantize_core(node, in()));
     if (node.is("Slice") || node.is("Pad")) return add_chain(node, select_core(node, in()));
     if (node.is("MaxPool")) return max_pool(node, in());
@@ -88,6 +88,17 @@ class Builder {
     const FeatureMap& map = host_.levels(value);
     if (!map.lies_as(value->type.dims)) fail_unsupported("its input was given another shape on the way");
     return map;
+  }
+
+  void average(Node& node, const FeatureMap& in) {
+    const std::vector<AveragePart> parts = average_parts(node, in);
+    if (parts.size() == 1) return add_chain(node, parts[0].core);
+    const FeatureMap& whole = memory_.place(node.output());
+    for (const AveragePart& part : parts) {
+      FeatureMap out = whole;
+      out.at += part.row * whole.width + part.column;
+      writer_.layer({&node, node.op, node.output()}, part.core, in, out);
+    }
   }
 
   void max_pool(const Node& node, const FeatureMap& in) {

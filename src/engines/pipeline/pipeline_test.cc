@@ -13,6 +13,7 @@
 #include "engines/pipeline/pipeline_engine.h"
 #include "graph/infer.h"
 #include "graph/verify.h"
+#include "tensor/window.h"
 
 namespace tercel::inline engines {
 namespace {
@@ -48,6 +49,14 @@ class Levels {
     Value* w = weights({oc, ic, kernel, kernel}, oc);
     return add("FusedConv", {x, w, bias(oc)}, std::move(attrs), std::move(dims),
                0.004f * static_cast<float>(std::sqrt(static_cast<double>(ic * kernel * kernel))), dtype);
+  }
+
+  /// Extents after windows over rows and columns.
+  static Dims windows(const Value& x, const Attrs& attrs) {
+    Dims dims = x.type.dims;
+    const auto all = conv_windows(attrs, std::span(dims).subspan(2), attrs.get_ints("kernel_shape"));
+    dims[2] = all[0].output, dims[3] = all[1].output;
+    return dims;
   }
 
   Value* weights(const Dims& dims, int64_t channels) {
@@ -257,6 +266,28 @@ TEST(Pipeline, SlicesAndPads) {
     return net.finish(net.add("Requantize", {y}, {{"activation", std::string("Clip")}, {"alpha", 0.1f}, {"beta", 1.5f}},
                               {1, 14, 7, 5}, 0.01f));
   });
+}
+
+TEST(Pipeline, AveragesOfFewerElementsAtTheEdges) {
+  for (int64_t counts_padding : {0, 1})
+    expect_same_everywhere([counts_padding] {
+      Levels net(12);
+      const auto pool = [&](Value* x, Attrs attrs) {
+        attrs.set("count_include_pad", counts_padding);
+        const Dims dims = net.windows(*x, attrs);
+        return net.add("AveragePool", {x}, std::move(attrs), dims, 0.02f);
+      };
+      Value* x = pool(net.input({2, 19, 9, 8}), {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 1, 1, 1}}});
+      x = pool(x, {{"kernel_shape", Ints{3, 2}},
+                   {"strides", Ints{2, 3}},
+                   {"pads", Ints{0, 1, 1, 0}},
+                   {"ceil_mode", int64_t{1}}});
+      Value* y = pool(x, {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{2, 2, 2, 2}}});
+      Value* other = net.conv(y, 16, 1, {}, 1, {2, 16, y->type.dims[2], y->type.dims[3]});
+      y->type.quantization = other->type.quantization;
+      return net.finish(net.moved("Concat", {other, y}, {{"axis", int64_t{1}}},
+                                  {2, 35, y->type.dims[2], y->type.dims[3]}));  // edges within a larger map
+    });
 }
 
 // Reshaped levels lie as they did; what would read them by their new extents is refused.
