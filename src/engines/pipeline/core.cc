@@ -4,7 +4,6 @@
 #include "engines/pipeline/feature_memory.h"
 #include "kernels/levels.h"
 #include "passes/match.h"
-#include "tensor/slice.h"
 
 namespace tercel::inline engines {
 namespace {
@@ -42,11 +41,17 @@ std::vector<int32_t> bias_of(const Node& node, int64_t channels) {
   return all;
 }
 
-/// Which elements of an axis a Slice takes, or where a Pad puts them: result i is element first + i * step.
-SliceRange picked(const Node& node, int64_t axis) {
+/// Which elements of an axis a Slice or Split takes, or where a Pad puts them.
+SliceRange picked(const Node& node, size_t output, int64_t axis) {
   const Dims& from = node.input(0)->type.dims;
   const auto rank = static_cast<int64_t>(from.size());
   const auto at = static_cast<size_t>(axis);
+  if (node.is("Split")) {
+    if (normalize_axis(node.attrs.get_int("axis"), rank) != axis) return {0, 1, from[at]};
+    int64_t first = 0;
+    for (size_t i = 0; i < output; ++i) first += node.outputs[i]->type.dims[at];
+    return {first, 1, node.outputs[output]->type.dims[at]};
+  }
   const auto ints = [&](size_t operand) {
     const Value* value = node.input(operand);
     if (value == nullptr) return std::vector<int64_t>();
@@ -88,6 +93,20 @@ Window windows_of(const Window& all, const Run& run) {
   window.pad_begin -= run.first * all.stride;
   window.output = run.count;
   return window;
+}
+
+/// Of channels chosen by weights of one; -1: of zeros.
+void choose(Core& core, const FeatureMap& in, const std::vector<int64_t>& from) {
+  LayerArithmetic& a = core.arithmetic;
+  a.by_channel = false;
+  a.groups = 1;
+  a.in_channels = in.channels;
+  a.out_channels = static_cast<int64_t>(from.size());
+  core.own_weights.resize(from.size() * static_cast<size_t>(in.channels));
+  for (size_t o = 0; o < from.size(); ++o)
+    if (from[o] >= 0)
+      core.own_weights[o * static_cast<size_t>(in.channels) + static_cast<size_t>(from[o])] = std::byte{1};
+  a.weights = {core.own_weights.data(), true, in.channels, 1, 0, 0, {0}};
 }
 
 }  // namespace
@@ -176,36 +195,41 @@ Core requantize_core(const Node& node, const FeatureMap& in) {
   return core;
 }
 
-/// Elements left out, or zeros put around them: strides and padding of windows of one element. Channels are chosen by
-/// weights of one.
-Core select_core(const Node& node, const FeatureMap& in) {
+Selection selection_of(const Node& node, size_t output, const FeatureMap& in) {
   if (node.is("Pad") && (node.attrs.get_string("mode") != "constant" || node.input(2) == nullptr ||
-                         !is_scalar_constant(node.input(2), in.quantization->zeros[0])))
+                         !passes::is_scalar_constant(node.input(2), in.quantization->zeros[0])))
     fail_unsupported("the pipeline pads with zeros only");
   const auto rank = static_cast<int64_t>(node.input(0)->type.dims.size());
   std::array<SliceRange, 4> axes{{{0, 1, in.images}, {0, 1, in.channels}, {0, 1, 1}, {0, 1, 1}}};
+  if (rank > 4) fail_unsupported("the pipeline has rows and columns, and no axes beside them");
   for (int64_t axis = 0; axis < rank; ++axis) {
-    SliceRange& range = axes[static_cast<size_t>(axis)] = picked(node, axis);
+    SliceRange& range = axes[static_cast<size_t>(axis)] = picked(node, output, axis);
     if (range.step < 0 || range.count < 1) fail_unsupported("the pipeline takes elements in their order");
     if (range.step == 0) range.step = 1;
   }
   if (axes[0].first != 0 || axes[0].count != in.images) fail_unsupported("the pipeline keeps the batch whole");
+  return {axes[1], axes[2], axes[3]};
+}
+
+/// Elements left out, or zeros put around them: strides and padding of windows of one element.
+Core select_core(const FeatureMap& in, const Selection& selection) {
+  const auto& [channels, rows, columns] = selection;
   Core core = copy_core(in);
-  LayerArithmetic& a = core.arithmetic;
-  a.window[0] = {1, axes[2].step, 1, -axes[2].first, 0, in.height, axes[2].count};
-  a.window[1] = {1, axes[3].step, 1, -axes[3].first, 0, in.width, axes[3].count};
-  if (axes[1].first != 0 || axes[1].step != 1 || axes[1].count != in.channels) {
-    a.by_channel = false;
-    a.groups = 1;
-    a.in_channels = in.channels;
-    a.out_channels = axes[1].count;
-    std::vector<std::byte>& chosen = core.own_weights;
-    chosen.resize(static_cast<size_t>(a.out_channels * a.in_channels));
-    for (int64_t o = 0; o < a.out_channels; ++o)
-      if (const int64_t i = axes[1].first + o * axes[1].step; i >= 0 && i < in.channels)
-        chosen[static_cast<size_t>(o * in.channels + i)] = std::byte{1};
-    a.weights = {chosen.data(), true, in.channels, 1, 0, 0, {0}};
+  core.arithmetic.window[0] = {1, rows.step, 1, -rows.first, 0, in.height, rows.count};
+  core.arithmetic.window[1] = {1, columns.step, 1, -columns.first, 0, in.width, columns.count};
+  if (channels == SliceRange{0, 1, in.channels}) return core;
+  std::vector<int64_t> from;
+  for (int64_t o = 0; o < channels.count; ++o) {
+    const int64_t i = channels.first + o * channels.step;
+    from.push_back(i >= 0 && i < in.channels ? i : -1);
   }
+  choose(core, in, from);
+  return core;
+}
+
+Core order_core(const FeatureMap& in, const std::vector<int64_t>& from) {
+  Core core = copy_core(in);
+  choose(core, in, from);
   return core;
 }
 

@@ -8,6 +8,7 @@
 #include "engines/pipeline/feature_map.h"
 #include "engines/pipeline/layer_packing.h"
 #include "graph/graph.h"
+#include "tensor/slice.h"
 
 namespace tercel::inline engines {
 
@@ -25,8 +26,6 @@ struct Core {
 Core convolution_core(const Node& node, const FeatureMap& in, bool with_weights);
 Core product_core(const Node& node, const FeatureMap& in, bool with_weights);
 Core requantize_core(const Node& node, const FeatureMap& in);
-/// Slice and Pad.
-Core select_core(const Node& node, const FeatureMap& in);
 /// Levels as they are, channel by channel.
 Core copy_core(const FeatureMap& in);
 
@@ -37,6 +36,16 @@ struct AveragePart {
 };
 /// AveragePool and GlobalAveragePool. Windows at the edges may have fewer elements, and then divide by another number.
 std::vector<AveragePart> average_parts(const Node& node, const FeatureMap& in);
+
+/// Which elements a result has: along each axis element first + i * step, zeros where there is none.
+struct Selection {
+  SliceRange channels, rows, columns;
+};
+/// Of Slice, Pad, and an output of Split.
+Selection selection_of(const Node& node, size_t output, const FeatureMap& in);
+Core select_core(const FeatureMap& in, const Selection& selection);
+/// Channels in another order: result o is channel from[o].
+Core order_core(const FeatureMap& in, const std::vector<int64_t>& from);
 
 /// The windows of a MaxPool; nothing where they are none of rows and columns.
 std::optional<std::array<Window, 2>> pool_of(const Node& node);

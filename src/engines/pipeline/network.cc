@@ -1,5 +1,6 @@
 #include "engines/pipeline/network.h"
 
+#include <numeric>
 #include <set>
 
 #include "base/bits.h"
@@ -73,11 +74,12 @@ class Builder {
     if (node.is("FusedMatMul")) return add_chain(node, product_core(node, host_.levels(node.input(0)), pack_));
     if (node.is("AveragePool") || node.is("GlobalAveragePool")) return average(node, in());
     if (node.is("Requantize")) return add_chain(node, requantize_core(node, in()));
-    if (node.is("Slice") || node.is("Pad")) return add_chain(node, select_core(node, in()));
+    if (node.is("Slice") || node.is("Pad") || node.is("Split")) return select(node, in());
     if (node.is("MaxPool")) return max_pool(node, in());
     if (node.is("FusedAdd")) return sum(node, in());
     if (node.is("Concat")) return concat(node);
     if (node.is("LRN")) return normalize(node);
+    if (shuffle(node)) return;
     if (node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze") || node.is("Identity"))
       return relabel(node);
     fail_unsupported("the pipeline has no stage for {}", node.op);
@@ -99,6 +101,48 @@ class Builder {
       out.at += part.row * whole.width + part.column;
       writer_.layer({&node, node.op, node.output()}, part.core, in, out);
     }
+  }
+
+  /// Channels that begin with a word are read where they lie.
+  void select(Node& node, const FeatureMap& in) {
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const Selection taken = selection_of(node, i, in);
+      const SliceRange& channels = taken.channels;
+      if (taken.rows == SliceRange{0, 1, in.height} && taken.columns == SliceRange{0, 1, in.width} &&
+          channels.step == 1 && channels.first >= 0 && channels.first + channels.count <= in.channels &&
+          channels.first % net_.design.vec == 0) {
+        FeatureMap part = in;
+        part.channel += channels.first;
+        part.channels = channels.count;
+        memory_.alias(node.outputs[i], part);
+      } else {
+        add_chain(node, select_core(in, taken), i);
+      }
+    }
+  }
+
+  /// Channels in another order: a Reshape that groups them, a Transpose of the groups, a Reshape back.
+  bool shuffle(Node& node) {
+    Node* turn = sole_user(graph_, node.output());
+    Node* back = turn != nullptr && turn->is("Transpose") ? sole_user(graph_, turn->output()) : nullptr;
+    if (!node.is("Reshape") || back == nullptr || !back->is("Reshape")) return false;
+    const Dims &whole = node.input(0)->type.dims, &grouped = node.output()->type.dims;
+    if (back->output()->type.dims != whole || whole.size() < 2 || grouped.size() < 3 || grouped[0] != whole[0] ||
+        grouped[1] * grouped[2] != whole[1])
+      return false;
+    std::vector<int64_t> turned(grouped.size());
+    std::iota(turned.begin(), turned.end(), 0);
+    std::swap(turned[1], turned[2]);
+    if (turn->attrs.get_ints("perm") != turned) return false;
+    std::vector<int64_t> from;
+    for (int64_t i = 0; i < grouped[2]; ++i)
+      for (int64_t group = 0; group < grouped[1]; ++group) from.push_back(group * grouped[2] + i);
+    const FeatureMap& in = operand(node.input(0));
+    Chain chain{&node, node.op, node.output()};
+    take(chain, *turn);
+    take(chain, *back);
+    writer_.layer(chain, order_core(in, from), in, memory_.place(chain.result));
+    return true;
   }
 
   void max_pool(const Node& node, const FeatureMap& in) {
@@ -155,8 +199,8 @@ class Builder {
   }
 
   /// The node, and the pool and the sum behind it where nobody else reads what is between.
-  void add_chain(Node& node, const Core& core) {
-    Chain chain{&node, node.op, node.output()};
+  void add_chain(Node& node, const Core& core, size_t output = 0) {
+    Chain chain{&node, node.op, node.outputs[output]};
     if (Node* user = sole_user(graph_, chain.result);
         user != nullptr && user->is("MaxPool") && !core.images_side_by_side)
       if (auto pool = pool_of(*user)) {

@@ -59,6 +59,27 @@ class Levels {
     return dims;
   }
 
+  std::vector<Value*> split(Value* x, const Ints& channels) {
+    std::vector<Value*> parts;
+    for (int64_t count : channels) {
+      ValueType type = x->type;
+      type.dims[1] = count;
+      parts.push_back(graph_.add_value("part", type));
+    }
+    graph_.add_node("Split", {x, ints(channels)}, parts, {{"axis", int64_t{1}}}, "Split");
+    return parts;
+  }
+
+  /// Channels in another order, as in ShuffleNet.
+  Value* shuffled(Value* x, int64_t groups) {
+    const Dims d = x->type.dims;
+    const Ints apart{d[0], groups, d[1] / groups, d[2], d[3]};
+    Value* grouped = moved("Reshape", {x, ints(apart)}, {}, apart);
+    Value* turned =
+        moved("Transpose", {grouped}, {{"perm", Ints{0, 2, 1, 3, 4}}}, {d[0], apart[2], groups, d[2], d[3]});
+    return moved("Reshape", {turned, ints(d)}, {}, d);
+  }
+
   Value* weights(const Dims& dims, int64_t channels) {
     std::vector<int8_t> levels(static_cast<size_t>(count_elements(dims)));
     for (int8_t& level : levels) level = static_cast<int8_t>(static_cast<int>(rng_.below(255)) - 127);
@@ -288,6 +309,26 @@ TEST(Pipeline, AveragesOfFewerElementsAtTheEdges) {
       return net.finish(net.moved("Concat", {other, y}, {{"axis", int64_t{1}}},
                                   {2, 35, y->type.dims[2], y->type.dims[3]}));  // edges within a larger map
     });
+}
+
+TEST(Pipeline, PartsOfChannelsAndShuffles) {
+  expect_same_everywhere([] {
+    Levels net(13);
+    Value* x = net.conv(net.input({2, 8, 6, 5}), 48, 1, {}, 1, {2, 48, 6, 5});
+    const auto split = net.split(x, {16, 3, 29});
+    Value* a = net.conv(split[0], 12, 3, {{"pads", Ints{1, 1, 1, 1}}}, 1, {2, 12, 6, 5});
+    Value* b = net.conv(split[1], 12, 1, {}, 1, {2, 12, 6, 5});
+    Value* c = net.conv(split[2], 12, 1, {}, 1, {2, 12, 6, 5});
+    for (Value* part : {b, c}) part->type.quantization = a->type.quantization;
+    Value* y = net.moved("Concat", {a, b, c}, {{"axis", int64_t{1}}}, {2, 36, 6, 5});
+    y = net.shuffled(y, 3);
+    const auto halves = net.split(y, {32, 4});
+    Value* d = net.conv(halves[0], 32, 3, {{"pads", Ints{1, 1, 1, 1}}}, 32, {2, 32, 6, 5});
+    Value* sum = net.add("FusedAdd", {d, halves[0]}, {}, {2, 32, 6, 5}, 0.05f);  // beside the part itself
+    halves[1]->type.quantization = y->type.quantization;
+    sum->type.quantization = y->type.quantization;
+    return net.finish(net.moved("Concat", {sum, halves[1]}, {{"axis", int64_t{1}}}, {2, 36, 6, 5}));
+  });
 }
 
 // Reshaped levels lie as they did; what would read them by their new extents is refused.
