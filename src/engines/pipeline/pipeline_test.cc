@@ -11,6 +11,9 @@
 #include "engines/pipeline/executor.h"
 #include "engines/pipeline/network.h"
 #include "engines/pipeline/pipeline_engine.h"
+#include "engines/pipeline/pipeline_program.h"
+#include "engines/pipeline/simulation.h"
+#include "fpga/design_point.h"
 #include "graph/infer.h"
 #include "graph/verify.h"
 #include "tensor/window.h"
@@ -45,10 +48,12 @@ class Levels {
   Value* conv(Value* x, int64_t oc, int64_t kernel, Attrs attrs, int64_t group, Dims dims, DType dtype = DType::u8) {
     const int64_t ic = x->type.dims[1] / group;
     attrs.set("group", group);
-    attrs.set("kernel_shape", Ints{kernel, kernel});
-    Value* w = weights({oc, ic, kernel, kernel}, oc);
+    if (!attrs.has("kernel_shape")) attrs.set("kernel_shape", Ints{kernel, kernel});
+    const Ints extents = attrs.get_ints("kernel_shape");
+    const Dims shape{oc, ic, extents[0], extents[1]};
+    Value* w = weights(shape, oc);
     return add("FusedConv", {x, w, bias(oc)}, std::move(attrs), std::move(dims),
-               0.004f * static_cast<float>(std::sqrt(static_cast<double>(ic * kernel * kernel))), dtype);
+               0.004f * static_cast<float>(std::sqrt(static_cast<double>(count_elements(shape) / oc))), dtype);
   }
 
   /// Extents after windows over rows and columns.
@@ -154,22 +159,25 @@ bool has_opencl() {
   return has;
 }
 
-/// The same bytes from the reference and from the pipeline built so.
-void expect_same(const Graph& graph, const std::string& options, uint64_t seed) {
-  SCOPED_TRACE(options);
+/// The same bytes from the reference and from the pipeline.
+void expect_same(const Graph& graph, const Program& pipeline, uint64_t seed) {
   const auto reference = reference_engine().compile(graph, {});
-  const auto pipeline = pipeline_engine(options).compile(graph, {});
   Rng rng(seed);
   std::vector<std::vector<std::byte>> inputs;
   for (const ProgramPort& port : reference->inputs()) {
     inputs.emplace_back(port.bytes());
     for (std::byte& level : inputs.back()) level = static_cast<std::byte>(rng.below(256));
   }
-  const auto wanted = run(*reference, inputs), got = run(*pipeline, inputs);
+  const auto wanted = run(*reference, inputs), got = run(pipeline, inputs);
   size_t differ = 0;
   for (size_t i = 0; i < wanted.size(); ++i) differ += wanted[i] != got[i] ? 1 : 0;
   EXPECT_EQ(differ, 0u) << "of " << wanted.size();
-  EXPECT_EQ(run(*pipeline, inputs), got) << "the second time";
+  EXPECT_EQ(run(pipeline, inputs), got) << "the second time";
+}
+
+void expect_same(const Graph& graph, const std::string& options, uint64_t seed) {
+  SCOPED_TRACE(options);
+  expect_same(graph, *pipeline_engine(options).compile(graph, {}), seed);
 }
 
 void expect_same_everywhere(const std::function<Graph()>& make, uint64_t seed = 1) {
@@ -329,6 +337,127 @@ TEST(Pipeline, PartsOfChannelsAndShuffles) {
     sum->type.quantization = y->type.quantization;
     return net.finish(net.moved("Concat", {sum, halves[1]}, {{"axis", int64_t{1}}}, {2, 36, 6, 5}));
   });
+}
+
+/// One network of levels, by chance: branches, sums, concatenations, pools, strides, groups, odd sizes.
+Graph random_network(uint64_t seed) {
+  Levels net(seed);
+  const auto chance = [&](int64_t of) { return static_cast<int64_t>(net.rng().below(static_cast<uint64_t>(of))); };
+  const auto some_type = [&] { return chance(3) == 0 ? DType::i8 : DType::u8; };
+  const auto window = [&](const Value& x, bool dilates) {
+    Attrs attrs;
+    Ints kernel, strides, pads(4), dilations;
+    for (size_t axis : {size_t{0}, size_t{1}}) {
+      const int64_t extent = x.type.dims[axis + 2];
+      kernel.push_back(std::min(extent, 1 + chance(3)));
+      strides.push_back(1 + chance(3) % 2);
+      dilations.push_back(dilates && extent > 4 && chance(4) == 0 ? 2 : 1);
+      for (size_t side : {axis, axis + 2}) pads[side] = chance(2) * chance(kernel.back());
+    }
+    attrs = {{"kernel_shape", kernel}, {"strides", strides}, {"pads", pads}};
+    if (dilates) attrs.set("dilations", dilations);
+    else if (chance(2) == 0) attrs.set("ceil_mode", int64_t{1});
+    return attrs;
+  };
+  const auto conv = [&](Value* x, int64_t oc, int64_t group, Attrs attrs, DType dtype) {
+    Dims dims = net.windows(*x, attrs);
+    dims[1] = oc;
+    return net.conv(x, oc, 0, std::move(attrs), group, dims, dtype);
+  };
+  const auto pointwise = [&](Value* x, int64_t oc, DType dtype) {
+    return conv(x, oc, 1, {{"kernel_shape", Ints{1, 1}}}, dtype);
+  };
+  const int64_t images = 1 + chance(3);
+  std::vector<Value*> values{net.input({images, 1 + chance(24), 3 + chance(9), 3 + chance(9)}, some_type())};
+  for (int64_t steps = 3 + chance(5); steps > 0; --steps) {
+    Value* x =
+        chance(4) == 0 ? values[static_cast<size_t>(chance(static_cast<int64_t>(values.size())))] : values.back();
+    const Dims dims = x->type.dims;
+    const int64_t channels = dims[1];
+    Value* y = nullptr;
+    switch (chance(9)) {
+      case 0: y = conv(x, 1 + chance(40), 1, window(*x, true), some_type()); break;
+      case 1: {
+        int64_t group = 1 + chance(channels);
+        while (channels % group != 0) --group;
+        y = conv(x, group * (1 + chance(3)), group, window(*x, true), some_type());
+        break;
+      }
+      case 2: y = conv(x, channels, channels, window(*x, true), some_type()); break;
+      case 3: {
+        Attrs attrs = window(*x, false);
+        const Dims pooled = net.windows(*x, attrs);
+        y = net.moved("MaxPool", {x}, std::move(attrs), pooled);
+        break;
+      }
+      case 4: {
+        Attrs attrs = window(*x, false);
+        attrs.set("count_include_pad", chance(2));
+        const Dims pooled = net.windows(*x, attrs);
+        y = net.add("AveragePool", {x}, std::move(attrs), pooled, 0.02f, some_type());
+        break;
+      }
+      case 5: {
+        Value* other = pointwise(x, channels, some_type());
+        Attrs attrs;
+        if (chance(2) == 0) attrs.set("activation", std::string("Relu"));
+        y = net.add("FusedAdd", chance(2) == 0 ? std::vector{x, other} : std::vector{other, x}, std::move(attrs), dims,
+                    0.06f, some_type());
+        break;
+      }
+      case 6: {
+        const DType dtype = some_type();
+        std::vector<Value*> parts;
+        Dims joined = dims;
+        joined[1] = 0;
+        for (int64_t i = 2 + chance(2); i > 0; --i) {
+          parts.push_back(pointwise(x, chance(2) == 0 ? 16 : 1 + chance(20), dtype));
+          parts.back()->type.quantization = parts[0]->type.quantization;
+          joined[1] += parts.back()->type.dims[1];
+        }
+        y = net.moved("Concat", parts, {{"axis", int64_t{1}}}, joined);
+        break;
+      }
+      case 7: {
+        if (channels < 2) continue;
+        const int64_t first = channels > 16 && chance(2) == 0 ? 16 : 1 + chance(channels - 1);
+        const auto parts = net.split(x, {first, channels - first});
+        values.push_back(parts[0]);
+        y = parts[1];
+        break;
+      }
+      default: {
+        int64_t group = 1 + chance(4);
+        while (channels % group != 0) --group;
+        y = net.shuffled(net.add("Requantize", {x}, {}, dims, 0.02f, some_type()), group);
+      }
+    }
+    values.push_back(y);
+  }
+  Value* x = values.back();
+  const int64_t features = count_elements(x->type.dims) / images;
+  if (chance(2) == 0) {
+    x = net.moved("Reshape", {x, net.ints({images, -1})}, {}, {images, features});
+    x = net.add("FusedMatMul", {x, net.weights({11, features}, 11), net.bias(11)},
+                {{"transB", int64_t{1}}, {"alpha_scale", 1.0f}}, {images, 11}, 0.2f);
+  } else if (chance(2) == 0) {
+    x = net.add("GlobalAveragePool", {x}, {}, {images, x->type.dims[1], 1, 1}, 0.01f);
+  }
+  return net.finish(x);
+}
+
+TEST(Pipeline, RandomNetworks) {
+  const DesignPoint design =
+      parse_design_point("vec=4,lane=8,window_x=3,weight_buffer_words=2048,window_buffer_words=16384");
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph graph = random_network(seed);
+    expect_same(graph, "vec=16,lane=16,executor=simulated", seed);
+    // Rows among several tiles, as on OpenCL where rings are small.
+    const PipelineProgram banded(make_pipeline_network(graph, design, {.ring_bytes = 1 << 10}),
+                                 [](const PipelineNetwork& made) { return std::make_unique<SimulatedPipeline>(made); });
+    expect_same(graph, banded, seed);
+  }
 }
 
 // Reshaped levels lie as they did; what would read them by their new extents is refused.
