@@ -136,8 +136,9 @@ double clock_mhz(const DesignPoint& point, const Board& board) {
 
 LayerEstimate estimate_layer(const LayerShape& layer, const DesignPoint& point, const Board& board, Kernels kernels) {
   const double clock_hz = clock_mhz(point, board) * 1e6;
-  LayerEstimate e = layer.kind == LayerKind::conv ? conv(layer, point, board, kernels, clock_hz)
-                                                  : stream(layer, point, board, kernels, clock_hz);
+  LayerEstimate e = layer.kind == LayerKind::conv || (layer.kind == LayerKind::average && kernels == Kernels::tercel)
+                        ? conv(layer, point, board, kernels, clock_hz)
+                        : stream(layer, point, board, kernels, clock_hz);
   e.name = layer.name;
   e.kind = kind_name(layer);
   e.macs = layer.macs();

@@ -41,7 +41,7 @@ void check(const DesignPoint& point) {
 }
 
 BufferNeeds buffer_needs(const LayerShape& layer, const DesignPoint& point) {
-  if (layer.kind != LayerKind::conv) return {};
+  if (!layer.has_windows()) return {};
   const int64_t words_per_tap = lane_groups(layer, point, Kernels::tercel).words_per_tap;
   const int64_t outputs = std::min<int64_t>(point.window_x, layer.ow);
   // Columns between windows that do not touch are not loaded.

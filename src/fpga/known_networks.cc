@@ -79,16 +79,14 @@ std::vector<LayerShape> resnet50() {
     }
   }
   layers.push_back({.name = "pool",
-                    .kind = LayerKind::pool,
+                    .kind = LayerKind::average,
+                    .groups = 2048,
                     .ic = 2048,
                     .oc = 2048,
                     .ih = 7,
                     .iw = 7,
-                    .oh = 7,
-                    .ow = 7,
-                    .pooled = true,
-                    .pool_kh = 7,
-                    .pool_kw = 7});
+                    .kh = 7,
+                    .kw = 7});
   layers.push_back(conv("fc", 2048, 1000, 1, 1, 1, 1));
   return layers;
 }

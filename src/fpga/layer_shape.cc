@@ -11,7 +11,9 @@ std::string kind_name(const LayerShape& layer) {
   switch (layer.kind) {
     case LayerKind::conv: return layer.is_fc() ? "fc" : "conv";
     case LayerKind::pool: return "pool";
+    case LayerKind::average: return "average";
     case LayerKind::add: return "add";
+    case LayerKind::copy: return "copy";
     case LayerKind::lrn: return "lrn";
   }
   return "?";

@@ -7,10 +7,12 @@
 namespace tercel::inline fpga {
 
 enum class LayerKind {
-  conv,  ///< convolution; a fully connected layer is one with a single output position
-  pool,  ///< pooling that no convolution comes before
-  add,   ///< sum of two maps that no convolution makes
-  lrn,   ///< normalization across channels
+  conv,     ///< convolution; a fully connected layer is one with a single output position
+  pool,     ///< pooling by the largest element, that no convolution comes before
+  average,  ///< pooling by the mean: windows of kh x kw of each channel
+  add,      ///< sum of two maps that no convolution makes
+  copy,     ///< part of a map, or a map with zeros around it
+  lrn,      ///< normalization across channels
 };
 
 struct LayerShape {
@@ -18,7 +20,7 @@ struct LayerShape {
   LayerKind kind = LayerKind::conv;
   int64_t batch = 1;
   int64_t groups = 1;
-  int64_t ic = 1, oc = 1;  ///< of all groups; pool, add and lrn: equal
+  int64_t ic = 1, oc = 1;  ///< of all groups; equal where the kind is not conv
   int64_t ih = 1, iw = 1;
   int64_t oh = 1, ow = 1;  ///< before a fused pooling
   int64_t kh = 1, kw = 1, sh = 1, sw = 1;
@@ -30,6 +32,8 @@ struct LayerShape {
 
   bool operator==(const LayerShape&) const = default;
 
+  /// Reads windows of kh x kw.
+  bool has_windows() const { return kind == LayerKind::conv || kind == LayerKind::average; }
   /// Each channel by itself.
   bool is_depthwise() const { return kind == LayerKind::conv && groups == ic && oc == ic && groups > 1; }
   bool is_fc() const { return kind == LayerKind::conv && oh == 1 && ow == 1; }
@@ -39,7 +43,7 @@ struct LayerShape {
   int64_t macs() const { return kind == LayerKind::conv ? positions() * oc * (ic / groups) * kh * kw : 0; }
 };
 
-/// "conv", "fc", "pool", "add", "lrn".
+/// "conv", "fc", "pool", "average", "add", "copy", "lrn".
 std::string kind_name(const LayerShape& layer);
 
 /// Throws Error naming the layer for extents below 1, groups that do not divide the channels, and sizes beyond what the

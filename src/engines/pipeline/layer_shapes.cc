@@ -59,6 +59,7 @@ class Walk {
     if (is_one_of(node, {"Conv"})) conv(node, node.input(1));
     else if (is_one_of(node, {"QLinearConv", "ConvInteger"})) conv(node, node.input(node.is("QLinearConv") ? 3 : 1));
     else if (is_one_of(node, {"Gemm", "MatMul"})) linear(node);
+    else if (is_one_of(node, {"Pad", "Slice"})) copy(node);
     else if (is_one_of(node, {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean"}))
       pool(node);
     else if (node.is("Add")) add(node);
@@ -66,7 +67,7 @@ class Walk {
     else if (is_one_of(node, {"Relu", "Clip", "QuantizeLinear", "DequantizeLinear", "Identity", "Dropout", "Cast"}))
       follow(node);
     else if (is_one_of(node, {"Mul", "Div", "Sub"})) scale(node);
-    else if (is_one_of(node, {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Pad", "Slice"})) return;
+    else if (is_one_of(node, {"Flatten", "Reshape", "Squeeze", "Unsqueeze"})) return;
     else if (node.is("Concat")) concat(node);
     else if (runs_on_host(node)) host(node);
     else fail_unsupported("no stage computes it");
@@ -168,8 +169,25 @@ class Walk {
     const std::vector<int64_t> window =
         node.attrs.has("kernel_shape") ? node.attrs.get_ints("kernel_shape") : std::vector<int64_t>{from.h, from.w};
     if (from.h == to.h && from.w == to.w && window[0] == 1 && window[1] == 1) return follow(node);
+    if (!is_one_of(node, {"MaxPool", "GlobalMaxPool"})) {
+      const std::vector<int64_t> strides = extents_attr(node, "strides");
+      return start(node, {.name = name_of(node),
+                          .kind = LayerKind::average,
+                          .batch = from.batch,
+                          .groups = from.channels,
+                          .ic = from.channels,
+                          .oc = from.channels,
+                          .ih = from.h,
+                          .iw = from.w,
+                          .oh = to.h,
+                          .ow = to.w,
+                          .kh = window[0],
+                          .kw = window[1],
+                          .sh = strides[0],
+                          .sw = strides[1]});
+    }
     const auto before = stream_of(node.input(0));
-    if (before && !layers_[*before].pooled && !layers_[*before].add && layers_[*before].kind != LayerKind::add &&
+    if (before && !layers_[*before].pooled && !layers_[*before].add && can_pool(layers_[*before].kind) &&
         !layers_[*before].is_fc()) {
       layers_[*before].pooled = true;
       layers_[*before].pool_oh = to.h;
@@ -193,6 +211,26 @@ class Walk {
                  .pool_ow = to.w,
                  .pool_kh = window[0],
                  .pool_kw = window[1]});
+  }
+
+  /// Stages that a pooling can follow.
+  static bool can_pool(LayerKind kind) { return kind == LayerKind::conv || kind == LayerKind::lrn; }
+
+  /// Maps are copied; of vectors only where they lie changes.
+  void copy(const Node& node) {
+    const Value* result = node.output();
+    if (result == nullptr || !result->type.static_shape()) fail_input("its shapes are not known; give --shape");
+    if (result->type.dims.size() != 4) return;
+    const Extents e = extents_of(result);
+    start(node, {.name = name_of(node),
+                 .kind = LayerKind::copy,
+                 .batch = e.batch,
+                 .ic = e.channels,
+                 .oc = e.channels,
+                 .ih = e.h,
+                 .iw = e.w,
+                 .oh = e.h,
+                 .ow = e.w});
   }
 
   void own_pass(const Node& node, LayerKind kind) {

@@ -64,8 +64,8 @@ TEST(LayerShapes, ResidualsFuseAndPoolsStand) {
   EXPECT_EQ(
       layers[1],
       (LayerShape{.name = "second", .batch = 2, .ic = 6, .oc = 6, .ih = 4, .iw = 4, .oh = 4, .ow = 4, .add = true}));
-  EXPECT_EQ(layers[2].pool_kh, 4) << "of the whole map";
-  EXPECT_EQ(layers[2].kind, LayerKind::pool) << "after an addition, which happens while the result is written";
+  EXPECT_EQ(layers[2].kh, 4) << "of the whole map";
+  EXPECT_EQ(layers[2].kind, LayerKind::average) << "after an addition, which happens while the result is written";
   EXPECT_EQ(layers[3], (LayerShape{.name = "fc", .batch = 2, .ic = 6, .oc = 10}));
 }
 
@@ -88,6 +88,21 @@ TEST(LayerShapes, PoolsFuseWhereNobodyElseReads) {
   layers = shapes_of(head + "%y = AveragePool(%a) {kernel_shape = [1, 1]}\noutput %y\n");
   ASSERT_EQ(layers.size(), 1u);
   EXPECT_FALSE(layers[0].pooled);
+}
+
+// The shortcut of small ResNets: every second pixel, channels of zeros around.
+TEST(LayerShapes, PartsOfMapsAreCopied) {
+  const auto layers = shapes_of(
+      "graph \"g\"\ninput %x : f32[1x4x8x8]\nconst %w : f32[4x4x1x1] = @16@\nconst %from : i64[2] = [0, 0]\n"
+      "const %to : i64[2] = [8, 8]\nconst %axes : i64[2] = [2, 3]\nconst %steps : i64[2] = [2, 2]\n"
+      "const %pads : i64[8] = [0, 2, 0, 0, 0, 2, 0, 0]\n%a = Conv(%x, %w) \"c\"\n"
+      "%b = Slice(%a, %from, %to, %axes, %steps) \"every second\"\n%y = Pad(%b, %pads) \"around\"\noutput %y\n");
+  ASSERT_EQ(layers.size(), 3u);
+  EXPECT_EQ(
+      layers[1],
+      (LayerShape{
+          .name = "every second", .kind = LayerKind::copy, .ic = 4, .oc = 4, .ih = 4, .iw = 4, .oh = 4, .ow = 4}));
+  EXPECT_EQ(layers[2].oc, 8);
 }
 
 TEST(LayerShapes, NormalizationAcrossChannelsIsAPassAndTakesThePoolingAfterIt) {
