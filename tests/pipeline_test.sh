@@ -10,17 +10,17 @@ exits 0 '' run "$net" --engine reference -i x.npy -o wanted.npy
 
 exits 0 '' run "$net" --engine pipeline:executor=simulated -i x.npy -o simulated.npy
 same_files simulated.npy wanted.npy 'the simulated stages give other bytes than the reference kernels'
-exits 0 '' fpga simulate "$net" --point vec=16,lane=16,window_buffer_words=2048
+exits 0 '' fpga simulate "$net" --point vec=16,lane=16
 says '27 layers'
 says 'byte for byte'
-exits 0 '' fpga simulate "$net" --point vec=8,lane=16,window_buffer_words=2048,weight_buffer_words=1024 --json && is_json simulate
+exits 0 '' fpga simulate "$net" --point vec=8,lane=16 --json && is_json simulate
 
 # ---- what is refused, and in which words
 
 exits 2 'quantize the network first' run "$resnet" --engine pipeline:executor=simulated -i x.npy -o y.npy
 exits 2 'quantize the weights symmetrically' fpga simulate "$source/tests/quantized/u8.onnx" --point vec=16,lane=16
 exits 2 'the simulation has no design of vec 32 and lane 4' fpga simulate "$net" --point vec=32,lane=4
-exits 2 'window_buffer_words is 8' fpga simulate "$net" --point vec=16,lane=16,window_buffer_words=8
+exits 2 'the buffer holds 8' fpga simulate "$net" --point vec=16,lane=16,window_buffer_words=8
 exits 2 'data_depth is 0' fpga simulate "$net" --point vec=16,lane=16,data_depth=0
 exits 2 "there is no 'lanes'" fpga simulate "$net" --point lanes=16
 exits 2 'wanted executor=opencl, channels or simulated' run "$net" --engine pipeline:executor=gpu -i x.npy -o y.npy
@@ -30,7 +30,7 @@ exits 2 'quantize the network first' fpga emit "$resnet" -o emitted
 
 # ---- an emitted folder: written whole, into a new place only
 
-exits 0 '' fpga emit "$net" --point vec=8,lane=16,window_buffer_words=2048,weight_buffer_words=1024 -o emitted
+exits 0 '' fpga emit "$net" --point vec=8,lane=16 -o emitted
 for file in README.md build.sh host.cc layer.h layers.bin network.h pipeline.cl scales.bin weights.bin; do
   [ -s emitted/$file ] || failed "emitted/$file is missing"
 done

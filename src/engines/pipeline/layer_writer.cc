@@ -74,7 +74,7 @@ void LayerWriter::layer(const Chain& chain, const Core& core, const FeatureMap& 
 
   group_and_bands(l);
   l.keep_weights = int64_t{l.out_h} * l.out_w > l.group || l.images > 1;  // else each weight is wanted once
-  if (l.keep_weights && l.taps > design.weight_buffer_words)
+  if (l.keep_weights && design.weight_buffer_words > 0 && l.taps > design.weight_buffer_words)
     fail_unsupported("keeps {} words of weights, but weight_buffer_words is {}: make it larger, or vec", l.taps,
                      design.weight_buffer_words);
   if (l.keep_weights) net_.weight_words = std::max(net_.weight_words, l.taps);
@@ -105,7 +105,8 @@ void LayerWriter::residual(Layer& l, const Node& node, size_t mine) {
 }
 
 void LayerWriter::group_and_bands(Layer& l) {
-  const int64_t most = net_.design.window_buffer_words;
+  // Without a limit window groups may grow to what a processor's caches hold.
+  const int64_t most = net_.design.window_buffer_words > 0 ? net_.design.window_buffer_words : 1 << 14;
   const int64_t reach = int64_t{l.kernel_w - 1} * l.dilation_w + 1;
   const auto words = [&](int64_t pixels) {
     const int64_t columns = l.stride_w < reach ? (pixels - 1) * l.stride_w + reach : pixels * reach;
@@ -114,7 +115,7 @@ void LayerWriter::group_and_bands(Layer& l) {
   l.group = net_.design.window_x;
   while (l.group > 1 && words(l.group) > most) --l.group;
   if (words(l.group) > most)
-    fail_unsupported("reads windows of {} words, but window_buffer_words is {}: make it larger, or vec", words(1),
+    fail_unsupported("reads windows of {} words, but the buffer holds {}: make window_buffer_words larger, or vec", words(1),
                      most);
   net_.window_words = std::max(net_.window_words, narrow(words(std::min(l.group, l.out_w))));
   const int64_t row_bytes = int64_t{l.taps} * l.out_w * net_.design.vec;

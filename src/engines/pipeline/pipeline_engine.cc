@@ -18,16 +18,14 @@ struct PipelineOptions {
   std::string platform;
 };
 
-/// What a CPU runs best: sums of 7 pixels and 16 lanes stay in registers. Buffers are memory, and may be large.
-constexpr std::pair<std::string_view, std::string_view> kDefaults[] = {
-    {"lane", "16"}, {"weight_buffer_words", "2048"}, {"window_buffer_words", "16384"}};
+/// What a CPU runs best: sums of 7 pixels and 16 lanes stay in registers.
+constexpr std::string_view kLane = "lane=16";
 
 PipelineOptions parse_options(std::string_view text) {
   PipelineOptions options;
   std::string point;
   const auto add = [&](std::string_view entry) { point += fmt::format("{}{}", point.empty() ? "" : ",", entry); };
-  for (const auto& [key, value] : kDefaults)
-    if (text.find(fmt::format("{}=", key)) == std::string_view::npos) add(fmt::format("{}={}", key, value));
+  if (!text.starts_with("lane=") && text.find(",lane=") == std::string_view::npos) add(kLane);
   while (!text.empty()) {
     const std::string_view entry = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), entry.size() + 1));
