@@ -106,7 +106,7 @@ TEST(Range, MseAsBruteForceHasIt) {
           least = std::min(least,
                            error_of(values, levels_over({all.low * low / 25, all.high * high / 25}, levels), levels));
       const double got = error_of(values, levels_over(mse_range(histogram, levels), levels), levels);
-      EXPECT_LT(got, 1.03 * least) << kind << ' ' << to_string(levels);
+      EXPECT_LT(got, 1.03 * least) << kind << ' ' << static_cast<int>(levels);
       EXPECT_LE(got, 1.03 * error_of(values, levels_over(all, levels), levels)) << kind;
     }
 }
