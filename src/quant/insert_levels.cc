@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <tuple>
 
@@ -116,9 +117,11 @@ class Inserting {
     const double x_scale = static_cast<double>(scale_of(read)->scales[0]);
     const auto result =
         std::find_if(choice_.values.begin(), choice_.values.end(), [&](const LevelValue& v) { return v.by == p.node; });
-    TERCEL_CHECK(result != choice_.values.end());
-    const double y_scale = static_cast<double>(scales_.at(result->like)->scales[0]);
-    std::vector<float> least(static_cast<size_t>(p.channels), static_cast<float>(kSmallestRatio * y_scale / x_scale));
+    std::vector<float> least(static_cast<size_t>(p.channels), std::numeric_limits<float>::min());
+    if (result != choice_.values.end()) {
+      const double y_scale = static_cast<double>(scales_.at(result->like)->scales[0]);
+      std::fill(least.begin(), least.end(), static_cast<float>(kSmallestRatio * y_scale / x_scale));
+    }
     for (size_t c = 0; c < done.bias.size(); ++c)
       least[c] = std::max(least[c], static_cast<float>(std::abs(done.bias[c]) / (x_scale * kLargestBias)));
 

@@ -120,7 +120,8 @@ class Choosing {
       if (!p) continue;
       choice_.nodes.insert(node.get());
       if (p->bias_add != nullptr) choice_.nodes.insert(p->bias_add);
-      made_[behind_clamp(p->sums)] = node.get();
+      // MatMul is what transformers have: what it gives to their stream of sums has outliers, and stays in floats.
+      (node->is("MatMul") ? candidates_ : made_)[behind_clamp(p->sums)] = node.get();
       read_.insert(node->input(0));
       choice_.products.push_back(*p);
     }

@@ -35,7 +35,7 @@ struct LevelChoice {
   const LevelValue* find(const Value* value) const;
 };
 
-/// Products read levels and give levels. Sums of two values, Concat, pools, LRN, means over all of a picture, Relu,
+/// Products read levels; Conv and Gemm give levels, MatMul where somebody wants its result as levels. Sums of two values, Concat, pools, LRN, means over all of a picture, Relu,
 /// Clip, and what only moves elements are on levels where their operands are and somebody wants the result as levels:
 /// such a node, or the outside. So a network of convolutions is on levels from its first product to its end, while the
 /// sums of a transformer's stream, its norms and its softmax stay in floats.
