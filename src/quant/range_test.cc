@@ -97,14 +97,14 @@ TEST(Range, PercentileAsBruteForceHasIt) {
 TEST(Range, MseAsBruteForceHasIt) {
   for (const ActivationLevels levels : {ActivationLevels::u8, ActivationLevels::i8, ActivationLevels::symmetric})
     for (const char* kind : {"normal", "relu", "skewed", "uniform"}) {
-      std::vector<float> values = values_of(kind, 3000, 5);
+      std::vector<float> values = values_of(kind, 1000, 5);
       const Histogram histogram = histogram_of(values);
       const ValueRange all = minmax_range(histogram);
       double least = std::numeric_limits<double>::infinity();
-      for (int low = 0; low <= 25; ++low)
-        for (int high = 1; high <= 25; ++high)
+      for (int low = 0; low <= 20; ++low)
+        for (int high = 1; high <= 20; ++high)
           least = std::min(least,
-                           error_of(values, levels_over({all.low * low / 25, all.high * high / 25}, levels), levels));
+                           error_of(values, levels_over({all.low * low / 20, all.high * high / 20}, levels), levels));
       const double got = error_of(values, levels_over(mse_range(histogram, levels), levels), levels);
       EXPECT_LT(got, 1.03 * least) << kind << ' ' << static_cast<int>(levels);
       EXPECT_LE(got, 1.03 * error_of(values, levels_over(all, levels), levels)) << kind;
