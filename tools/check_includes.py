@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "fpga",
+LAYERS = ["base", "hopfield", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "fpga",
           "engines", "session", "quant", "search", "tune"]
 # These never see each other although the order would let the later one see the earlier.
 APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image", "passes"}, {"onnx", "kernels"},
@@ -21,11 +21,15 @@ APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image
 APART += [{"codec", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("codec")]]
 # So do the models of the FPGA.
 APART += [{"fpga", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("fpga")]]
+# Memories know no network, and only kernels and tune know memories.
+APART += [{"hopfield", other} for other in LAYERS[2:] if other not in ("kernels", "tune")]
 # Evolution knows no network.
 APART += [{"search", other} for other in LAYERS[1:LAYERS.index("search")]]
 
 # Headers by which other layers come in. base and tensor are the vocabulary of all: every header of theirs is one.
 DOORS = {
+    "hopfield": ["bit_patterns.h", "overlaps.h", "rule.h", "recall.h", "parallel_networks.h", "prototypes.h",
+                 "binarization.h"],
     "graph": ["graph.h", "op.h", "dtype_attr.h", "infer.h", "verify.h", "text.h", "cost.h", "standard_form.h"],
     "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
     "image": ["preprocessing.h"],
