@@ -49,7 +49,7 @@ DOORS = {
     "quant": ["bias_correction.h", "choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h",
               "insert_levels.h", "level_choice.h", "linear_site.h", "moments.h", "observe.h", "pictures.h", "quantize.h", "range.h",
               "segmented_forward.h", "widen.h"],
-    "search": ["evolve.h"],
+    "search": ["evolve.h", "evolve_choices.h"],
 }
 # Rooms behind a door that only some may enter: plan, menu and kernels are the CPU engine's interior.
 INTERIOR = {
