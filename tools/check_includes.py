@@ -12,11 +12,13 @@ import pathlib
 import re
 import sys
 
-LAYERS = ["base", "hopfield", "tensor", "graph", "onnx", "image", "codec", "pack", "passes", "kernels", "plan", "fpga",
+LAYERS = ["base", "hopfield", "tensor", "graph", "onnx", "image", "data", "codec", "pack", "passes", "kernels", "plan",
+          "fpga",
           "engines", "session", "quant", "search", "tune"]
 # These never see each other although the order would let the later one see the earlier.
 APART = [{"graph", "kernels"}, {"image", "graph"}, {"image", "kernels"}, {"image", "passes"}, {"onnx", "kernels"},
          {"passes", "kernels"}, {"passes", "onnx"}, {"onnx", "image"}]
+APART += [{"data", other} for other in ("tensor", "graph", "onnx")]
 # The coder knows numbers only.
 APART += [{"codec", other} for other in LAYERS[LAYERS.index("graph"):LAYERS.index("codec")]]
 # So do the models of the FPGA.
@@ -33,6 +35,7 @@ DOORS = {
     "graph": ["graph.h", "op.h", "dtype_attr.h", "infer.h", "verify.h", "text.h", "cost.h", "standard_form.h"],
     "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
     "image": ["preprocessing.h"],
+    "data": [],
     "codec": ["codec.h", "quantized_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
     "pack": ["pack.h"],
     "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h",
@@ -60,10 +63,11 @@ INTERIOR = {
 }
 
 # Files that define what include/tercel declares: their namespace is tercel itself.
-PUBLIC = {"base/error.cc", "base/version.cc", "tensor/dtype.cc", "fpga/design_point_text.cc", "image/crop.cc",
-          "image/decode.cc", "image/labels.cc", "image/preprocess.cc", "image/preprocessing.cc", "image/resize.cc",
-          "session/array.cc", "session/model.cc", "session/model_impl.h", "session/session.cc", "session/session_on.h",
-          "tune/compress.cc", "tune/compression_front.cc", "tune/fpga.cc", "tune/fpga_simulation.cc",
+PUBLIC = {"base/error.cc", "base/version.cc", "tensor/dtype.cc", "data/grey_pictures.cc", "data/noisy_mnist.cc",
+          "fpga/design_point_text.cc", "image/crop.cc", "image/decode.cc", "image/labels.cc", "image/preprocess.cc",
+          "image/preprocessing.cc", "image/resize.cc", "session/array.cc", "session/model.cc", "session/model_impl.h",
+          "session/session.cc", "session/session_on.h", "tune/compress.cc", "tune/compression_front.cc", "tune/fpga.cc",
+          "tune/fpga_simulation.cc", "tune/hopfield.cc", "tune/hopfield_compare.cc", "tune/hopfield_standard.cc",
           "tune/quantize.cc", "tune/static_norm.cc"}
 OUTER_NAMESPACE = re.compile(r"^namespace (tercel[\w: ]*) \{", re.M)
 

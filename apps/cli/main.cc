@@ -120,6 +120,8 @@ int main(int argc, char** argv) {
   tercel::cli::add_quantize(app);
   tercel::cli::add_bench(app);
   tercel::cli::add_fpga(app);
+  tercel::cli::add_hopfield(app);
+  tercel::cli::add_data(app);
   for (CLI::App* verb : app.get_subcommands({})) prepare_options(*verb);
   const tercel::cli::VersionFlags version = tercel::cli::add_version(app);
   if (is_unknown_verb(app, argc, argv)) return kBadInput;

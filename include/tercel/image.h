@@ -73,10 +73,16 @@ struct TERCEL_API Preprocessing {
   std::array<float, 3> stddev{1, 1, 1};
   bool bgr = false;            ///< the network wants blue first
   bool channels_last = false;  ///< the network wants n h w c
+  /// The network wants one channel: the luma of r g b, as Pillow's convert("L") rounds it; the first of mean and
+  /// stddev.
+  bool grey = false;
+
+  int channels() const { return grey ? 1 : 3; }
 
   /// "imagenet": 256, centre 224, bilinear, ImageNet mean and deviation. "inception": the same sizes, x/127.5 - 1.
   /// "vit": 248 bicubic, centre 224, x/127.5 - 1 (timm augreg). "cifar": stretch to 32x32, ImageNet mean and deviation.
   /// "caffe": 256, centre 224, bgr, mean 123 117 104 (r g b), no scaling. "unit": 256, centre 224, x/255.
+  /// "mnist": grey, stretch to 28x28, x/255.
   /// Throws Error that lists the presets.
   static Preprocessing preset(std::string_view name);
   static std::vector<std::string_view> preset_names();
@@ -95,10 +101,10 @@ struct TERCEL_API Preprocessing {
   bool operator==(const Preprocessing&) const = default;
 };
 
-/// 3 * height * width floats, c h w order (h w c where channels_last). Sizes, offsets and rounding as torchvision's
-/// Resize and CenterCrop; only what lies inside the crop is computed. Throws Error for settings out of range
-/// (sides 1..8192, finite numbers, scale and stddev not 0), an empty picture, and one so long and thin that its longer
-/// side would exceed 2^26.
+/// 3 * height * width floats (one plane where grey), c h w order (h w c where channels_last). Sizes, offsets and
+/// rounding as torchvision's Resize and CenterCrop; only what lies inside the crop is computed. Throws Error for
+/// settings out of range (sides 1..8192, finite numbers, scale and stddev not 0), an empty picture, and one so long and
+/// thin that its longer side would exceed 2^26.
 TERCEL_API std::vector<float> preprocess(const Image& image, const Preprocessing& how);
 /// The same into memory of that size. Throws Error for another size.
 TERCEL_API void preprocess(const Image& image, const Preprocessing& how, std::span<float> input);

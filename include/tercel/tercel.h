@@ -3,8 +3,10 @@
 
 #include "tercel/array.h"
 #include "tercel/compress.h"
+#include "tercel/data.h"
 #include "tercel/error.h"
 #include "tercel/fpga.h"
+#include "tercel/hopfield.h"
 #include "tercel/image.h"
 #include "tercel/model.h"
 #include "tercel/progress.h"

@@ -89,7 +89,7 @@ enum class Domain {
 };
 
 inline constexpr std::string_view kTercelDomain = "ai.tercel";
-inline constexpr int kTercelVersion = 1;  ///< the newest; grows when an operator comes or changes
+inline constexpr int kTercelVersion = 2;  ///< the newest; grows when an operator comes or changes
 
 inline constexpr int kAnyNumber = -1;
 

@@ -46,6 +46,15 @@ size_t ParallelNetworks::bytes() const {
   return bytes;
 }
 
+bool ParallelNetworks::keeps(int64_t pattern) const {
+  RecallOptions one_sweep;
+  one_sweep.max_sweeps = 1;
+  for (const Part& part : parts_)
+    if (std::find(part.numbers.begin(), part.numbers.end(), pattern) != part.numbers.end())
+      return recall(*part.network, memory_.patterns.row_span(pattern), one_sweep).changes == 0;
+  return false;
+}
+
 std::vector<NetworkOutcome> ParallelNetworks::settle(std::span<const uint64_t> probe,
                                                      const RecallOptions& options) const {
   std::vector<NetworkOutcome> outcomes;

@@ -48,6 +48,9 @@ class ParallelNetworks {
   const PatternMemory& memory() const { return memory_; }
   size_t bytes() const;
 
+  /// Is that pattern a fixed point of its network?
+  bool keeps(int64_t pattern) const;
+
   /// Every network settles from the probe. States that are no stored pattern - inverses, mixtures, those of a network
   /// that reached the bound or a cycle - are rejected; of the others the one with the fewest changes counts, then the
   /// one whose pattern is nearest to the probe, then the first. Where all are rejected, the stored pattern nearest to

@@ -46,16 +46,27 @@ std::array<float, 256> inputs_of_levels(const Preprocessing& how, size_t channel
   return inputs;
 }
 
+/// ITU-R BT.601 in 16 bits of fraction; a grey pixel keeps its level.
+uint8_t luma(const uint8_t* rgb) {
+  return static_cast<uint8_t>((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
+}
+
 }  // namespace
 
 void preprocess(const Image& image, const Preprocessing& how, std::span<float> input) {
   validate(how);
   if (image.width() == 0) fail_input("cannot preprocess a picture without pixels");
   const size_t pixels = static_cast<size_t>(how.width) * static_cast<size_t>(how.height);
-  if (input.size() != pixels * 3)
-    fail_input("a picture of {} x {} makes {} numbers, there is room for {}", how.width, how.height, pixels * 3,
+  const size_t numbers = pixels * static_cast<size_t>(how.channels());
+  if (input.size() != numbers)
+    fail_input("a picture of {} x {} makes {} numbers, there is room for {}", how.width, how.height, numbers,
                input.size());
   const Image picture = fitted(image, how);
+  if (how.grey) {
+    const std::array<float, 256> inputs = inputs_of_levels(how, 0);
+    for (size_t i = 0; i < pixels; ++i) input[i] = inputs[luma(picture.data() + i * 3)];
+    return;
+  }
   for (size_t c = 0; c < 3; ++c) {
     const size_t plane = how.bgr ? 2 - c : c;
     const std::array<float, 256> inputs = inputs_of_levels(how, c);
@@ -68,7 +79,8 @@ void preprocess(const Image& image, const Preprocessing& how, std::span<float> i
 
 std::vector<float> preprocess(const Image& image, const Preprocessing& how) {
   validate(how);
-  std::vector<float> input(static_cast<size_t>(how.width) * static_cast<size_t>(how.height) * 3);
+  std::vector<float> input(static_cast<size_t>(how.width) * static_cast<size_t>(how.height) *
+                           static_cast<size_t>(how.channels()));
   preprocess(image, how, input);
   return input;
 }

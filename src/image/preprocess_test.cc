@@ -77,6 +77,17 @@ TEST(Preprocess, Stretch) {
   EXPECT_EQ(as_levels(preprocess(ramps(23, 17), how)), levels(resize(ramps(23, 17), 12, 5, how.interpolation)));
 }
 
+TEST(Preprocess, GreyIsTheLumaOfPillow) {
+  Preprocessing how = plain(2, 2, 2, Interpolation::nearest);
+  how.grey = true;
+  how.scale = 1;
+  Image image(2, 2);
+  const uint8_t pixels[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 77, 77, 77};
+  std::copy(std::begin(pixels), std::end(pixels), image.data());
+  // Image.convert("L") of Pillow 9.4.
+  EXPECT_THAT(preprocess(image, how), testing::ElementsAre(76, 150, 29, 77));
+}
+
 TEST(Preprocess, NumbersAndOrder) {
   Preprocessing how = plain(2, 2, 2, Interpolation::nearest);
   how.scale = 0.5f;

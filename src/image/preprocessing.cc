@@ -40,8 +40,12 @@ const std::vector<Preset>& presets() {
     caffe.scale = 1;
     caffe.mean = {123, 117, 104};
     caffe.bgr = true;
-    return std::vector<Preset>{{"imagenet", imagenet}, {"inception", inception}, {"vit", vit},
-                               {"cifar", cifar},       {"caffe", caffe},         {"unit", unit}};
+    Preprocessing mnist = unit;
+    mnist.fit = Fit::stretch;
+    mnist.width = mnist.height = mnist.resize = 28;
+    mnist.grey = true;
+    return std::vector<Preset>{{"imagenet", imagenet}, {"inception", inception}, {"vit", vit},    {"cifar", cifar},
+                               {"caffe", caffe},       {"unit", unit},           {"mnist", mnist}};
   }();
   return all;
 }
@@ -58,7 +62,8 @@ struct Word {
 constexpr Word<Interpolation> kInterpolations[] = {
     {"nearest", Interpolation::nearest}, {"bilinear", Interpolation::bilinear}, {"bicubic", Interpolation::bicubic}};
 constexpr Word<Fit> kFits[] = {{"shorter_side", Fit::shorter_side}, {"stretch", Fit::stretch}};
-constexpr Word<bool> kBgr[] = {{"rgb", false}, {"bgr", true}};
+enum class Channels { rgb, bgr, grey };
+constexpr Word<Channels> kChannels[] = {{"rgb", Channels::rgb}, {"bgr", Channels::bgr}, {"grey", Channels::grey}};
 constexpr Word<bool> kChannelsLast[] = {{"chw", false}, {"hwc", true}};
 
 template <typename T, size_t kCount>
@@ -153,8 +158,15 @@ constexpr Setting kSettings[] = {
      [](const P& how) { return print_channels(how.mean); }},
     {"stddev", [](Text t, P& how) { how.stddev = parse_channels(t); },
      [](const P& how) { return print_channels(how.stddev); }},
-    {"channels", [](Text t, P& how) { how.bgr = parse_word(t, kBgr); },
-     [](const P& how) { return print_word(how.bgr, kBgr); }},
+    {"channels",
+     [](Text t, P& how) {
+       const Channels channels = parse_word(t, kChannels);
+       how.bgr = channels == Channels::bgr;
+       how.grey = channels == Channels::grey;
+     },
+     [](const P& how) {
+       return print_word(how.grey ? Channels::grey : how.bgr ? Channels::bgr : Channels::rgb, kChannels);
+     }},
     {"layout", [](Text t, P& how) { how.channels_last = parse_word(t, kChannelsLast); },
      [](const P& how) { return print_word(how.channels_last, kChannelsLast); }},
 };
@@ -245,6 +257,7 @@ void image::validate(const Preprocessing& how) {
   check_side("width", how.width);
   check_side("height", how.height);
   check_side("resize", how.resize);
+  if (how.grey && how.bgr) fail_input("one grey channel has no order: bgr and grey exclude each other");
   check_number("scale", how.scale, false);
   for (const float mean : how.mean) check_number("mean", mean, true);
   for (const float stddev : how.stddev) check_number("stddev", stddev, false);

@@ -16,7 +16,7 @@ TEST(Preprocessing, Presets) {
   EXPECT_EQ(Preprocessing::preset("vit").resize, 248);
   EXPECT_EQ(Preprocessing::preset("cifar").width, 32);
   EXPECT_EQ(error_of([] { Preprocessing::preset("nets"); }),
-            "unknown preprocessing preset 'nets'; there are imagenet, inception, vit, cifar, caffe, unit");
+            "unknown preprocessing preset 'nets'; there are imagenet, inception, vit, cifar, caffe, unit, mnist");
 }
 
 TEST(Preprocessing, MetadataComesBackTheSame) {
@@ -87,6 +87,15 @@ TEST(Preprocessing, ErrorsNameTheKey) {
   for (const char* size : {"", "0", "-1", "8193", "99999999999", "1.5", "224x224", " 224"})
     for (const char* key : {"width", "height", "resize"})
       EXPECT_THROW(Preprocessing::from_metadata({{std::string("tercel.preprocess.") + key, size}}, {}), Error) << size;
+}
+
+TEST(Preprocessing, GreyGoesThroughMetadata) {
+  const Preprocessing mnist = Preprocessing::preset("mnist");
+  EXPECT_TRUE(mnist.grey);
+  EXPECT_EQ(mnist.channels(), 1);
+  EXPECT_EQ(Preprocessing::from_metadata(mnist.to_metadata(), {}), mnist);
+  EXPECT_EQ(mnist.to_metadata().at("tercel.preprocess.channels"), "grey");
+  EXPECT_EQ(Preprocessing::from_metadata({{"tercel.preprocess.channels", "rgb"}}, mnist).channels(), 3);
 }
 
 }  // namespace

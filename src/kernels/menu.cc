@@ -8,6 +8,7 @@
 #include "kernels/simd/elementwise.h"
 #include "kernels/simd/levels.h"
 #include "kernels/simd/matmul.h"
+#include "kernels/simd/memory.h"
 #include "kernels/simd/move.h"
 #include "kernels/simd/norm.h"
 #include "kernels/simd/pool.h"
@@ -77,7 +78,9 @@ Menu fast_variants() {
       {"Tanh", {simd_unary()}},
       {"Transpose", {copy_transpose()}},
       {"Requantize", {table_levels()}},
+      {"ai.tercel.HopfieldMemory", {learned_memory()}},
       {"ai.tercel.RowScale", {simd_row_scale()}},
+      {"ai.tercel.SoftmaxMemory", {popcount_memory()}},
   };
 }
 

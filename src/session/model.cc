@@ -84,11 +84,14 @@ Preprocessing Model::preprocessing() const {
   if (!inputs().empty()) {
     const Port port = inputs().front();
     const bool picture = port.dims.size() == 4 && port.dims[2] > 0 && port.dims[3] > 0;
-    if (picture && port.dims[1] == 3) {
+    const bool grey = picture && port.dims[1] == 1;
+    if (grey) defaults = Preprocessing::preset("mnist");
+    if (grey || (picture && port.dims[1] == 3)) {
       const auto side = [](int64_t extent) { return static_cast<int>(std::min<int64_t>(extent, kMaxInputSide)); };
       defaults.height = side(port.dims[2]);
       defaults.width = side(port.dims[3]);
-      defaults.resize = side(int64_t{std::min(defaults.width, defaults.height)} * 256 / 224);
+      const int shorter = std::min(defaults.width, defaults.height);
+      defaults.resize = grey ? shorter : side(int64_t{shorter} * 256 / 224);
     }
   }
   return Preprocessing::from_metadata(metadata(), defaults);
@@ -136,16 +139,18 @@ void learn_computed_shapes(Graph& graph) {
       value->type = known->type;
 }
 
-/// One input that takes pictures: f32 of rank 4 with three channels.
+/// One input that takes pictures: f32 of rank 4 with three channels, or one.
 bool is_picture(const std::vector<Port>& ports) {
   if (ports.size() != 1 || ports[0].dtype != DType::f32 || !ports[0].ranked) return false;
   const std::vector<int64_t>& dims = ports[0].dims;
-  return dims.size() == 4 && (dims[1] == 3 || dims[3] == 3 || (dims[1] == kUnknown && dims[3] == kUnknown));
+  const auto channels = [](int64_t extent) { return extent == 3 || extent == 1; };
+  return dims.size() == 4 && (channels(dims[1]) || channels(dims[3]) || (dims[1] == kUnknown && dims[3] == kUnknown));
 }
 
 /// What is not fixed, as the preprocessing makes it; as it is where that contradicts what is fixed.
 Dims picture_dims(const Dims& dims, const Preprocessing& how) {
-  const Dims made = how.channels_last ? Dims{1, how.height, how.width, 3} : Dims{1, 3, how.height, how.width};
+  const int64_t c = how.channels();
+  const Dims made = how.channels_last ? Dims{1, how.height, how.width, c} : Dims{1, c, how.height, how.width};
   Dims filled = dims;
   bool fits = true;
   for (size_t i = 0; i < dims.size(); ++i) {

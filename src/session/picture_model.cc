@@ -11,8 +11,8 @@ std::vector<int64_t> picture_dims(const Model& model, const Preprocessing& how) 
   const std::vector<Port> inputs = model.inputs();
   if (inputs.size() != 1 || inputs[0].dtype != DType::f32 || (inputs[0].ranked && inputs[0].dims.size() != 4))
     fail_input("{}: pictures need a model with one input of type f32 and rank 4", model.name());
-  const int64_t h = how.height, w = how.width;
-  std::vector<int64_t> dims = how.channels_last ? std::vector<int64_t>{1, h, w, 3} : std::vector<int64_t>{1, 3, h, w};
+  const int64_t h = how.height, w = how.width, c = how.channels();
+  std::vector<int64_t> dims = how.channels_last ? std::vector<int64_t>{1, h, w, c} : std::vector<int64_t>{1, c, h, w};
   const Port& port = inputs[0];
   for (size_t i = 0; port.ranked && i < dims.size(); ++i)
     if (port.dims[i] >= 0 && port.dims[i] != dims[i])

@@ -15,7 +15,10 @@ namespace {
 /// The model as a Tercel sees it that does not know the operators: its file says that they are of a later version.
 Graph in_standard_operators(const Graph& graph) {
   auto bytes = std::make_shared<std::string>(onnx::write_model(graph));
-  const std::string import = std::string(kTercelDomain) + std::string("\x10\x01", 2);  // version 1
+  int64_t version = 0;
+  for (const auto& node : graph.nodes())
+    if (node->spec->domain == Domain::tercel) version = std::max<int64_t>(version, node->spec->since);
+  const std::string import = std::string(kTercelDomain) + "\x10" + static_cast<char>(version);
   const size_t at = bytes->find(import);
   EXPECT_NE(at, std::string::npos);
   (*bytes)[at + import.size() - 1] = 99;
@@ -41,6 +44,15 @@ std::vector<Case> cases() {
                  "input %x : f32[2x7]\nconst %big : f32[] = [3000]\n%l : f32[2x7] = Mul(%x, %big)\n"
                  "%h : f16[2x7] = Cast(%l) {to = \"f16\"}\n%s : f16[2x1] = ai.tercel.RowScale(%h)\n"
                  "%y : f32[2x1] = Cast(%s) {to = \"f32\"}\noutput %y\n"});
+  for (const char* x : {"f32[1x19]", "f32[3x19]"})
+    for (const char* beta : {"0.25", "8"})
+      all.push_back(
+          {"ai.tercel.SoftmaxMemory",
+           fmt::format("input %x : {}\nconst %patterns : u8[5x3] = [1, 255, 7, 20, 30, 2, 200, 99, 0, 1, 255, 6, "
+                       "77, 88, 5]\nconst %classes : i64[5] = [0, 2, 1, 0, 2]\n"
+                       "%y : f32[{}x3] = ai.tercel.SoftmaxMemory(%x, %patterns, %classes) "
+                       "{{beta = {}, class_count = 3}}\noutput %y\n",
+                       x, x[4], beta)});
   return all;
 }
 

@@ -20,6 +20,25 @@ TEST(OwnRules, RowScale) {
   EXPECT_THROW(rule("ai.tercel.RowScale", {f32({2, 3})}, {{"axis", int64_t{1}}}), Error);
 }
 
+TEST(OwnRules, Memories) {
+  const auto u8 = [](Dims dims) { return typed(DType::u8, std::move(dims)); };
+  const Attrs softmax{{"beta", 0.5f}, {"class_count", int64_t{10}}};
+  const Attrs hopfield{{"rule", std::string("hebb")}, {"class_count", int64_t{10}}};
+  EXPECT_EQ(rule("ai.tercel.SoftmaxMemory", {f32({2, 19}), u8({7, 3}), i64({7})}, softmax), "f32[2x10]");
+  EXPECT_EQ(rule("ai.tercel.SoftmaxMemory", {f32({kUnknown, 19}), u8({7, 3}), i64({7})}, softmax), "f32[?x10]");
+  EXPECT_EQ(rule("ai.tercel.HopfieldMemory", {unranked(), u8({7, 3}), i64({7}), i64({7})}, hopfield), "f32[?x10]");
+  const auto fails = [&](const std::vector<RuleOperand>& types, Attrs attrs) {
+    EXPECT_THROW(rule("ai.tercel.SoftmaxMemory", types, attrs), Error);
+  };
+  fails({f32({2, 19}), u8({7, 2}), i64({7})}, softmax);
+  fails({f32({2, 19}), u8({7, 3}), i64({6})}, softmax);
+  fails({f32({2, 19}), u8({0, 3}), i64({0})}, softmax);
+  fails({f32({2, 19, 1}), u8({7, 3}), i64({7})}, softmax);
+  fails({f32({2, 19}), u8({7, 3}), i64({7})}, {{"beta", 0.0f}, {"class_count", int64_t{10}}});
+  fails({f32({2, 19}), u8({7, 3}), i64({7})}, {{"beta", 0.5f}, {"class_count", int64_t{0}}});
+  EXPECT_THROW(rule("ai.tercel.HopfieldMemory", {f32({2, 19}), u8({7, 3}), i64({7}), i64({6})}, hopfield), Error);
+}
+
 TEST(OwnOperators, AreFoundByTheNameThatFilesUse) {
   const OpSpec* spec = find_own_op("RowScale");
   ASSERT_NE(spec, nullptr);

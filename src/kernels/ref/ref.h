@@ -27,6 +27,7 @@ std::vector<RefEntry> reduce_refs();
 std::vector<RefEntry> conv_refs();
 std::vector<RefEntry> matmul_refs();
 std::vector<RefEntry> norm_refs();
+std::vector<RefEntry> memory_refs();
 std::vector<RefEntry> quant_refs();
 std::vector<RefEntry> sequence_refs();
 std::vector<RefEntry> fused_refs();

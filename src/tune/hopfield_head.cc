@@ -1,0 +1,221 @@
+#include "tune/hopfield_head.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "hopfield/overlaps.h"
+
+namespace tercel::inline tune {
+namespace {
+
+using hopfield::BitPatterns;
+
+/// Greedy is one construction, exhaustive has its own count.
+int evaluations_of(AssignmentMethod method, const HopfieldOptions& options) {
+  return method == AssignmentMethod::greedy ? 1 : options.evaluations;
+}
+
+void assign(FittedHead& fitted, const HopfieldOptions& options) {
+  hopfield::PatternMemory& memory = fitted.head.memory;
+  AssignmentOptions assign_options;
+  assign_options.method = parse_assignment_method(options.assignment);
+  assign_options.evaluations = evaluations_of(assign_options.method, options);
+  assign_options.seed = options.seed;
+  assign_options.progress = options.progress;
+  if (options.networks == 1) {
+    memory.networks.assign(memory.classes.size(), 0);
+    fitted.assignment.network_of = memory.networks;
+    fitted.most_in_network = memory.patterns.count();
+    return;
+  }
+  const PatternAssignmentProblem problem(memory.patterns, options.networks);
+  fitted.assignment = assign_patterns(problem, assign_options);
+  memory.networks = fitted.assignment.network_of;
+  std::vector<int64_t> load(static_cast<size_t>(options.networks));
+  for (const int32_t network : memory.networks) ++load[static_cast<size_t>(network)];
+  fitted.most_in_network = *std::max_element(load.begin(), load.end());
+}
+
+/// How many patterns their networks keep as they are.
+void count_kept(FittedHead& fitted) {
+  const MemoryHead& head = fitted.head;
+  const BitPatterns& patterns = head.memory.patterns;
+  fitted.kept = patterns.count();
+  if (!head.settles) {
+    fitted.memory_bytes = patterns.count() * patterns.words() * 8;
+    return;
+  }
+  const hopfield::ParallelNetworks networks(head.memory, hopfield::find_rule(head.rule), {head.rule_beta});
+  fitted.memory_bytes = static_cast<int64_t>(networks.bytes());
+  fitted.kept = 0;
+  for (int64_t k = 0; k < patterns.count(); ++k) fitted.kept += networks.keeps(k) ? 1 : 0;
+}
+
+}  // namespace
+
+LabelledFeatures LabelledFeatures::selected(const std::vector<size_t>& numbers) const {
+  LabelledFeatures some;
+  some.width = width;
+  for (const size_t i : numbers) {
+    const auto from = values.begin() + static_cast<std::ptrdiff_t>(i) * width;
+    some.values.insert(some.values.end(), from, from + width);
+    some.classes.push_back(classes[i]);
+  }
+  return some;
+}
+
+FittedHead fit_head(const LabelledFeatures& data, int64_t class_count, const HopfieldOptions& options) {
+  hopfield::BinarizationOptions bits;
+  bits.bits = options.bits;
+  bits.seed = options.seed;
+  return fit_head(data, hopfield::find_binarization(options.binarization).fit(data.rows(), bits), class_count, options);
+}
+
+FittedHead fit_head(const LabelledFeatures& data, const hopfield::Binarizer& binarizer, int64_t class_count,
+                    const HopfieldOptions& options) {
+  FittedHead fitted;
+  fitted.binarizer = binarizer;
+  const hopfield::Rule& rule = hopfield::find_rule(options.rule);
+  MemoryHead& head = fitted.head;
+  head.rule = options.rule;
+  head.settles = options.rule != "softmax";
+  if (!head.settles && options.networks != 1)
+    fail_input("{} networks under the softmax rule: it reads out all patterns at once, in one", options.networks);
+  head.recall = options.recall;
+  hopfield::parse_recall_mode(head.recall);
+  if (options.max_sweeps < 1 || options.max_sweeps > 1 << 16)
+    fail_input("{} sweeps at most: wanted 1 to {}", options.max_sweeps, 1 << 16);
+  head.max_sweeps = options.max_sweeps;
+  head.class_count = class_count;
+  head.beta = 1 / std::sqrt(static_cast<double>(binarizer.bits));
+  const std::vector<float> projected = binarizer.project(data.rows());
+  hopfield::PrototypeOptions prototype_options;
+  prototype_options.per_class = options.patterns_per_class;
+  prototype_options.seed = options.seed;
+  const hopfield::Prototypes prototypes =
+      hopfield::find_prototypes({projected, binarizer.bits}, data.classes, prototype_options);
+  head.memory.patterns = BitPatterns::of_signs(prototypes.values, binarizer.bits);
+  head.memory.classes = prototypes.classes;
+  fitted.capacity = rule.capacity(binarizer.bits);
+  assign(fitted, options);
+  count_kept(fitted);
+  return fitted;
+}
+
+int64_t stored_bytes(const FittedHead& fitted) {
+  const BitPatterns& patterns = fitted.head.memory.patterns;
+  const int64_t numbers = fitted.head.settles && fitted.head.memory.network_count() > 1 ? 4 : 2;
+  return static_cast<int64_t>(fitted.binarizer.bytes()) +
+         patterns.count() * (BitPatterns::row_bytes(patterns.bits()) + numbers);
+}
+
+std::vector<float> scores_of(const MemoryHead& head, const BitPatterns& probes) {
+  const auto classes = static_cast<size_t>(head.class_count);
+  std::vector<float> scores(static_cast<size_t>(probes.count()) * classes);
+  const auto beta = static_cast<float>(head.beta);
+  if (head.settles) {
+    const hopfield::ParallelNetworks networks(head.memory, hopfield::find_rule(head.rule), {head.rule_beta});
+    hopfield::RecallOptions options;
+    options.mode = hopfield::parse_recall_mode(head.recall);
+    options.max_sweeps = static_cast<int>(head.max_sweeps);
+    parallel_for(probes.count(), 4, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const std::vector<float> row = networks.scores(probes.row_span(i), head.class_count, options);
+        for (size_t c = 0; c < classes; ++c) scores[static_cast<size_t>(i) * classes + c] = beta * row[c];
+      }
+    });
+    return scores;
+  }
+  const std::vector<int32_t>& class_of = head.memory.classes;
+  parallel_for(probes.count(), 16, [&](int64_t begin, int64_t end) {
+    std::vector<int32_t> a(class_of.size());
+    std::vector<float> sums(classes);
+    for (int64_t i = begin; i < end; ++i) {
+      hopfield::overlaps(probes.row(i), head.memory.patterns, a);
+      float* y = scores.data() + static_cast<size_t>(i) * classes;
+      std::fill_n(y, classes, -std::numeric_limits<float>::infinity());
+      std::fill(sums.begin(), sums.end(), 0.0f);
+      for (size_t k = 0; k < a.size(); ++k) y[class_of[k]] = std::max(y[class_of[k]], beta * static_cast<float>(a[k]));
+      for (size_t k = 0; k < a.size(); ++k)
+        sums[static_cast<size_t>(class_of[k])] += std::exp(beta * static_cast<float>(a[k]) - y[class_of[k]]);
+      for (size_t c = 0; c < classes; ++c)
+        if (sums[c] > 1) y[c] += std::log(sums[c]);
+    }
+  });
+  return scores;
+}
+
+std::vector<int32_t> named_classes(const std::vector<float>& scores, int64_t class_count) {
+  std::vector<int32_t> named;
+  for (auto row = scores.begin(); row != scores.end(); row += class_count)
+    named.push_back(static_cast<int32_t>(std::max_element(row, row + class_count) - row));
+  return named;
+}
+
+double accuracy_of(const std::vector<int32_t>& named, const std::vector<int32_t>& classes) {
+  size_t right = 0;
+  for (size_t i = 0; i < classes.size(); ++i) right += named[i] == classes[i] ? 1 : 0;
+  return classes.empty() ? -1 : static_cast<double>(right) / static_cast<double>(classes.size());
+}
+
+double likeliest_beta(const MemoryHead& head, const BitPatterns& probes, const std::vector<int32_t>& classes) {
+  constexpr double kLeast = 1e-4;  // of a probability: a network that settles wrongly is sure of it
+  const auto count = static_cast<size_t>(head.class_count);
+  MemoryHead tried = head;
+  // Scores of networks only scale; of a softmax memory each factor gives others.
+  tried.beta = 1;
+  std::vector<float> scores = head.settles ? scores_of(tried, probes) : std::vector<float>();
+  double best = head.beta, least = std::numeric_limits<double>::infinity();
+  for (int half_octave = 6; half_octave >= -28; --half_octave) {
+    const double beta = std::pow(2.0, 0.5 * half_octave);
+    tried.beta = beta;
+    if (!head.settles) scores = scores_of(tried, probes);
+    const double factor = head.settles ? beta : 1;
+    double loss = 0;
+    for (size_t i = 0; i < classes.size(); ++i) {
+      const float* y = scores.data() + i * count;
+      const auto most = static_cast<double>(*std::max_element(y, y + count));
+      double sum = 0;
+      for (size_t c = 0; c < count; ++c) sum += std::exp(factor * (static_cast<double>(y[c]) - most));
+      const double p = std::exp(factor * (static_cast<double>(y[classes[i]]) - most)) / sum;
+      loss -= std::log(std::max(p, kLeast));
+    }
+    if (loss < least) {
+      least = loss;
+      best = beta;
+    }
+  }
+  return best;
+}
+
+std::pair<std::vector<size_t>, std::vector<size_t>> hold_out(const std::vector<int32_t>& classes, size_t most,
+                                                             uint64_t seed) {
+  std::vector<size_t> order(classes.size()), kept, held;
+  std::iota(order.begin(), order.end(), size_t{0});
+  Rng rng(seed);
+  for (size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[static_cast<size_t>(rng.below(static_cast<int64_t>(i)))]);
+  std::vector<int64_t> of_class;
+  for (const int32_t c : classes) {
+    if (static_cast<size_t>(c) >= of_class.size()) of_class.resize(static_cast<size_t>(c) + 1);
+    ++of_class[static_cast<size_t>(c)];
+  }
+  std::vector<int64_t> wanted;
+  for (const int64_t count : of_class) wanted.push_back(count / 5);
+  for (const size_t i : order) {
+    int64_t& left = wanted[static_cast<size_t>(classes[i])];
+    const bool hold = left > 0 && held.size() < most;
+    if (hold) --left;
+    (hold ? held : kept).push_back(i);
+  }
+  std::sort(kept.begin(), kept.end());
+  std::sort(held.begin(), held.end());
+  return {kept, held};
+}
+
+}  // namespace tercel::inline tune

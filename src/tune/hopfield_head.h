@@ -1,0 +1,59 @@
+// Fitting a memory on features: bits, prototypes, networks, and the factor of the scores.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tercel/hopfield.h"
+#include "tune/hopfield_cut.h"
+#include "tune/pattern_assignment.h"
+
+namespace tercel::inline tune {
+
+/// Rows of features with the class of each.
+struct LabelledFeatures {
+  int64_t width = 0;
+  std::vector<float> values;
+  std::vector<int32_t> classes;
+
+  hopfield::FeatureRows rows() const { return {values, width}; }
+  int64_t count() const { return static_cast<int64_t>(classes.size()); }
+  LabelledFeatures selected(const std::vector<size_t>& numbers) const;
+};
+
+struct FittedHead {
+  hopfield::Binarizer binarizer;
+  MemoryHead head;
+  PatternAssignment assignment;
+  /// Of random patterns in one network; patterns of the fullest network; patterns that are fixed points of theirs.
+  double capacity = 0;
+  int64_t most_in_network = 0, kept = 0;
+  int64_t memory_bytes = 0;  ///< that the networks take in memory
+};
+
+/// With options.binarization as named; scores have the factor 1 / sqrt(bits).
+FittedHead fit_head(const LabelledFeatures& data, int64_t class_count, const HopfieldOptions& options);
+/// The same with a map fitted already.
+FittedHead fit_head(const LabelledFeatures& data, const hopfield::Binarizer& binarizer, int64_t class_count,
+                    const HopfieldOptions& options);
+
+/// Bytes that a file needs for it: map, patterns (a bit a unit), classes and networks (2 bytes each).
+int64_t stored_bytes(const FittedHead& fitted);
+
+/// Scores of probes: rows of class_count numbers, factor `head.beta` included.
+std::vector<float> scores_of(const MemoryHead& head, const hopfield::BitPatterns& probes);
+
+/// The first class of the largest score of each row.
+std::vector<int32_t> named_classes(const std::vector<float>& scores, int64_t class_count);
+double accuracy_of(const std::vector<int32_t>& named, const std::vector<int32_t>& classes);
+
+/// The factor under which the classes are likeliest, among powers of the square root of 2.
+double likeliest_beta(const MemoryHead& head, const hopfield::BitPatterns& probes, const std::vector<int32_t>& classes);
+
+/// Numbers of the rows held out: of each class of five rows or more a fifth, `most` in all, drawn by the seed; the
+/// others come first.
+std::pair<std::vector<size_t>, std::vector<size_t>> hold_out(const std::vector<int32_t>& classes, size_t most,
+                                                             uint64_t seed);
+
+}  // namespace tercel::inline tune
