@@ -11,18 +11,25 @@ namespace {
 /// 1 GB for W.
 constexpr int64_t kMostBits = 16384;
 
+double dot(const float* row, const std::vector<float>& signs) {
+  constexpr size_t kParts = 8;  // sums that do not wait for each other
+  float parts[kParts] = {};
+  size_t j = 0;
+  for (; j + kParts <= signs.size(); j += kParts)
+    for (size_t k = 0; k < kParts; ++k) parts[k] += row[j + k] * signs[j + k];
+  double sum = 0;
+  for (; j < signs.size(); ++j) sum += static_cast<double>(row[j] * signs[j]);
+  for (float part : parts) sum += static_cast<double>(part);
+  return sum;
+}
+
 class StorkeyState final : public NetworkState {
  public:
   StorkeyState(std::span<const uint64_t> state, const std::vector<float>& weights, int64_t bits)
       : NetworkState(state), weights_(weights), fields_(static_cast<size_t>(bits)) {
     std::vector<float> signs(fields_.size());
     for (size_t i = 0; i < signs.size(); ++i) signs[i] = static_cast<float>(sign(static_cast<int64_t>(i)));
-    for (size_t i = 0; i < fields_.size(); ++i) {
-      const float* row = weights_.data() + i * fields_.size();
-      double sum = 0;
-      for (size_t j = 0; j < fields_.size(); ++j) sum += static_cast<double>(row[j] * signs[j]);
-      fields_[i] = sum;
-    }
+    for (size_t i = 0; i < fields_.size(); ++i) fields_[i] = dot(weights_.data() + i * fields_.size(), signs);
   }
 
   double field(int64_t unit) const override { return fields_[static_cast<size_t>(unit)]; }
@@ -63,12 +70,7 @@ class StorkeyNetwork final : public Network {
     const auto n = static_cast<size_t>(bits_);
     std::vector<float> x(n), h(n);
     for (size_t i = 0; i < n; ++i) x[i] = static_cast<float>(BitPatterns::sign_of(pattern, static_cast<int64_t>(i)));
-    for (size_t i = 0; i < n; ++i) {
-      const float* row = weights_.data() + i * n;
-      double sum = 0;
-      for (size_t k = 0; k < n; ++k) sum += static_cast<double>(row[k] * x[k]);
-      h[i] = static_cast<float>(sum);  // w_ii is 0
-    }
+    for (size_t i = 0; i < n; ++i) h[i] = static_cast<float>(dot(weights_.data() + i * n, x));  // w_ii is 0
     const float scale = 1 / static_cast<float>(n);
     // In pairs, so that W stays symmetric to the last bit: h_ij = h_i - w_ij x_j.
     for (size_t i = 0; i < n; ++i)

@@ -61,7 +61,7 @@ const GradientRule* find_gradient_rule(std::string_view op) {
   static const auto kRules = [] {
     std::map<std::string_view, const GradientRule*> rules;
     for (auto part : {elementwise_gradient_rules(), linear_gradient_rules(), norm_gradient_rules(),
-                      pool_gradient_rules(), shape_gradient_rules()})
+                      pool_gradient_rules(), shape_gradient_rules(), memory_gradient_rules()})
       for (const GradientRule& rule : part) rules[rule.op] = &rule;
     return rules;
   }();

@@ -61,6 +61,7 @@ const GradientRule* find_gradient_rule(std::string_view op);
 // Parts of the table.
 std::span<const GradientRule> elementwise_gradient_rules();
 std::span<const GradientRule> linear_gradient_rules();
+std::span<const GradientRule> memory_gradient_rules();
 std::span<const GradientRule> norm_gradient_rules();
 std::span<const GradientRule> pool_gradient_rules();
 std::span<const GradientRule> shape_gradient_rules();
