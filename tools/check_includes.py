@@ -35,7 +35,7 @@ DOORS = {
     "graph": ["graph.h", "op.h", "dtype_attr.h", "infer.h", "verify.h", "text.h", "cost.h", "standard_form.h"],
     "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
     "image": ["preprocessing.h"],
-    "data": [],
+    "data": ["idx.h"],
     "codec": ["codec.h", "quantized_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
     "pack": ["pack.h"],
     "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h",

@@ -29,7 +29,7 @@ class ChainBuilder {
 
   Value* add(std::string_view op, std::string_view name, std::vector<Value*> operands, Attrs attrs = {}) {
     at_ = graph_.add_value(name);
-    graph_.add_node(op, std::move(operands), {at_}, std::move(attrs), name);
+    graph_.add_node(op, std::move(operands), {at_}, std::move(attrs), at_->name);  // no two have the same
     return at_;
   }
 

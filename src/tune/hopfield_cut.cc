@@ -245,8 +245,6 @@ Model head_model(const Model& model, const std::string& value) {
   // A graph's inputs stay for ever: what is behind the cut is copied into a graph of its own.
   std::map<const Value*, Value*> made{{cut, head.add_input(value, cut->type)}};
   const std::set<const Value*> needed = upstream_of(graph.outputs().at(0)), before = upstream_of(cut);
-  for (const auto& one : graph.values())
-    if (one->is_constant() && needed.contains(one.get())) made[one.get()] = head.add_constant(one->name, one->constant);
   for (const auto& node : graph.nodes()) {
     const auto behind = [&](const Value* result) {
       return result != nullptr && needed.contains(result) && !before.contains(result);
@@ -254,6 +252,8 @@ Model head_model(const Model& model, const std::string& value) {
     if (std::none_of(node->outputs.begin(), node->outputs.end(), behind)) continue;
     std::vector<Value*> inputs, outputs;
     for (const Value* operand : node->inputs) {
+      if (operand != nullptr && operand->is_constant() && !made.contains(operand))
+        made[operand] = head.add_constant(operand->name, operand->constant);
       if (operand != nullptr && !made.contains(operand))
         fail_input("{}: the part behind '{}' also reads '{}', which lies in front of it", model.name(), value,
                    operand->name);
