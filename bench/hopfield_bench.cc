@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/threads.h"
 #include "hopfield/overlaps.h"
 #include "hopfield/patterns_testing.h"
 #include "hopfield/recall.h"

@@ -7,7 +7,7 @@ seconds=${1:-60}
 bin=build/fuzz/fuzz
 seeds=build/fuzz/seeds
 finds=build/fuzz/finds
-mkdir -p "$seeds"/{onnx,text,image,codec,pack,fpga} "$finds"
+mkdir -p "$seeds"/{onnx,text,image,codec,pack,fpga,idx} "$finds"
 
 # Small real models (large ones slow the fuzzer down to nothing), and their text.
 node_tests=${TERCEL_ONNX_TESTDATA:-/usr/share/libonnx-testdata/data/node}
@@ -27,6 +27,9 @@ cp src/fpga/boards/*.toml "$seeds/fpga/"
 echo "vec=16,lane=32,window_x=7,board=385a,clock_mhz=200.5" >"$seeds/fpga/point.txt"
 echo '{"vec": 16, "lane": 32, "board": "385a", "clock_mhz": 1e2}' >"$seeds/fpga/point.json"
 cp models/photos/*.jpg "$seeds/image/"
+printf '\0\0\10\1\0\0\0\3\1\2\3' >"$seeds/idx/labels"
+printf '\0\0\10\3\0\0\0\1\0\0\0\2\0\0\0\2abcd' >"$seeds/idx/pictures"
+gzip -kf "$seeds/idx/labels" "$seeds/idx/pictures"
 for picture in /usr/share/pixmaps/*.png; do [ -f "$picture" ] && cp "$picture" "$seeds/image/"; done
 
 status=0

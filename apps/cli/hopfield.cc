@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "common.h"
+#include "hopfield_report.h"
 #include "preprocess_flag.h"
 #include "progress.h"
 #include "tercel/compress.h"
@@ -218,6 +219,55 @@ void add_remove(CLI::App& hopfield) {
   command->callback([flags, name] { remove(*flags, *name); });
 }
 
+struct CompareFlags {
+  std::string model, data, report;
+  PreprocessFlag preprocess;
+  bool json = false;
+  HopfieldCompareOptions options;
+};
+
+void compare(CompareFlags flags) {
+  check_output(flags.report, {".json", ".html"});
+  const Model model = loaded(flags.model, flags.preprocess);
+  listen_for_interrupt();
+  flags.options.progress = show_progress();
+  flags.options.warn = show_warnings();
+  warn_of_threads(flags.options.threads);
+  const HopfieldComparison comparison = compare_hopfield(model, flags.data, flags.options);
+  end_progress();
+  const Json json = cli::to_json(comparison);
+  if (flags.report.ends_with(".json"))
+    write_text(flags.report, json.dump(2, ' ', false, Json::error_handler_t::replace));
+  if (flags.report.ends_with(".html")) write_text(flags.report, cli::to_html(comparison, model.name()));
+  if (flags.json) print(json);
+  else print(cli::to_text(comparison));
+}
+
+void add_compare(CLI::App& hopfield) {
+  auto flags = std::make_shared<CompareFlags>();
+  CLI::App* command = hopfield.add_subcommand(
+      "compare", "Every head on the same features: fully connected, linear, prototypes, neighbours, memories");
+  HopfieldCompareOptions& o = flags->options;
+  command->add_option("model", flags->model, "ONNX or .tercel file")->required();
+  command->add_option("--data", flags->data, "Labelled pictures to fit on, as for fit")->required();
+  command->add_option("--test", o.test, "Pictures to test on; else the t10k part of IDX, or a fifth of --data");
+  command->add_option("--cut", o.cut, "Node in front of which to cut, or a value; else before the fully connected end");
+  command->add_flag("--pool", o.pool, "Average the features over height and width");
+  command->add_option("--binarization", o.binarization, "Of all heads on bits; else zero or median, by the features");
+  command->add_option("--bits", o.bits, "Bits of a pattern (hadamard, itq); 0: one a feature");
+  command->add_flag("--quick", o.quick, "Fewer pictures, seeds and heads");
+  command->add_option("--seeds", o.seeds, "Each draws four fifths of the pictures to fit on");
+  command->add_option("--pictures", o.pictures, "Pictures to fit on at most");
+  command->add_option("--test-pictures", o.test_pictures, "Pictures to test on at most");
+  command->add_option("--settled-pictures", o.settled_pictures, "Of these, for networks that settle and neighbours");
+  command->add_option("--seed", o.seed, "The first of the seeds");
+  command->add_option("--report", flags->report, "Report to write: name.json or name.html");
+  command->add_flag("--json", flags->json, "For programs");
+  flags->preprocess.add_to(*command);
+  add_threads(*command, o.threads);
+  command->callback([flags] { compare(*flags); });
+}
+
 }  // namespace
 
 void add_hopfield(CLI::App& app) {
@@ -227,6 +277,7 @@ void add_hopfield(CLI::App& app) {
   add_fit(*hopfield);
   add_add(*hopfield);
   add_remove(*hopfield);
+  add_compare(*hopfield);
 }
 
 }  // namespace tercel::cli
