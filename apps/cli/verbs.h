@@ -20,8 +20,8 @@ void add_fpga(CLI::App& app);
 
 void add_simulate(CLI::App& fpga);  ///< tercel fpga simulate
 void add_emit(CLI::App& fpga);      ///< tercel fpga emit
-void add_data(CLI::App& app);      ///< has verbs of its own
-void add_hopfield(CLI::App& app);  ///< the same
+void add_data(CLI::App& app);       ///< has verbs of its own
+void add_hopfield(CLI::App& app);   ///< the same
 
 struct VersionFlags {
   std::shared_ptr<bool> asked, verbose;

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include "image/picture_testing.h"
 #include "image/preprocessing.h"
 
@@ -85,7 +87,7 @@ TEST(Preprocess, GreyIsTheLumaOfPillow) {
   const uint8_t pixels[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 77, 77, 77};
   std::copy(std::begin(pixels), std::end(pixels), image.data());
   // Image.convert("L") of Pillow 9.4.
-  EXPECT_THAT(preprocess(image, how), testing::ElementsAre(76, 150, 29, 77));
+  EXPECT_THAT(preprocess(image, how), ::testing::ElementsAre(76, 150, 29, 77));
 }
 
 TEST(Preprocess, NumbersAndOrder) {

@@ -115,8 +115,8 @@ void LayerWriter::group_and_bands(Layer& l) {
   l.group = net_.design.window_x;
   while (l.group > 1 && words(l.group) > most) --l.group;
   if (words(l.group) > most)
-    fail_unsupported("reads windows of {} words, but the buffer holds {}: make window_buffer_words larger, or vec", words(1),
-                     most);
+    fail_unsupported("reads windows of {} words, but the buffer holds {}: make window_buffer_words larger, or vec",
+                     words(1), most);
   net_.window_words = std::max(net_.window_words, narrow(words(std::min(l.group, l.out_w))));
   const int64_t row_bytes = int64_t{l.taps} * l.out_w * net_.design.vec;
   int64_t rows = l.pooled_h;

@@ -51,8 +51,7 @@ void hopfield_memory(const Attrs& attrs, std::span<const View> src, std::span<co
 hopfield::PatternMemory pattern_memory(const Attrs& attrs, int64_t bits, const View& patterns, const View& classes,
                                        const View& networks) {
   hopfield::PatternMemory memory;
-  memory.patterns = BitPatterns::from_bytes(
-      bits, {patterns.data, patterns.bytes()});
+  memory.patterns = BitPatterns::from_bytes(bits, {patterns.data, patterns.bytes()});
   const int64_t class_count = attrs.get_int("class_count");
   for (int64_t k = 0; k < memory.patterns.count(); ++k) {
     const int64_t c = classes.as<int64_t>()[k], n = networks.dtype == DType::none ? 0 : networks.as<int64_t>()[k];
@@ -66,7 +65,8 @@ hopfield::PatternMemory pattern_memory(const Attrs& attrs, int64_t bits, const V
 }
 
 hopfield::ParallelNetworks parallel_networks(const Attrs& attrs, hopfield::PatternMemory memory) {
-  return {std::move(memory), hopfield::find_rule(attrs.get_string("rule")), {static_cast<double>(attrs.get_float("beta"))}};
+  return {
+      std::move(memory), hopfield::find_rule(attrs.get_string("rule")), {static_cast<double>(attrs.get_float("beta"))}};
 }
 
 hopfield::RecallOptions recall_options(const Attrs& attrs) {

@@ -35,8 +35,8 @@ class RefKernel final : public Kernel {
 std::span<const RefEntry> all_refs() {
   static const std::vector<RefEntry> all = [] {
     std::vector<RefEntry> list;
-    for (auto* family : {&elementwise_refs, &shape_refs, &reduce_refs, &conv_refs, &matmul_refs, &norm_refs, &memory_refs,
-                         &quant_refs, &sequence_refs, &fused_refs})
+    for (auto* family : {&elementwise_refs, &shape_refs, &reduce_refs, &conv_refs, &matmul_refs, &norm_refs,
+                         &memory_refs, &quant_refs, &sequence_refs, &fused_refs})
       for (const RefEntry& entry : family()) list.push_back(entry);
     return list;
   }();

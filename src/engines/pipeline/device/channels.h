@@ -2,7 +2,8 @@
 //
 //   TERCEL_CHANNELS_INTEL    channels of Intel's SDK: every stage is a kernel, all run at once
 //   TERCEL_CHANNELS_THREADS  compiled as C++: every stage is a thread, queues are bounded, time is counted
-//   neither                  rings in global memory: one work-item does a tile, stage after stage, so that no two kernels
+//   neither                  rings in global memory: one work-item does a tile, stage after stage, so that no two
+//   kernels
 //                            need run at once; a ring holds all that a stage sends for a tile
 #ifndef TERCEL_PIPELINE_CHANNELS_H
 #define TERCEL_PIPELINE_CHANNELS_H
@@ -28,7 +29,7 @@ typedef struct ALIGNED(4 * LANE) {
   int at[LANE];
 } sum_word;
 /// DOT: weight of lane l and channel v at [(v / 2 * LANE + l) * 2 + v % 2]. CHANNEL: that of channel v at [v].
-typedef struct ALIGNED(VEC * LANE) {
+typedef struct ALIGNED(VEC* LANE) {
   s8 at[VEC * LANE];
 } weight_word;
 /// Of LANE output channels: a sum becomes (sum + bias) * multiplier * 2^-shift.
@@ -72,7 +73,7 @@ typedef struct {
 } Channels;
 
 #define STAGE static inline __attribute__((always_inline)) void
-#define AND_CHANNELS , Channels *channels
+#define AND_CHANNELS , Channels* channels
 #define CH_READ(name) channels->name[channels->name##_read++]
 #define CH_WRITE(name, word) channels->name[channels->name##_written++] = (word)
 #define TICK()

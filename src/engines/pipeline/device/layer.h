@@ -41,8 +41,8 @@ typedef struct Layer {
 
   // where the result goes
   int out_at, out_image_words, out_plane, out_image_w;  ///< out_image_w: columns of one image in pooled_w
-  int out_channel;        ///< first channel in its feature map
-  int channels_to_group;  ///< output channels of a channel group
+  int out_channel;                                      ///< first channel in its feature map
+  int channels_to_group;                                ///< output channels of a channel group
 
   // the residual added on the way out; add = 0: none
   int add;

@@ -27,14 +27,14 @@ static inline void mac_channels(sum_word* sum, const vec_word* word, const weigh
 
 #if defined(TERCEL_CHANNELS_INTEL) || defined(TERCEL_CHANNELS_THREADS)
 
-#define KEPT_WEIGHTS             \
+#define KEPT_WEIGHTS              \
   weight_word kept[WEIGHT_WORDS]; \
   int kept_group = -1;
-#define CONVOLVE_GROUP(from, pixels, layer, lane_group)                                                        \
-  do {                                                                                                         \
-    convolve_group(from, kept, kept_group != lane_group || !layer->keep_weights, layer->keep_weights, pixels,  \
-                   layer->taps, layer->mode, lane_group AND_CHANNEL_ARGUMENTS);                                \
-    kept_group = lane_group;                                                                                   \
+#define CONVOLVE_GROUP(from, pixels, layer, lane_group)                                                       \
+  do {                                                                                                        \
+    convolve_group(from, kept, kept_group != lane_group || !layer->keep_weights, layer->keep_weights, pixels, \
+                   layer->taps, layer->mode, lane_group AND_CHANNEL_ARGUMENTS);                               \
+    kept_group = lane_group;                                                                                  \
   } while (0)
 
 /// A word a clock. The sums of the pixels take turns; the last word of each goes on with its sum at once.
@@ -60,10 +60,8 @@ static inline void convolve_group(__global const weight_word* restrict from, wei
 #pragma unroll
         for (int l = 0; l < LANE; ++l) sum.at[l] = 0;
       }
-      if (mode == LAYER_DOT)
-        mac_word(&sum, &word, &weight);
-      else
-        mac_channels(&sum, &word, &weight, k, lane_group);
+      if (mode == LAYER_DOT) mac_word(&sum, &word, &weight);
+      else mac_channels(&sum, &word, &weight, k, lane_group);
       sums_of[g] = sum;
       if (k == taps - 1) CH_WRITE(sums, sum);
     }
@@ -92,46 +90,46 @@ static inline void convolve_group(__global const weight_word* restrict from, wei
 #elif VEC == 8
 #define STORE_PAIRS(word, pairs) vstore4(as_int4(convert_short8(vload8(0, (word).at))), 0, pairs)
 #else
-#define STORE_PAIRS(word, pairs)            \
+#define STORE_PAIRS(word, pairs)                       \
   _Pragma("unroll") for (int i = 0; i < VEC / 16; ++i) \
       vstore8(as_int8(convert_short16(vload16(i, (word).at))), i, pairs)
 #endif
 
 /// The sums of COUNT pixels of a window group of `pixels`.
-#define DEFINE_DOTS(COUNT)                                                                                          \
+#define DEFINE_DOTS(COUNT)                                                                                            \
   static inline void dots_##COUNT(__global const weight_word* restrict from, __global const vec_word* restrict words, \
-                                  int pixels, int taps, __global sum_word* restrict results) {                      \
-    int8 sums_of[COUNT][LANE / 8];                                                                                  \
-    _Pragma("unroll") for (int g = 0; g < COUNT; ++g)                                                               \
-        _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) sums_of[g][b] = (int8)(0);                             \
-    for (int k = 0; k < taps; ++k) {                                                                                \
-      int pairs[COUNT][VEC / 2];                                                                                    \
-      _Pragma("unroll") for (int g = 0; g < COUNT; ++g) STORE_PAIRS(words[k * pixels + g], pairs[g]);               \
+                                  int pixels, int taps, __global sum_word* restrict results) {                        \
+    int8 sums_of[COUNT][LANE / 8];                                                                                    \
+    _Pragma("unroll") for (int g = 0; g < COUNT; ++g) _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b)            \
+        sums_of[g][b] = (int8)(0);                                                                                    \
+    for (int k = 0; k < taps; ++k) {                                                                                  \
+      int pairs[COUNT][VEC / 2];                                                                                      \
+      _Pragma("unroll") for (int g = 0; g < COUNT; ++g) STORE_PAIRS(words[k * pixels + g], pairs[g]);                 \
       _Pragma("unroll 1") for (int p = 0; p < VEC / 2; ++p) _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) {    \
-        const short16 w = convert_short16(((__global const char16*)from[k].at)[p * (LANE / 8) + b]);   \
-        _Pragma("unroll") for (int g = 0; g < COUNT; ++g) sums_of[g][b] +=                                          \
-            DOT_PAIRS(w, as_short16((int8)(pairs[g][p])));                                                   \
-      }                                                                                                             \
-    }                                                                                                               \
-    _Pragma("unroll") for (int g = 0; g < COUNT; ++g)                                                               \
-        _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b) vstore8(sums_of[g][b], b, (__global int*)results[g].at); \
+        const short16 w = convert_short16(((__global const char16*)from[k].at)[p * (LANE / 8) + b]);                  \
+        _Pragma("unroll") for (int g = 0; g < COUNT; ++g) sums_of[g][b] +=                                            \
+            DOT_PAIRS(w, as_short16((int8)(pairs[g][p])));                                                            \
+      }                                                                                                               \
+    }                                                                                                                 \
+    _Pragma("unroll") for (int g = 0; g < COUNT; ++g) _Pragma("unroll") for (int b = 0; b < LANE / 8; ++b)            \
+        vstore8(sums_of[g][b], b, (__global int*)results[g].at);                                                      \
   }
 
 #else
 
-#define DEFINE_DOTS(COUNT)                                                                                        \
+#define DEFINE_DOTS(COUNT)                                                                                            \
   static inline void dots_##COUNT(__global const weight_word* restrict from, __global const vec_word* restrict words, \
-                                  int pixels, int taps, __global sum_word* restrict results) {                    \
-    for (int g = 0; g < COUNT; ++g) {                                                                             \
-      sum_word sum;                                                                                               \
-      for (int l = 0; l < LANE; ++l) sum.at[l] = 0;                                                               \
-      for (int k = 0; k < taps; ++k) {                                                                            \
-        const vec_word word = words[k * pixels + g];                                                              \
-        const weight_word weight = from[k];                                                                       \
-        mac_word(&sum, &word, &weight);                                                                           \
-      }                                                                                                           \
-      results[g] = sum;                                                                                           \
-    }                                                                                                             \
+                                  int pixels, int taps, __global sum_word* restrict results) {                        \
+    for (int g = 0; g < COUNT; ++g) {                                                                                 \
+      sum_word sum;                                                                                                   \
+      for (int l = 0; l < LANE; ++l) sum.at[l] = 0;                                                                   \
+      for (int k = 0; k < taps; ++k) {                                                                                \
+        const vec_word word = words[k * pixels + g];                                                                  \
+        const weight_word weight = from[k];                                                                           \
+        mac_word(&sum, &word, &weight);                                                                               \
+      }                                                                                                               \
+      results[g] = sum;                                                                                               \
+    }                                                                                                                 \
   }
 
 #endif
