@@ -51,6 +51,9 @@ Json to_json(const QuantizeReport& report) {
                       {"clipped", l.clipped},
                       {"weight_sqnr_db", json_of(l.weight_sqnr)},
                       {"output_sqnr_db", json_of(l.output_sqnr)}});
+  Json lost = Json::array();
+  for (const LostInput& l : report.lost)
+    lost.push_back({{"node", l.node}, {"value", l.value}, {"row_sqnr_db", json_of(l.row_sqnr)}});
   Json result{{"agreement", report.agreement}, {"kl", report.kl}};
   if (report.top1 >= 0) result.update({{"top1", report.top1}, {"reference_top1", report.reference_top1}});
   return {{"result", result},
@@ -62,7 +65,8 @@ Json to_json(const QuantizeReport& report) {
           {"parameters", report.parameters},
           {"quantized_parameters", report.quantized_parameters},
           {"layers", layers},
-          {"float_nodes", report.float_nodes}};
+          {"float_nodes", report.float_nodes},
+          {"lost_inputs", lost}};
 }
 
 /// "12 Softmax, 1 Gelu".
@@ -97,6 +101,9 @@ void print_report(const Flags& flags, const Model& model, const QuantizeReport& 
   text += fmt::format("  pictures: {} for calibration, {} held out{}\n", report.calibration, report.held_out,
                       report.options.held_out.empty() ? "" : " (" + report.options.held_out.string() + ")");
   if (!report.float_nodes.empty()) text += fmt::format("  in floats: {}\n", by_operator(report.float_nodes));
+  for (const LostInput& l : report.lost)
+    text += fmt::format("  kept in floats: {}: its input '{}' would have {:.1f} dB a row on levels\n", l.node, l.value,
+                        l.row_sqnr);
   text += "\n" + table(rows_of(report));
   if (!flags.output.empty()) text += fmt::format("written to {}\n", flags.output);
   print(text);

@@ -67,11 +67,19 @@ struct QuantizedLayer {
   double weight_sqnr = 0, output_sqnr = 0;
 };
 
+/// A product that stays in floats because levels would lose its input.
+struct LostInput {
+  std::string node;     ///< "node 'fc2' (MatMul)"
+  std::string value;    ///< its input
+  double row_sqnr = 0;  ///< dB: signal to quantization noise, noise relative to each row's own signal, mean of rows
+};
+
 struct QuantizeReport {
   QuantizeOptions options;               ///< as they were used
   int calibration = 0, held_out = 0;     ///< pictures
   std::vector<QuantizedLayer> layers;    ///< in running order
   std::vector<std::string> float_nodes;  ///< nodes that compute in floats: "node 'a' (Softmax)"
+  std::vector<LostInput> lost;           ///< those of them that are products and could have read levels
   int64_t parameters = 0, quantized_parameters = 0;
   // Answers to the held-out pictures, compared with those of the network of floats.
   double agreement = 0;                   ///< part with the same most likely class

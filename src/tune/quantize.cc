@@ -9,6 +9,7 @@
 #include "quant/bias_correction.h"
 #include "quant/insert_levels.h"
 #include "quant/level_choice.h"
+#include "quant/migrate_scale.h"
 #include "quant/moments.h"
 #include "quant/observe.h"
 #include "quant/pictures.h"
@@ -26,6 +27,7 @@ constexpr std::array<std::pair<ActivationLevels, std::string_view>, 3> kLevels{
 
 constexpr size_t kCorrectionPictures = 64, kMomentPictures = 64, kErrorPictures = 16;
 constexpr int64_t kMomentPositions = 128;  // of one picture
+constexpr double kLeastRowSqnr = 15;       // dB: less, and a product reads floats
 
 template <typename Words, typename Kind>
 std::string_view word_of(const Words& words, Kind kind) {
@@ -110,6 +112,36 @@ struct Noise {
   }
 };
 
+/// The noise that levels add to a value, each row (the last axis) measured by its own signal.
+class RowNoise {
+ public:
+  void add(const Array& value, const Quantization& q, ActivationLevels levels) {
+    const LevelRange ends = range_of(levels, q.zeros[0]);
+    const float scale = q.scales[0], inverse = 1 / scale;
+    const auto low = static_cast<float>(ends.low - ends.zero), high = static_cast<float>(ends.high - ends.zero);
+    const std::span<const float> x = value.floats();
+    const auto columns = static_cast<size_t>(value.dims().empty() ? 1 : value.dims().back());
+    for (size_t row = 0; row + columns <= x.size() && columns > 0; row += columns) {
+      double signal = 0, noise = 0;
+      for (const float element : x.subspan(row, columns)) {
+        const float level = std::clamp(std::nearbyint(element * inverse), low, high);
+        const auto error = static_cast<double>(element - level * scale);
+        signal += static_cast<double>(element) * static_cast<double>(element), noise += error * error;
+      }
+      if (signal > 0) parts_ += noise / signal, ++rows_;
+    }
+  }
+  /// In dB.
+  double sqnr() const {
+    if (parts_ == 0) return std::numeric_limits<double>::infinity();
+    return -10 * std::log10(parts_ / static_cast<double>(rows_));
+  }
+
+ private:
+  double parts_ = 0;
+  int64_t rows_ = 0;
+};
+
 class QuantizeJob {
  public:
   QuantizeJob(const Model& given, const std::filesystem::path& calibration, const QuantizeOptions& options)
@@ -117,9 +149,8 @@ class QuantizeJob {
     check_options(options);
     check_not_quantized(given);
     model_ = optimize(dequantized(widened(given)));
-    const std::set<std::string> keep = nodes_to_keep(given, model_, options.keep);
-    graph_ = model_.impl().graph.clone();
-    choice_ = choose_levels(graph_, keep);
+    keep_ = nodes_to_keep(given, model_, options.keep);
+    choose();
     if (choice_.products.empty())
       fail_input("{}: nothing to quantize: no Conv, Gemm or MatMul with constant weights of f32{}", model_.name(),
                  options.keep.empty() ? "" : " but those kept in floats");
@@ -128,11 +159,14 @@ class QuantizeJob {
   }
 
   QuantizeResult run() {
-    const std::vector<Histogram> histograms = measure();
-    LevelScales scales;
-    for (size_t i = 0; i < own_.size(); ++i)
-      scales[own_[i]] =
-          std::make_shared<const Quantization>(levels_over(range_of(histograms[i], options_), options_.activations));
+    model_ = with_even_channels(model_, inputs_, session_options(), options_.progress);
+    choose();
+    std::vector<Histogram> histograms = measure();
+    LevelScales scales = scales_of(histograms);
+    if (keep_lost_values(scales)) {
+      histograms = measure();
+      scales = scales_of(histograms);
+    }
     list_layers(histograms, scales);
     // Errors of values are measured where the network of floats and the quantized one have the same value.
     std::vector<std::string> float_names;
@@ -153,6 +187,57 @@ class QuantizeJob {
   }
 
  private:
+  void choose() {
+    graph_ = model_.impl().graph.clone();
+    choice_ = choose_levels(graph_, keep_);
+  }
+
+  LevelScales scales_of(const std::vector<Histogram>& histograms) const {
+    LevelScales scales;
+    for (size_t i = 0; i < own_.size(); ++i)
+      scales[own_[i]] =
+          std::make_shared<const Quantization>(levels_over(range_of(histograms[i], options_), options_.activations));
+    return scales;
+  }
+
+  /// Products whose input floats make, and levels would lose, stay in floats: one scale cannot serve a few large
+  /// elements and the rows without them (the "massive activations" of transformers). A row is what one sum runs over,
+  /// so that a row of large elements does not hide what the others lose. Says whether any is new.
+  bool keep_lost_values(const LevelScales& scales) {
+    std::vector<const LevelValue*> made_by_floats;
+    std::vector<std::string> names;
+    for (const LevelValue& v : choice_.values) {
+      if (v.by != nullptr || v.value->producer == nullptr) continue;
+      made_by_floats.push_back(&v);
+      names.push_back(v.value->name);
+    }
+    if (names.empty()) return false;
+    std::vector<RowNoise> noise(names.size());
+    const auto few = static_cast<std::ptrdiff_t>(std::min(kErrorPictures, inputs_.size()));
+    observe(
+        model_, names, {inputs_.begin(), inputs_.begin() + few},
+        [&](size_t, const std::vector<Array>& values) {
+          for (size_t i = 0; i < values.size(); ++i)
+            noise[i].add(values[i], *scales.at(made_by_floats[i]->like), options_.activations);
+        },
+        session_options(), options_.progress);
+    std::set<std::string> lost;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (getenv("H5_TRACE")) fmt::print(stderr, "row dB {:.2f} {}\n", noise[i].sqnr(), names[i]);
+      if (noise[i].sqnr() >= kLeastRowSqnr) continue;
+      for (const LevelProduct& p : choice_.products)
+        if (p.node->input(0) == made_by_floats[i]->value) {
+          lost.insert(p.node->output()->name);
+          report_.lost.push_back({p.node->describe(), names[i], noise[i].sqnr()});
+        }
+    }
+    if (lost.size() == choice_.products.size())
+      fail_input("{}: nothing to quantize: the inputs of all products would lose too much on levels", model_.name());
+    keep_.insert(lost.begin(), lost.end());
+    if (!lost.empty()) choose();
+    return !lost.empty();
+  }
+
   void read_pictures(const std::filesystem::path& folder) {
     const auto most = static_cast<size_t>(options_.calibration_pictures);
     const auto most_held_out = static_cast<size_t>(options_.held_out_pictures);
@@ -187,6 +272,7 @@ class QuantizeJob {
   /// and the means of each product's sums.
   std::vector<Histogram> measure() {
     std::vector<std::string> names;
+    own_.clear(), means_.clear();
     for (const LevelValue& v : choice_.values)
       if (v.like == v.value) own_.push_back(v.value), names.push_back(v.value->name);
     if (options_.bias_correction)
@@ -307,6 +393,7 @@ class QuantizeJob {
   Model model_;  ///< optimized, of floats
   Graph graph_;  ///< the same, and then with levels
   LevelChoice choice_;
+  std::set<std::string> keep_;  ///< nodes that stay in floats, by name or result
   std::vector<Array> inputs_, held_out_;
   std::vector<int> classes_;
   std::vector<const Value*> own_;           ///< values with a scale of their own
