@@ -223,7 +223,6 @@ class QuantizeJob {
         session_options(), options_.progress);
     std::set<std::string> lost;
     for (size_t i = 0; i < names.size(); ++i) {
-      if (getenv("H5_TRACE")) fmt::print(stderr, "row dB {:.2f} {}\n", noise[i].sqnr(), names[i]);
       if (noise[i].sqnr() >= kLeastRowSqnr) continue;
       for (const LevelProduct& p : choice_.products)
         if (p.node->input(0) == made_by_floats[i]->value) {
