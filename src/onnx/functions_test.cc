@@ -165,12 +165,12 @@ TEST(OwnDomain, VersionsThatAreNoneAreRefusedInWords) {
   EXPECT_THAT(refusal(ModelOf{{kRowScale}, {}, {{"", 17}}}.bytes()),
               HasSubstr("node 'scale' (ai.tercel.RowScale): names no version of the domain 'ai.tercel'"));
   EXPECT_THAT(refusal(ModelOf{{kRowScale}, {}, {{"", 17}, {"ai.tercel", 0}}}.bytes()),
-              HasSubstr("node 'scale' (ai.tercel.RowScale): version 0 of the domain 'ai.tercel'; there is 1 to 1"));
+              HasSubstr("node 'scale' (ai.tercel.RowScale): version 0 of the domain 'ai.tercel'; there is 1 to 2"));
   EXPECT_THAT(
-      refusal(ModelOf{{kRowScale}, {}, {{"", 17}, {"ai.tercel", 2}}}.bytes()),
+      refusal(ModelOf{{kRowScale}, {}, {{"", 17}, {"ai.tercel", 3}}}.bytes()),
       HasSubstr(
-          "node 'scale' (ai.tercel.RowScale): version 2 of the domain 'ai.tercel', and the file does not say what "
-          "'RowScale' is in standard operators; this Tercel reads versions up to 1"));
+          "node 'scale' (ai.tercel.RowScale): version 3 of the domain 'ai.tercel', and the file does not say what "
+          "'RowScale' is in standard operators; this Tercel reads versions up to 2"));
   EXPECT_THAT(refusal(ModelOf{{kRowScale}, {}, {{"", 17}, {"ai.tercel", 1}, {"ai.tercel", 2}}}.bytes()),
               HasSubstr("names two versions of the domain 'ai.tercel', 1 and 2"));
 }
