@@ -33,7 +33,7 @@ for options in '--range minmax' '--range percentile --percentile 99.9' '--activa
   exits 0 '' quantize "$resnet" --calibrate pictures $few $options
 done
 exits 0 '' quantize "$resnet" --calibrate pictures $few --keep logits
-says 'in floats: 1 Gemm'
+says 'in floats: 1 Add, 1 Gemm'  # and what only the Gemm reads
 
 exits 2 '--calibrate is required' quantize "$resnet" -o no.onnx
 exits 2 'nowhere: no such folder' quantize "$resnet" --calibrate nowhere -o no.onnx

@@ -39,8 +39,8 @@ bool is_unknown_verb(const CLI::App& app, int argc, char** argv, int at = 1) {
     verbs.push_back(verb->get_name());
     if (verb->get_name() == word) return is_unknown_verb(*verb, argc, argv, at + 1);
   }
-  print_error(fmt::format("no verb '{}'; there are {}{}", word, tercel::cli::listed(verbs),
-                          tercel::cli::did_you_mean(word, verbs))
+  print_error(fmt::format("no verb '{}{}'; there are {}{}", at == 1 ? "" : app.get_name() + " ", word,
+                          tercel::cli::listed(verbs), tercel::cli::did_you_mean(word, verbs))
                   .c_str());
   return true;
 }
@@ -83,6 +83,8 @@ void print_unknown(const CLI::App& app) {
     verb = verb->get_subcommands().front();
     path += " " + verb->get_name();
   }
+  // As people write it, without the program's name.
+  const std::string name_of_verb = verb == &app ? path : path.substr(path.find(' ') + 1);
   std::vector<std::string> options;
   for (const CLI::Option* option : verb->get_options()) {
     for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
@@ -91,11 +93,11 @@ void print_unknown(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining(true);
   const auto option = std::find_if(words.begin(), words.end(), [](const auto& w) { return w.starts_with("-"); });
   if (option == words.end()) {
-    print_error(fmt::format("{} takes no '{}'", verb->get_name(), words.empty() ? "" : words.front()).c_str());
+    print_error(fmt::format("{} takes no '{}'", name_of_verb, words.empty() ? "" : words.front()).c_str());
   } else {
     const std::string name = option->substr(0, option->find('='));
-    print_error(fmt::format("{} has no option '{}'{}", verb->get_name(), name, tercel::cli::did_you_mean(name, options))
-                    .c_str());
+    print_error(
+        fmt::format("{} has no option '{}'{}", name_of_verb, name, tercel::cli::did_you_mean(name, options)).c_str());
   }
   fmt::print(stderr, "options: {} --help\n", path);
 }
