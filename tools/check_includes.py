@@ -50,7 +50,8 @@ DOORS = {
                 "cpu/cpu_engine.h", "pipeline/pipeline_engine.h", "pipeline/emit.h", "pipeline/pipeline_program.h", "pipeline/simulation.h"],
     "session": ["model_impl.h", "optimizer.h", "picture_model.h"],
     "quant": ["bias_correction.h", "choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h",
-              "insert_levels.h", "level_choice.h", "linear_site.h", "moments.h", "observe.h", "pictures.h", "quantize.h", "range.h",
+              "insert_levels.h", "level_choice.h", "linear_site.h", "migrate_scale.h", "moments.h", "observe.h", "pictures.h", "quantize.h",
+              "range.h",
               "segmented_forward.h", "widen.h"],
     "search": ["evolve.h", "evolve_choices.h"],
 }

@@ -95,7 +95,8 @@ struct TERCEL_API QuantizeResult {
 /// Optimizes the network and quantizes it: weights to 8 bits, symmetric, a scale for each output channel; activations
 /// to 8 bits, one scale a value, by their ranges on pictures of the folder `calibration`; biases to 32 bits at the
 /// scale of sums. From the first product on everything computes on levels that can: products with constant weights,
-/// sums of two such values, pools, LRN, Concat, Relu and Clip, and what only moves elements. Throws Error: no such
+/// sums of two such values, pools, LRN, Concat, Relu and Clip, and what only moves elements. Products whose input
+/// levels would lose stay in floats (QuantizeReport::lost). Throws Error: no such
 /// folder or too few pictures, a network that is quantized already or has nothing to quantize, weights or activations
 /// that are NaN or infinite, a node to keep that is not there.
 TERCEL_API QuantizeResult quantize(const Model& model, const std::filesystem::path& calibration,

@@ -16,7 +16,7 @@ namespace tercel::inline quant {
 ///   x -> LayerNormalization(gamma, beta) -> MatMul(W)
 ///   x -> LayerNormalization(gamma / s, beta / s) -> MatMul(diag(s) W)
 ///
-/// is the same network: s are powers of two, so its floats are the same too, but for numbers near the least of f32.
+/// is the same network: s are powers of two, which add no rounding but to numbers near the least of f32.
 /// s[j] = sqrt(largest |input[j]| on `inputs` / largest |W[j]|), so that both bear half of the differences
 /// (SmoothQuant, Xiao et al. 2022, arXiv 2211.10438, with its default of 1/2). A network without such places is itself.
 Model with_even_channels(const Model& model, const std::vector<Array>& inputs, const SessionOptions& options = {},

@@ -160,6 +160,30 @@ TEST_F(QuantizeNetworks, NormsAndTheStreamOfATransformerStayInFloats) {
   EXPECT_TRUE(graph.find_value("h2")->users.at(0)->is("Add"));
 }
 
+TEST_F(QuantizeNetworks, AProductWhoseInputLevelsWouldLoseStaysInFloats) {
+  EXPECT_TRUE(quantized(kBlock).report.lost.empty());
+  // One token makes one enormous element behind GELU, and no other does.
+  Graph graph = graph_of(kBlock);
+  const auto with = [&](const char* name, size_t at, float x) {
+    Value* value = graph.find_value(name);
+    std::vector<float> elements;
+    for (double element : value->constant.to_doubles()) elements.push_back(static_cast<float>(element));
+    elements[at] = x;
+    value->constant = Tensor::of<float>(value->constant.dims(), elements);
+  };
+  with("w_pos", 0, 1e4f);  // normalized: sqrt(15) = 3.87, times a scale of 1
+  with("w_s", 0, 1);
+  for (size_t row = 0; row < 16; ++row) with("w_1", row * 32, row == 0 ? 2000 : 0);
+  with("w_b1", 0, -2000 * 3.2f);
+  const QuantizeResult result = quantized(model_of(std::move(graph)));
+  ASSERT_EQ(result.report.lost.size(), 1u);
+  EXPECT_EQ(result.report.lost[0].value, "g");
+  EXPECT_THAT(result.report.lost[0].node, HasSubstr("m2"));
+  EXPECT_LT(result.report.lost[0].row_sqnr, 15);
+  EXPECT_TRUE(result.model.impl().graph.find_value("m2")->producer->input(1)->is_constant());
+  EXPECT_FALSE(result.model.impl().graph.find_value("m1")->producer->input(1)->is_constant());
+}
+
 TEST_F(QuantizeNetworks, WeightsHaveAScaleForEachOutputChannel) {
   options_.error_feedback = false;
   const QuantizeResult result = quantized(kResidual);
