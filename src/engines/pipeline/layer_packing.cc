@@ -22,7 +22,7 @@ LayerShares shares_of(const LayerArithmetic& a, const DesignPoint& design) {
   return shares;
 }
 
-void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vector<int8_t>& words) {
+void pack_weights(const LayerArithmetic& a, const DesignPoint& design, WordVector<int8_t>& words) {
   const LayerShares shares = shares_of(a, design);
   const int64_t vec = design.vec, lane = design.lane;
   const int64_t word_bytes = vec * lane;
@@ -61,7 +61,7 @@ void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vect
   });
 }
 
-void pack_scales(const LayerArithmetic& a, int32_t in_zero, const DesignPoint& design, std::vector<int32_t>& words) {
+void pack_scales(const LayerArithmetic& a, int32_t in_zero, const DesignPoint& design, WordVector<int32_t>& words) {
   const LayerShares shares = shares_of(a, design);
   const int64_t lane = design.lane,
                 outputs = a.by_channel ? a.out_channels : a.out_channels / a.groups * shares.together;

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "engines/pipeline/word_vector.h"
 #include "tensor/requantize.h"
 #include "tensor/tensor.h"
 #include "tensor/window.h"
@@ -45,11 +46,11 @@ struct LayerShares {
 LayerShares shares_of(const LayerArithmetic& a, const DesignPoint& design);
 
 /// Appends a weight word for each lane group and tap. Weights less their zero points are signed bytes.
-void pack_weights(const LayerArithmetic& a, const DesignPoint& design, std::vector<int8_t>& words);
+void pack_weights(const LayerArithmetic& a, const DesignPoint& design, WordVector<int8_t>& words);
 
 /// Appends a scale word for each lane group: bias, multiplier, shift. The zero point of the input goes into the bias,
 /// since padding is a level like any other (in_zero: as memory has it). Throws Error for a bias that needs more than 32
 /// bits.
-void pack_scales(const LayerArithmetic& a, int32_t in_zero, const DesignPoint& design, std::vector<int32_t>& words);
+void pack_scales(const LayerArithmetic& a, int32_t in_zero, const DesignPoint& design, WordVector<int32_t>& words);
 
 }  // namespace tercel::inline engines

@@ -10,6 +10,7 @@
 #include "engines/engine.h"
 #include "engines/pipeline/feature_map.h"
 #include "engines/pipeline/pipeline_layer.h"
+#include "engines/pipeline/word_vector.h"
 #include "tercel/fpga.h"
 
 namespace tercel::inline engines {
@@ -32,8 +33,8 @@ struct PipelineNetwork {
   std::unique_ptr<const Program> tail;  ///< of floats behind the last levels; nullptr: none
 
   int64_t feature_words = 0;
-  std::vector<int8_t> weights;  ///< weight words
-  std::vector<int32_t> scales;  ///< scale words
+  WordVector<int8_t> weights;  ///< weight words
+  WordVector<int32_t> scales;  ///< scale words
   std::vector<int32_t> tables;
 
   // What the kernels are built for.

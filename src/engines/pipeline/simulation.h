@@ -43,7 +43,7 @@ class SimulatedPipeline final : public Executor {
  private:
   const PipelineNetwork& network_;
   std::function<void(double)> tell_;
-  std::vector<int8_t> features_;
+  WordVector<int8_t> features_;
   std::vector<LayerCycles> cycles_;
 };
 
