@@ -6,15 +6,19 @@
 
 namespace tercel::inline engines {
 
-void fail_refused(const Engine& engine, std::span<const Refusal> refusals) {
-  if (refusals.empty()) return;
+std::string listed(std::span<const Refusal> refusals) {
   constexpr size_t kNamed = 5;
-  if (refusals.size() == 1) throw Error(ErrorCode::unsupported, refusals[0].reason).within(refusals[0].node);
   std::string list;
   for (size_t i = 0; i < refusals.size() && i < kNamed; ++i)
     list += fmt::format("\n  {}: {}", refusals[i].node, refusals[i].reason);
   if (refusals.size() > kNamed) list += fmt::format("\n  and {} more", refusals.size() - kNamed);
-  fail_unsupported("the {} engine cannot perform {} nodes:{}", engine.name(), refusals.size(), list);
+  return list;
+}
+
+void fail_refused(const Engine& engine, std::span<const Refusal> refusals) {
+  if (refusals.empty()) return;
+  if (refusals.size() == 1) throw Error(ErrorCode::unsupported, refusals[0].reason).within(refusals[0].node);
+  fail_unsupported("the {} engine cannot perform {} nodes:{}", engine.name(), refusals.size(), listed(refusals));
 }
 
 std::span<const Engine* const> all_engines() {

@@ -89,6 +89,9 @@ class Engine {
   virtual std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions& options) const = 0;
 };
 
+/// "\n  node: reason" of the first few, and how many more there are.
+std::string listed(std::span<const Refusal> refusals);
+
 /// Throws Error(unsupported) naming the nodes refused (the first few, and how many more); nothing where there are none.
 void fail_refused(const Engine& engine, std::span<const Refusal> refusals);
 

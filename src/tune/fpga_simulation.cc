@@ -55,14 +55,13 @@ std::vector<std::vector<std::byte>> run(const Program& program, const std::vecto
   return outputs;
 }
 
-/// In the engine's form, everything in it for the pipeline at this point.
+/// In the engine's form.
 Graph lowered(const Model& model, const DesignPoint& point, const InputShapes& shapes) {
   check(point);
   find_board(point.board);
   const Model lean = optimize(model.with_shapes(model.full_shapes(shapes)));
   Graph graph = lean.impl().graph.clone();
   rewrite(graph, pipeline_engine().recipe(true));
-  at_place([&] { return model.name(); }, [&] { fail_refused(pipeline_engine(), pipeline_refusals(graph, point)); });
   return graph;
 }
 
@@ -71,7 +70,8 @@ Graph lowered(const Model& model, const DesignPoint& point, const InputShapes& s
 void emit_design(const Model& model, const DesignPoint& point, const std::filesystem::path& folder,
                  const InputShapes& shapes) {
   const Graph graph = lowered(model, point, shapes);
-  emit_network(make_pipeline_network(graph, point, {}), model.name(), folder);
+  at_place([&] { return model.name(); },
+           [&] { emit_network(make_pipeline_network(graph, point, {}), model.name(), folder); });
 }
 
 std::vector<SimulatedLayer> simulate_design(const Model& model, const DesignPoint& point, const InputShapes& shapes,

@@ -9,13 +9,11 @@ namespace tercel::inline engines {
 namespace {
 
 /// Multipliers take signed bytes.
-void must_fit(const Value& w, const std::vector<int32_t>& zeros, int64_t step_o) {
-  const std::vector<int64_t> levels = w.constant.to_ints();
-  const auto channels = static_cast<int64_t>(zeros.size());
-  for (size_t i = 0; i < levels.size(); ++i) {
-    const int64_t o = channels == 1 ? 0 : static_cast<int64_t>(i) / step_o % channels;
-    const int64_t weight = levels[i] - zeros[static_cast<size_t>(o)];
-    if (weight < -128 || weight > 127)
+void must_fit(const WeightView& weights, int64_t count) {
+  const auto channels = static_cast<int64_t>(weights.zeros.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t o = channels == 1 ? 0 : i / weights.step_o % channels;
+    if (const int32_t weight = weights.at(i, o); weight < -128 || weight > 127)
       fail_unsupported(
           "a weight is {} levels from its zero point, and the pipeline's multipliers take -128 to 127; "
           "quantize the weights symmetrically",
@@ -25,10 +23,11 @@ void must_fit(const Value& w, const std::vector<int32_t>& zeros, int64_t step_o)
 
 WeightView weights_of(const Value& w, int64_t o, int64_t i, int64_t y, int64_t x, bool with_weights) {
   if (!is_level_type(w.type.dtype) || w.type.quantization == nullptr) fail_unsupported("its weights are no levels");
-  const std::vector<int32_t>& zeros = w.type.quantization->zeros;
-  const bool is_signed = w.type.dtype == DType::i8;
-  if (!is_signed || zeros != std::vector<int32_t>(zeros.size(), 0)) must_fit(w, zeros, o);
-  return {with_weights ? w.constant.data() : nullptr, is_signed, o, i, y, x, zeros};
+  WeightView view{nullptr, w.type.dtype == DType::i8, o, i, y, x, w.type.quantization->zeros};
+  const bool may_not_fit = !view.is_signed || view.zeros != std::vector<int32_t>(view.zeros.size(), 0);
+  if (with_weights || may_not_fit) view.data = w.constant.data();
+  if (may_not_fit) must_fit(view, w.constant.elements());
+  return view;
 }
 
 std::vector<int32_t> bias_of(const Node& node, int64_t channels) {

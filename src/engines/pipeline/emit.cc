@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <bit>
-
-#include "base/bits.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "engines/pipeline/device/text.h"
@@ -35,8 +31,6 @@ std::string network_header(const PipelineNetwork& n, const std::string& title) {
   for (const HostPort& port : n.loads) loads += port_text(port);
   for (const HostPort& port : n.stores) stores += port_text(port);
   for (const PipelineLayer& layer : n.layers) normalizes += fmt::format("{}, ", layer.normalizes ? 1 : 0);
-  const int64_t ring_bytes =
-      round_up(int64_t{n.data_words} * n.design.vec + int64_t{n.row_words} * n.design.lane * 6, int64_t{4096});
   return fmt::format(R"(// {}: what host.cc has to know.
 #pragma once
 
@@ -65,8 +59,8 @@ constexpr NetworkPort kLoadPorts[] = {{
 constexpr NetworkPort kStorePorts[] = {{
 {}}};
 )",
-                     title, n.design.vec, kernel_options(n), n.feature_words, n.layers.size(), normalizes, ring_bytes,
-                     n.data_words, n.row_words, n.loads.size(), n.stores.size(), loads, stores);
+                     title, n.design.vec, n.kernel_options({}), n.feature_words, n.layers.size(), normalizes,
+                     n.ring_bytes(), n.data_words, n.row_words, n.loads.size(), n.stores.size(), loads, stores);
 }
 
 std::string build_script(const PipelineNetwork& n) {
@@ -80,7 +74,7 @@ if [ -n "${{BOARD:-}}" ]; then
   aoc -board="$BOARD" -DTERCEL_CHANNELS_INTEL {} pipeline.cl -o pipeline.aocx
 fi
 )sh",
-                     kernel_options(n));
+                     n.kernel_options({}));
 }
 
 std::string readme(const PipelineNetwork& n, const std::string& title) {
@@ -106,16 +100,6 @@ then PIPELINE_BINARY=pipeline.aocx ./host ... (never tried on a board).
 }
 
 }  // namespace
-
-std::string kernel_options(const PipelineNetwork& network) {
-  const DesignPoint& d = network.design;
-  const auto power = [](int value) { return std::bit_ceil(static_cast<unsigned>(std::max(value, 1))); };
-  return fmt::format(
-      "-DVEC={} -DLANE={} -DWINDOW_X={} -DWINDOW_WORDS={} -DWEIGHT_WORDS={} -DPOOL_LINES={} -DPOOL_COLUMNS={} "
-      "-DDATA_DEPTH={} -DSUMS_DEPTH={} -DLEVELS_DEPTH={} -DPOOLED_DEPTH={}",
-      d.vec, d.lane, d.window_x, power(network.window_words), power(network.weight_words), power(network.pool_lines),
-      power(network.pool_columns), d.depths.data, d.depths.sums, d.depths.levels, d.depths.pooled);
-}
 
 void emit_network(const PipelineNetwork& network, const std::string& title, const std::filesystem::path& folder) {
   if (network.tail != nullptr)

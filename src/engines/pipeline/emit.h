@@ -7,9 +7,6 @@
 
 namespace tercel::inline engines {
 
-/// Options of OpenCL's compiler for a network, channels' depths among them.
-std::string kernel_options(const PipelineNetwork& network);
-
 /// Writes the folder, which must not be there yet; all of it or nothing. `title` is for people. Throws Error where the
 /// network ends in floats that the host would have to compute.
 void emit_network(const PipelineNetwork& network, const std::string& title, const std::filesystem::path& folder);

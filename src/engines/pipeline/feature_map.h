@@ -18,6 +18,8 @@ struct FeatureMap {
   QuantizationPtr quantization;
 
   int64_t plane() const { return height * width; }
+  /// The first of its own words, of `vec` channels.
+  int64_t first_word(int vec) const { return at + channel / vec * plane(); }
   /// Whether a value of these extents lies like this; not where it was reshaped on the way.
   bool lies_as(const Dims& dims) const {
     if (dims.size() < 2 || channels != dims[1]) return false;

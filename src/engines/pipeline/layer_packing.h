@@ -21,8 +21,11 @@ struct WeightView {
   std::vector<int32_t> zeros;  ///< one for all, or one per output channel
 
   int32_t operator()(int64_t o, int64_t i, int64_t y, int64_t x) const {
-    if (data == nullptr) return 1;
-    const std::byte b = data[o * step_o + i * step_i + y * step_y + x * step_x];
+    return data == nullptr ? 1 : at(o * step_o + i * step_i + y * step_y + x * step_x, o);
+  }
+  /// Element `place` of the constant, one of output channel o's.
+  int32_t at(int64_t place, int64_t o) const {
+    const std::byte b = data[place];
     const int32_t level = is_signed ? static_cast<int8_t>(b) : static_cast<uint8_t>(b);
     return level - zeros[zeros.size() == 1 ? 0 : static_cast<size_t>(o)];
   }

@@ -34,23 +34,15 @@ class Walk {
         refusals_.push_back({node->describe(), error.what()});
       }
     }
-    fail_where_refused();
+    if (!refusals_.empty())
+      fail_unsupported("the pipeline has no stage for {} of the network's nodes:{}", refusals_.size(),
+                       listed(refusals_));
     if (!has_conv_) fail_unsupported("the network has no convolution: the pipeline is made for convolutional networks");
     for (const LayerShape& layer : layers_) tercel::check(layer);
     return std::move(layers_);
   }
 
  private:
-  void fail_where_refused() const {
-    if (refusals_.empty()) return;
-    constexpr size_t kNamed = 5;
-    std::string list;
-    for (size_t i = 0; i < refusals_.size() && i < kNamed; ++i)
-      list += fmt::format("\n  {}: {}", refusals_[i].node, refusals_[i].reason);
-    if (refusals_.size() > kNamed) list += fmt::format("\n  and {} more", refusals_.size() - kNamed);
-    fail_unsupported("the pipeline has no stage for {} of the network's nodes:{}", refusals_.size(), list);
-  }
-
   void visit(const Node& node) {
     for (const Value* input : node.inputs)
       if (on_host_.contains(input)) {
@@ -96,9 +88,29 @@ class Walk {
     return !node.name.empty() || node.output() == nullptr ? node.name : node.output()->name;
   }
 
-  void start(const Node& node, LayerShape layer) {
-    layers_.push_back(std::move(layer));
-    stream_[node.output()] = layers_.size() - 1;
+  /// A layer from one map to another; more of it may be said afterwards.
+  LayerShape& start(const Node& node, LayerKind kind, const Extents& from, const Extents& to) {
+    stream_[node.output()] = layers_.size();
+    return layers_.emplace_back(LayerShape{.name = name_of(node),
+                                           .kind = kind,
+                                           .batch = from.batch,
+                                           .ic = from.channels,
+                                           .oc = to.channels,
+                                           .ih = from.h,
+                                           .iw = from.w,
+                                           .oh = to.h,
+                                           .ow = to.w});
+  }
+
+  static void set_window(LayerShape& layer, const std::vector<int64_t>& window, const std::vector<int64_t>& strides) {
+    layer.kh = window[0], layer.kw = window[1];
+    layer.sh = strides[0], layer.sw = strides[1];
+  }
+
+  static void set_pool(LayerShape& layer, const std::vector<int64_t>& window, const Extents& to) {
+    layer.pooled = true;
+    layer.pool_oh = to.h, layer.pool_ow = to.w;
+    layer.pool_kh = window[0], layer.pool_kw = window[1];
   }
 
   /// Of a node with two spatial axes; 1 along both where it is left out.
@@ -122,19 +134,9 @@ class Walk {
       fail_unsupported("dilated windows; the pipeline's are dense");
     const Dims& w = weights->type.dims;
     has_conv_ = true;
-    start(node, {.name = name_of(node),
-                 .batch = from.batch,
-                 .groups = node.attrs.get_int("group"),
-                 .ic = from.channels,
-                 .oc = to.channels,
-                 .ih = from.h,
-                 .iw = from.w,
-                 .oh = to.h,
-                 .ow = to.w,
-                 .kh = w[2],
-                 .kw = w[3],
-                 .sh = strides[0],
-                 .sw = strides[1]});
+    LayerShape& layer = start(node, LayerKind::conv, from, to);
+    layer.groups = node.attrs.get_int("group");
+    set_window(layer, {w[2], w[3]}, strides);
   }
 
   void linear(const Node& node) {
@@ -143,7 +145,7 @@ class Walk {
     if (node.is("Gemm") && node.attrs.get_bool("transA")) fail_unsupported("a transposed first operand");
     const Extents to = extents_of(node.output()), from = extents_of(node.input(0));
     if (to.h != 1 || to.w != 1) fail_unsupported("a product along the last axis of a map");
-    start(node, {.name = name_of(node), .batch = to.batch, .ic = from.channels, .oc = to.channels});
+    start(node, LayerKind::conv, {to.batch, from.channels}, to);
   }
 
   /// A constant, also behind the nodes that quantized networks put between.
@@ -170,47 +172,18 @@ class Walk {
         node.attrs.has("kernel_shape") ? node.attrs.get_ints("kernel_shape") : std::vector<int64_t>{from.h, from.w};
     if (from.h == to.h && from.w == to.w && window[0] == 1 && window[1] == 1) return follow(node);
     if (!is_one_of(node, {"MaxPool", "GlobalMaxPool"})) {
-      const std::vector<int64_t> strides = extents_attr(node, "strides");
-      return start(node, {.name = name_of(node),
-                          .kind = LayerKind::average,
-                          .batch = from.batch,
-                          .groups = from.channels,
-                          .ic = from.channels,
-                          .oc = from.channels,
-                          .ih = from.h,
-                          .iw = from.w,
-                          .oh = to.h,
-                          .ow = to.w,
-                          .kh = window[0],
-                          .kw = window[1],
-                          .sh = strides[0],
-                          .sw = strides[1]});
+      LayerShape& layer = start(node, LayerKind::average, from, to);
+      layer.groups = from.channels;
+      return set_window(layer, window, extents_attr(node, "strides"));
     }
     const auto before = stream_of(node.input(0));
     if (before && !layers_[*before].pooled && !layers_[*before].add && can_pool(layers_[*before].kind) &&
         !layers_[*before].is_fc()) {
-      layers_[*before].pooled = true;
-      layers_[*before].pool_oh = to.h;
-      layers_[*before].pool_ow = to.w;
-      layers_[*before].pool_kh = window[0];
-      layers_[*before].pool_kw = window[1];
+      set_pool(layers_[*before], window, to);
       stream_[result] = *before;
       return;
     }
-    start(node, {.name = name_of(node),
-                 .kind = LayerKind::pool,
-                 .batch = from.batch,
-                 .ic = from.channels,
-                 .oc = from.channels,
-                 .ih = from.h,
-                 .iw = from.w,
-                 .oh = from.h,
-                 .ow = from.w,
-                 .pooled = true,
-                 .pool_oh = to.h,
-                 .pool_ow = to.w,
-                 .pool_kh = window[0],
-                 .pool_kw = window[1]});
+    set_pool(start(node, LayerKind::pool, from, from), window, to);
   }
 
   /// Stages that a pooling can follow.
@@ -222,28 +195,12 @@ class Walk {
     if (result == nullptr || !result->type.static_shape()) fail_input("its shapes are not known; give --shape");
     if (result->type.dims.size() != 4) return;
     const Extents e = extents_of(result);
-    start(node, {.name = name_of(node),
-                 .kind = LayerKind::copy,
-                 .batch = e.batch,
-                 .ic = e.channels,
-                 .oc = e.channels,
-                 .ih = e.h,
-                 .iw = e.w,
-                 .oh = e.h,
-                 .ow = e.w});
+    start(node, LayerKind::copy, e, e);
   }
 
   void own_pass(const Node& node, LayerKind kind) {
     const Extents e = extents_of(node.input(0));
-    start(node, {.name = name_of(node),
-                 .kind = kind,
-                 .batch = e.batch,
-                 .ic = e.channels,
-                 .oc = e.channels,
-                 .ih = e.h,
-                 .iw = e.w,
-                 .oh = e.h,
-                 .ow = e.w});
+    start(node, kind, e, e);
   }
 
   void add(const Node& node) {

@@ -33,7 +33,7 @@ void LayerWriter::layer(const Chain& chain, const Core& core, const FeatureMap& 
   l.lane_groups = narrow(shares.lane_groups);
   l.groups_of_lanes = narrow(shares.groups_of_lanes);
 
-  l.in_at = narrow(in.at + in.channel / design.vec * in.plane());
+  l.in_at = narrow(in.first_word(design.vec));
   l.in_image_words = narrow(in.image_words);
   l.in_words = narrow(in.words - in.channel / design.vec);
   l.in_h = narrow(in.height);
@@ -135,9 +135,9 @@ void LayerWriter::norm(const Node& node, const LevelNorm& levels, const FeatureM
   PipelineLayer layer = named(node, node.op, node.output());
   layer.normalizes = true;
   Norm& n = layer.norm;
-  n.in_at = narrow(in.at + in.channel / net_.design.vec * in.plane());
+  n.in_at = narrow(in.first_word(net_.design.vec));
   n.in_image_words = narrow(in.image_words);
-  n.out_at = narrow(out.at + out.channel / net_.design.vec * out.plane());
+  n.out_at = narrow(out.first_word(net_.design.vec));
   n.out_image_words = narrow(out.image_words);
   n.plane = narrow(in.plane()), n.images = narrow(in.images);
   n.channels = narrow(in.channels), n.size = levels.size;

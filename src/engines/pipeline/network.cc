@@ -1,15 +1,17 @@
 #include "engines/pipeline/network.h"
 
+#include <algorithm>
+#include <bit>
 #include <numeric>
 #include <set>
 
 #include "base/bits.h"
-#include "base/check.h"
 #include "base/error.h"
 #include "engines/pipeline/core.h"
 #include "engines/pipeline/feature_memory.h"
 #include "engines/pipeline/host_ends.h"
 #include "engines/pipeline/layer_writer.h"
+#include "engines/pipeline/pipeline_engine.h"
 #include "passes/match.h"
 #include "tensor/normalize_levels.h"
 
@@ -240,6 +242,23 @@ class Builder {
 
 }  // namespace
 
+int64_t PipelineNetwork::ring_bytes() const {
+  return round_up(int64_t{data_words} * design.vec + int64_t{row_words} * design.lane * 6, int64_t{4096});
+}
+
+std::string PipelineNetwork::kernel_options(const LeastBuffers& least) const {
+  const auto power = [](int wanted, int at_least) {
+    return std::bit_ceil(static_cast<unsigned>(std::max(wanted, at_least)));
+  };
+  return fmt::format(
+      "-DVEC={} -DLANE={} -DWINDOW_X={} -DWINDOW_WORDS={} -DWEIGHT_WORDS={} -DPOOL_LINES={} -DPOOL_COLUMNS={} "
+      "-DDATA_DEPTH={} -DSUMS_DEPTH={} -DLEVELS_DEPTH={} -DPOOLED_DEPTH={}",
+      design.vec, design.lane, design.window_x, power(window_words, least.window_words),
+      power(weight_words, least.weight_words), power(pool_lines, least.pool_lines),
+      power(pool_columns, least.pool_columns), design.depths.data, design.depths.sums, design.depths.levels,
+      design.depths.pooled);
+}
+
 std::vector<Refusal> pipeline_refusals(const Graph& graph, const DesignPoint& design) {
   Builder builder(graph, design, {}, false);
   builder.build();
@@ -249,7 +268,7 @@ std::vector<Refusal> pipeline_refusals(const Graph& graph, const DesignPoint& de
 PipelineNetwork make_pipeline_network(const Graph& graph, const DesignPoint& design, const TileLimits& limits) {
   Builder builder(graph, design, limits, true);
   builder.build();
-  TERCEL_CHECK(builder.refusals_.empty(), "{}", builder.refusals_[0].reason);
+  fail_refused(pipeline_engine(), builder.refusals_);
   return std::move(builder.net_);
 }
 

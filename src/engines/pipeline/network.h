@@ -40,6 +40,14 @@ struct PipelineNetwork {
   // What the kernels are built for.
   int window_words = 1, weight_words = 1, pool_lines = 1, pool_columns = 1;
   int data_words = 1, row_words = 1;  ///< of a tile's rings
+
+  /// A tile's rings: data, then sums (32 bits), levels and pooled levels of its rows, as run_tiles lays them out.
+  int64_t ring_bytes() const;
+  /// Options of OpenCL's compiler: the design, its channels' depths and the buffers, none smaller than `least`.
+  struct LeastBuffers {
+    int window_words = 1, weight_words = 1, pool_lines = 1, pool_columns = 1;
+  };
+  std::string kernel_options(const LeastBuffers& least) const;
 };
 
 /// How far a tile's rings may grow, where rows may be split among tiles.

@@ -3,7 +3,6 @@
 #ifdef TERCEL_HAVE_OPENCL
 
 #include <algorithm>
-#include <bit>
 
 #include "engines/pipeline/device/text.h"
 
@@ -67,15 +66,10 @@ void OpenclDevice::find(std::string_view wanted, bool channels) {
 }
 
 void OpenclDevice::build(const std::string& options) {
-  // Rounded up, so that networks share a compiled kernel.
-  const auto at_least = [](int wanted, int least) {
-    return std::bit_ceil(static_cast<unsigned>(std::max(wanted, least)));
-  };
-  const DesignPoint& d = network.design;
-  const std::string all = fmt::format(
-      "-DVEC={} -DLANE={} -DWINDOW_X={} -DWINDOW_WORDS={} -DWEIGHT_WORDS={} -DPOOL_LINES={} -DPOOL_COLUMNS={} {}",
-      d.vec, d.lane, d.window_x, at_least(network.window_words, 1 << 12), at_least(network.weight_words, 1 << 9),
-      at_least(network.pool_lines, 4), at_least(network.pool_columns, 256), options);
+  // Generous, so that networks share a compiled kernel.
+  const std::string all =
+      network.kernel_options({.window_words = 1 << 12, .weight_words = 1 << 9, .pool_lines = 4, .pool_columns = 256}) +
+      " " + options;
   program_ = cl::Program(context_, std::string(kPipelineText));
   try {
     program_.build(device_, all.c_str());

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/bits.h"
 #include "base/clock.h"
 #include "engines/pipeline/opencl_device.h"
 
@@ -54,10 +53,7 @@ class TilesExecutor final : public OpenclExecutor {
  public:
   TilesExecutor(const PipelineNetwork& network, std::string_view platform)
       : OpenclExecutor(network, platform, false, ""), kernel_(device_.kernel("run_tiles")) {
-    const auto vec = static_cast<size_t>(network.design.vec), lane = static_cast<size_t>(network.design.lane);
-    ring_bytes_ =
-        round_up(static_cast<size_t>(network.data_words) * vec + static_cast<size_t>(network.row_words) * lane * 6,
-                 size_t{4096});
+    ring_bytes_ = static_cast<size_t>(network.ring_bytes());
     // Enough tiles at once that the last of them does not leave processors idle for long.
     constexpr size_t kTilesPerProcessor = 8, kMostRingBytes = size_t{64} << 20;
     tiles_ = std::clamp<size_t>(kMostRingBytes / ring_bytes_, 1, kTilesPerProcessor * device_.processors());
@@ -86,16 +82,11 @@ class TilesExecutor final : public OpenclExecutor {
   size_t ring_bytes_ = 0, tiles_ = 1;
 };
 
-std::string depth_options(const ChannelDepths& depths) {
-  return fmt::format("-DTERCEL_CHANNELS_INTEL -DDATA_DEPTH={} -DSUMS_DEPTH={} -DLEVELS_DEPTH={} -DPOOLED_DEPTH={}",
-                     depths.data, depths.sums, depths.levels, depths.pooled);
-}
-
 /// Every stage is a kernel with a queue of its own; channels join them.
 class ChannelsExecutor final : public OpenclExecutor {
  public:
   ChannelsExecutor(const PipelineNetwork& network, std::string_view platform)
-      : OpenclExecutor(network, platform, true, depth_options(network.design.depths)) {
+      : OpenclExecutor(network, platform, true, "-DTERCEL_CHANNELS_INTEL") {
     for (const char* stage : {"mem_read", "conv", "requantize", "pool", "mem_write"})
       stages_.push_back({device_.kernel(stage), device_.new_queue()});
   }

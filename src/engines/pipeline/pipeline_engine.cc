@@ -57,7 +57,6 @@ class PipelineEngine final : public Engine {
   std::vector<Refusal> refusals(const Graph& graph) const override { return pipeline_refusals(graph, options_.design); }
 
   std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions&) const override {
-    fail_refused(*this, refusals(graph));
     using Kind = PipelineOptions::Executor;
     PipelineNetwork network =
         make_pipeline_network(graph, options_.design, {.whole_layers = options_.executor != Kind::opencl});
