@@ -14,8 +14,14 @@
 #include "tensor/attrs.h"
 #include "tensor/quantization.h"
 #include "tensor/requantize.h"
+#include "tensor/window.h"
 
 namespace tercel::inline tensor {
+
+/// Channels whose squares are summed for channel c; an even size has one more after it than before.
+inline Range normalized_with(int64_t c, int64_t size, int64_t channels) {
+  return {std::max<int64_t>(c - (size - 1) / 2, 0), std::min(c + size / 2 + 1, channels)};
+}
 
 class LevelNorm {
  public:

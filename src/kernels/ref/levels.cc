@@ -110,9 +110,8 @@ void normalize_levels(const Attrs& attrs, std::span<const View> src, std::span<c
       const auto level = [&](int64_t c) { return int32_t{src[0].as<X>()[first + c * channels.inner]} - x.zeros[0]; };
       for (int64_t c = 0; c < channels.extent; ++c) {
         int32_t squares = 0;
-        for (int64_t i = std::max<int64_t>(c - (norm->size - 1) / 2, 0);
-             i < std::min<int64_t>(c + norm->size / 2 + 1, channels.extent); ++i)
-          squares += level(i) * level(i);
+        const auto [begin, end] = normalized_with(c, norm->size, channels.extent);
+        for (int64_t i = begin; i < end; ++i) squares += level(i) * level(i);
         const int64_t result = shift_to_nearest_even(int64_t{level(c)} * norm->factor(squares), norm->shift);
         store(dst[0], first + c * channels.inner,
               static_cast<int32_t>(std::clamp<int64_t>(result + to.zero, to.low, to.high)));

@@ -2,6 +2,7 @@
 #include "kernels/ref/levels.h"
 #include "kernels/ref/number.h"
 #include "kernels/ref/ref.h"
+#include "tensor/normalize_levels.h"
 
 namespace tercel::inline kernels {
 namespace {
@@ -157,8 +158,7 @@ void lrn(const Attrs& attrs, std::span<const View> src, std::span<const View> ds
       const T* from = src[0].as<T>() + first;
       T* to = dst[0].as<T>() + first;
       for (int64_t c = 0; c < channels.extent; ++c) {
-        const int64_t begin = std::max<int64_t>(c - (size - 1) / 2, 0);
-        const int64_t end = std::min(c + size / 2 + 1, channels.extent);  // an even size has one more after than before
+        const auto [begin, end] = normalized_with(c, size, channels.extent);
         double squares = 0;
         for (int64_t i = begin; i < end; ++i) {
           const double value = to_double(from[i * channels.inner]);

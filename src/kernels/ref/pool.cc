@@ -69,15 +69,19 @@ double padded_taps(const Window& window, int64_t o) {
       steps_within(window.start(o), window.dilation, window.start(o), end, window.kernel).size());
 }
 
+/// Elements that an average divides by.
+double averaged(const std::array<Window, 3>& axes, const Taps& taps, const int64_t (&at)[3], bool with_padding) {
+  if (!with_padding) return static_cast<double>(taps.count());
+  return padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2]);
+}
+
 void average(const View& x, const std::array<Window, 3>& axes, bool with_padding, const View& dst) {
   visit_float(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     pool(x, axes, dst.as<T>(), [&](const T* plane, const Taps& taps, const int64_t(&at)[3], int64_t) {
       double sum = 0;
       for_each_tap(axes, taps, at, [&](int64_t i) { sum += to_double(plane[i]); });
-      const double count = with_padding
-                               ? padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2])
-                               : static_cast<double>(taps.count());
+      const double count = averaged(axes, taps, at, with_padding);
       return convert<T>(count == 0 ? 0 : sum / count);
     });
   });
@@ -194,9 +198,7 @@ void average_of_levels(const Attrs& attrs, std::span<const View> src, std::span<
          [&](const T* plane, const Taps& taps, const int64_t(&at)[3], int64_t) {
            int64_t sum = 0;
            for_each_tap(axes, taps, at, [&](int64_t i) { sum += plane[i] - x.zeros[0]; });
-           const double count =
-               with_padding ? padded_taps(axes[0], at[0]) * padded_taps(axes[1], at[1]) * padded_taps(axes[2], at[2])
-                            : static_cast<double>(taps.count());
+           const double count = averaged(axes, taps, at, with_padding);
            if (count == 0) return static_cast<T>(to.zero);
            return static_cast<T>(requantize(sum, mean_ratio(x, y, static_cast<int64_t>(count)), to));
          });
