@@ -104,7 +104,7 @@ then PIPELINE_BINARY=pipeline.aocx ./host ... (never tried on a board).
 void emit_network(const PipelineNetwork& network, const std::string& title, const std::filesystem::path& folder) {
   if (network.tail != nullptr)
     fail_unsupported("the network ends in floats ({}); an emitted host only makes levels and floats of each other",
-                     network.host_nodes.back());
+                     fmt::join(network.host_last, ", "));
   if (std::filesystem::exists(folder)) fail_input("{}: is there already; name a new folder", folder.string());
   const std::filesystem::path partial = folder.string() + ".partial";
   std::error_code error;

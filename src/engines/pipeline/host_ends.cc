@@ -1,43 +1,32 @@
 #include "engines/pipeline/host_ends.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "base/error.h"
 #include "engines/cpu/cpu_engine.h"
-#include "passes/match.h"
 
 namespace tercel::inline engines {
-namespace {
-
-/// The levels of a QuantizeLinear that lower_quantized left alone.
-void declare(Value* value, const Node& node) {
-  if (value->type.quantization != nullptr) return;
-  const Value *scale = node.input(1), *zero = node.input(2);
-  if (!passes::is_f32_constant(scale) || scale->constant.elements() != 1 || (zero != nullptr && !zero->is_constant()))
-    fail_unsupported("its scale is no single constant");
-  const auto s = static_cast<float>(scale->constant.to_doubles()[0]);
-  if (!std::isfinite(s) || s <= 0) fail_unsupported("its scale is {}", s);
-  value->type.quantization = std::make_shared<Quantization>(
-      Quantization{{s}, {zero != nullptr ? static_cast<int32_t>(zero->constant.to_ints()[0]) : 0}});
-}
-
-}  // namespace
-
 HostEnds::HostEnds(const Graph& graph, FeatureMemory& memory, PipelineNetwork& net)
     : graph_(graph), memory_(memory), net_(net) {
   for (Value* input : graph.inputs()) net.inputs.push_back({input->name, input->type.dtype, input->type.dims});
   for (Value* output : graph.outputs()) net.outputs.push_back({output->name, output->type.dtype, output->type.dims});
 }
 
+std::optional<size_t> HostEnds::input_place(const Value* value) const {
+  const auto& inputs = graph_.inputs();
+  const auto found = std::find(inputs.begin(), inputs.end(), value);
+  if (found == inputs.end()) return std::nullopt;
+  return static_cast<size_t>(found - inputs.begin());
+}
+
 const FeatureMap& HostEnds::levels(const Value* value) {
   if (const FeatureMap* map = memory_.find(value)) return *map;
-  for (size_t i = 0; i < graph_.inputs().size(); ++i)
-    if (graph_.inputs()[i] == value) {  // levels come in as they are
-      if (!is_level_type(value->type.dtype))
-        fail_unsupported("input '{}' is {}; the pipeline computes on int8 levels: {}", value->name,
-                         to_string(value->type), kQuantizeFirst);
-      return load(value, i, value->name, value->type.dtype);
-    }
+  if (const auto i = input_place(value)) {  // levels come in as they are
+    if (!is_level_type(value->type.dtype))
+      fail_unsupported("input '{}' is {}; the pipeline computes on int8 levels: {}", value->name,
+                       to_string(value->type), kQuantizeFirst);
+    return load(value, *i, value->name, value->type.dtype);
+  }
   if (value != nullptr && value->type.dtype == DType::f32)
     fail_unsupported("computes in floats; the pipeline computes on int8 levels: {}", kQuantizeFirst);
   fail_unsupported("operand '{}' is no result of the pipeline", value != nullptr ? value->name : "");
@@ -51,20 +40,18 @@ const FeatureMap& HostEnds::load(const Value* levels, size_t input, const std::s
 
 void HostEnds::quantize_input(Node& node) {
   const Value* x = node.input(0);
-  for (size_t i = 0; i < graph_.inputs().size(); ++i)
-    if (graph_.inputs()[i] == x && x->type.dtype == DType::f32) {
-      declare(node.output(), node);
-      load(node.output(), i, x->name, DType::f32);
-      net_.host_nodes.push_back(node.describe() + ": input to levels");
-      return;
-    }
+  if (const auto i = input_place(x); i && x->type.dtype == DType::f32) {
+    load(node.output(), *i, x->name, DType::f32);
+    net_.host_first.push_back(node.op);
+    return;
+  }
   fail_unsupported("quantizes floats that another node computes; the pipeline computes on int8 levels: {}",
                    kQuantizeFirst);
 }
 
 void HostEnds::dequantize_output(Node& node) {
   tail_inputs_[node.output()] = levels(node.input(0));
-  net_.host_nodes.push_back(node.describe() + ": levels to floats");
+  net_.host_last.push_back(node.op);
 }
 
 void HostEnds::tail_node(Node& node) {
@@ -75,7 +62,7 @@ void HostEnds::tail_node(Node& node) {
   if (!form || !follows)
     fail_unsupported("computes in floats; the pipeline computes on int8 levels: {}", kQuantizeFirst);
   tail_.insert(&node);
-  net_.host_nodes.push_back(node.describe() + ": on the host, in floats");
+  net_.host_last.push_back(node.op);
 }
 
 void HostEnds::finish(std::vector<Refusal>& refusals) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class HostEnds {
   void finish(std::vector<Refusal>& refusals);
 
  private:
+  /// Among the graph's inputs.
+  std::optional<size_t> input_place(const Value* value) const;
   const FeatureMap& load(const Value* levels, size_t input, const std::string& name, DType dtype);
   void make_tail();
 

@@ -29,8 +29,8 @@ struct PipelineNetwork {
   std::vector<ProgramPort> inputs, outputs;  ///< of the graph, in its order
   std::vector<HostPort> loads;               ///< a graph's input may be made levels more than once
   std::vector<HostPort> stores;
-  std::vector<std::string> host_nodes;  ///< what the host does: first and last nodes
-  std::unique_ptr<const Program> tail;  ///< of floats behind the last levels; nullptr: none
+  std::vector<std::string> host_first, host_last;  ///< operators that the host performs, before and behind the layers
+  std::unique_ptr<const Program> tail;             ///< of floats behind the last levels; nullptr: none
 
   int64_t feature_words = 0;
   WordVector<int8_t> weights;  ///< weight words

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "tensor/requantize.h"
 
@@ -29,6 +30,7 @@ PipelineProgram::PipelineProgram(PipelineNetwork network, const MakeExecutor& ma
 
 void PipelineProgram::run(const RunArgs& args) const {
   const std::lock_guard lock(one_at_a_time_);
+  const Stopwatch clock;
   const int vec = network_.design.vec;
   std::vector<int8_t> words;
   for (const HostPort& load : network_.loads) {
@@ -45,7 +47,9 @@ void PipelineProgram::run(const RunArgs& args) const {
     });
     executor_->write(map.at, words);
   }
+  const double first_ms = clock.ms();
   executor_->run(args.step_ms, args.stop);
+  const double layers_end = clock.ms();
   std::vector<std::vector<float>> results;  // for the tail
   for (const HostPort& store : network_.stores) {
     const FeatureMap& map = store.map;
@@ -63,10 +67,15 @@ void PipelineProgram::run(const RunArgs& args) const {
       else to[element] = static_cast<std::byte>(level + map.offset());
     });
   }
-  if (network_.tail == nullptr) return;
-  std::vector<const std::byte*> inputs;
-  for (const auto& result : results) inputs.push_back(reinterpret_cast<const std::byte*>(result.data()));
-  network_.tail->run({inputs, args.outputs});
+  if (network_.tail != nullptr) {
+    std::vector<const std::byte*> inputs;
+    for (const auto& result : results) inputs.push_back(reinterpret_cast<const std::byte*>(result.data()));
+    network_.tail->run({inputs, args.outputs});
+  }
+  if (args.step_ms != nullptr) {
+    args.step_ms->insert(args.step_ms->begin(), first_ms);
+    args.step_ms->push_back(clock.ms() - layers_end);
+  }
 }
 
 PlanReport PipelineProgram::report() const {
@@ -75,8 +84,13 @@ PlanReport PipelineProgram::report() const {
   report.weight_bytes = network_.weights.size() + 4 * (network_.scales.size() + network_.tables.size());
   const std::string variant =
       fmt::format("{}, vec={}, lane={}", executor_->what(), network_.design.vec, network_.design.lane);
+  const auto on_host = [&](const char* what, const std::vector<std::string>& ops) {
+    report.steps.push_back({what, fmt::format("{}", fmt::join(ops, " + ")), "host", {}, "", 0, 0, 0});
+  };
+  on_host("inputs", network_.host_first);
   for (const PipelineLayer& layer : network_.layers)
     report.steps.push_back({layer.node, layer.op, variant, {}, layer.result, layer.macs, 0, 0});
+  on_host("outputs", network_.host_last);
   return report;
 }
 
