@@ -1,7 +1,7 @@
 #!/bin/sh
 # The channels of the pipeline on Intel's FPGA emulator: intel_emulator_test.sh SOURCE_DIR TERCEL. Left out unless
 # TERCEL_INTEL_EMULATOR names a folder that tools/intel_emulator.sh has made.
-if [ ! -x "${TERCEL_INTEL_EMULATOR:-}/run" ]; then
+if [ -z "${TERCEL_INTEL_EMULATOR:-}" ] || [ ! -f "$TERCEL_INTEL_EMULATOR/run" ]; then
   echo 'left out: TERCEL_INTEL_EMULATOR names no folder made by tools/intel_emulator.sh'
   exit 77
 fi
