@@ -35,6 +35,7 @@ for file in README.md build.sh host.cc layer.h layers.bin network.h pipeline.cl 
   [ -s emitted/$file ] || failed "emitted/$file is missing"
 done
 exits 2 'is there already' fpga emit "$net" -o emitted
+exits 0 '' fpga emit "$net" --point vec=8,lane=16 -o another --json && is_json emit
 
 # ---- OpenCL
 

@@ -93,6 +93,7 @@ void add_emit(CLI::App& fpga) {
   struct EmitFlags {
     std::string model, point, folder;
     ShapeFlags shape;
+    bool json = false;
   };
   auto flags = std::make_shared<EmitFlags>();
   CLI::App* command = fpga.add_subcommand(
@@ -101,11 +102,13 @@ void add_emit(CLI::App& fpga) {
   command->add_option("--point", flags->point, "As in vec=16,lane=32,window_x=7; what is left out has defaults");
   command->add_option("-o,--output", flags->folder, "Folder to write; must not be there yet")->required();
   flags->shape.add_to(*command);
+  command->add_flag("--json", flags->json, "Machine-readable output");
   command->callback([flags] {
     const DesignPoint point = parse_design_point(flags->point);
     const Model model = load_with_warnings(flags->model);
     emit_design(model, point, flags->folder, flags->shape.shapes(model));
-    print(fmt::format("written to {}; its README.md says how to build and run it\n", flags->folder));
+    if (flags->json) print(Json{{"folder", flags->folder}, {"point", Json::parse(tercel::to_json(point))}});
+    else print(fmt::format("written to {}; its README.md says how to build and run it\n", flags->folder));
   });
 }
 
