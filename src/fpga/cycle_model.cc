@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/bits.h"
 #include "fpga/resource_model.h"
 
 namespace tercel::inline fpga {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Clocks that DDR takes for so many bytes.
 int64_t ddr_clocks(int64_t bytes, double clock_hz, const Board& board) {
@@ -32,19 +31,15 @@ int64_t pool_clocks(const LayerShape& layer, Kernels kernels) {
          (kernels == Kernels::tercel ? layer.written_positions() * layer.pool_kh * layer.pool_kw : 0);
 }
 
-/// `rows` of the whole batch. Tercel skips columns between windows that do not touch (stride beyond the kernel);
-/// PipeCNN loads them.
 ConvTerms conv_terms(const LayerShape& layer, const DesignPoint& point, Kernels kernels) {
   ConvTerms t;
   t.groups = lane_groups(layer, point, kernels);
   const int64_t taps = layer.kh * layer.kw, cv = t.groups.words_per_tap;
   t.words = taps * cv;
   const int64_t outputs = std::min<int64_t>(point.window_x, layer.ow);
-  t.windows = ceil_div(layer.ow, outputs);
+  t.windows = div_up(layer.ow, outputs);
   const int64_t rest = layer.ow - (t.windows - 1) * outputs;
-  int64_t columns = layer.kw + (outputs - 1) * layer.sw;
-  if (kernels == Kernels::tercel) columns = std::min(columns, layer.kw * outputs);
-  t.window_words = columns * layer.kh * cv;
+  t.window_words = window_words(layer, point, kernels);
   const int64_t full = std::max(t.window_words, outputs * taps * cv), last = std::max(t.window_words, rest * taps * cv);
   t.load = ((t.windows - 1) * full + last) * layer.batch * layer.oh * t.groups.count;
   return t;
@@ -67,7 +62,7 @@ LayerEstimate conv(const LayerShape& layer, const DesignPoint& point, const Boar
     e.fill_cycles = t.window_words;
     if (layer.add) {  // DDR -> DDR: two maps read, one written, vec lanes a clock
       e.addend_bytes = 3 * layer.written_positions() * layer.oc;
-      e.separate_cycles = std::max(layer.written_positions() * ceil_div(layer.oc, point.vec),
+      e.separate_cycles = std::max(layer.written_positions() * div_up<int64_t>(layer.oc, point.vec),
                                    ddr_clocks(e.addend_bytes, clock_hz, board));
     }
   } else {
@@ -87,7 +82,7 @@ LayerEstimate stream(const LayerShape& layer, const DesignPoint& point, const Bo
                      double clock_hz) {
   LayerEstimate e;
   const bool copies = kernels == Kernels::tercel && layer.kind != LayerKind::lrn;
-  const int64_t width = copies ? point.lane : point.vec, words = ceil_div(layer.ic, width);
+  const int64_t width = copies ? point.lane : point.vec, words = div_up(layer.ic, width);
   const int64_t positions = layer.batch * layer.ih * layer.iw;
   if (copies) e.compute_cycles = e.window_load_cycles = words * positions * std::max(1, point.lane / point.vec);
   e.pool_cycles = copies ? words * pool_clocks(layer, kernels) : words * positions;
@@ -115,19 +110,26 @@ Bottleneck bottleneck_of(const LayerEstimate& e, double clock_hz, double launch_
 LaneGroups lane_groups(const LayerShape& layer, const DesignPoint& point, Kernels kernels) {
   const int64_t in = layer.ic / layer.groups, out = layer.oc / layer.groups, vec = point.vec, lane = point.lane;
   if (kernels == Kernels::pipecnn) {
-    if (layer.groups > 2) return {layer.groups * ceil_div(out, lane), ceil_div(in, vec)};
-    const int64_t count = ceil_div(layer.oc, lane);
-    return {layer.groups == 2 && count % 2 != 0 ? count + 1 : count, ceil_div(in, vec)};
+    if (layer.groups > 2) return {layer.groups * div_up(out, lane), div_up(in, vec)};
+    const int64_t count = div_up(layer.oc, lane);
+    return {layer.groups == 2 && count % 2 != 0 ? count + 1 : count, div_up(in, vec)};
   }
   if (layer.kind != LayerKind::conv || layer.is_depthwise())
-    return {ceil_div(layer.oc, lane), std::max<int64_t>(1, lane / vec)};
+    return {div_up(layer.oc, lane), std::max<int64_t>(1, lane / vec)};
   int64_t together = 1;
   for (int64_t some = 2; some <= layer.groups && some * out <= lane; ++some)
     if (layer.groups % some == 0) together = some;
   const int64_t groups = layer.groups / together, channels = in * together;
   int64_t words = 0;  // a group may begin and end within a word
   for (int64_t g = 0; g < groups; ++g) words = std::max(words, ((g + 1) * channels - 1) / vec - g * channels / vec + 1);
-  return {groups * ceil_div(out * together, lane), words, together};
+  return {groups * div_up(out * together, lane), words, together};
+}
+
+int64_t window_words(const LayerShape& layer, const DesignPoint& point, Kernels kernels) {
+  const int64_t outputs = std::min<int64_t>(point.window_x, layer.ow);
+  int64_t columns = layer.kw + (outputs - 1) * layer.sw;
+  if (kernels == Kernels::tercel) columns = std::min(columns, layer.kw * outputs);
+  return columns * layer.kh * lane_groups(layer, point, kernels).words_per_tap;
 }
 
 double clock_mhz(const DesignPoint& point, const Board& board) {

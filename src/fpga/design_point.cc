@@ -43,11 +43,8 @@ void check(const DesignPoint& point) {
 BufferNeeds buffer_needs(const LayerShape& layer, const DesignPoint& point) {
   if (!layer.has_windows()) return {};
   const int64_t words_per_tap = lane_groups(layer, point, Kernels::tercel).words_per_tap;
-  const int64_t outputs = std::min<int64_t>(point.window_x, layer.ow);
-  // Columns between windows that do not touch are not loaded.
-  const int64_t columns = std::min(layer.kw + (outputs - 1) * layer.sw, layer.kw * outputs);
   return {.weight_words = layer.positions() > 1 ? layer.kh * layer.kw * words_per_tap : 0,
-          .window_words = columns * layer.kh * words_per_tap};
+          .window_words = window_words(layer, point, Kernels::tercel)};
 }
 
 void check_fits(const LayerShape& layer, const DesignPoint& point) {

@@ -4,12 +4,11 @@
 #include <array>
 #include <cmath>
 
+#include "base/bits.h"
 #include "base/check.h"
 
 namespace tercel::inline fpga {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The builds that the laws were fitted on kept AlexNet's buffers: 9216 bytes by vec, of words of vec x lane bytes
 // (weights) and twice of vec bytes (windows).
@@ -38,7 +37,7 @@ int64_t ram_blocks(int64_t depth_words, int64_t width_bits, int block_kbit) {
                                                                                 {8 * shallow, 5},
                                                                                 {16 * shallow, 2},
                                                                                 {32 * shallow, 1}}))
-    fewest = std::min(fewest, ceil_div(depth_words, depth) * ceil_div(width_bits, width));
+    fewest = std::min(fewest, div_up(depth_words, depth) * div_up(width_bits, width));
   return fewest;
 }
 
