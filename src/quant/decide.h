@@ -31,9 +31,7 @@ struct RowTask {
     return matrix.row_class.empty() ? matrix.step
                                     : matrix.step * codec::class_scale(matrix.row_class[static_cast<size_t>(row)]);
   }
-  const std::vector<CurvatureBlock>& blocks(int64_t row) const {
-    return curvature.groups[static_cast<size_t>(row * static_cast<int64_t>(curvature.groups.size()) / matrix.rows)];
-  }
+  const std::vector<CurvatureBlock>& blocks(int64_t row) const { return curvature.blocks(row, matrix.rows); }
 };
 
 /// Rows first .. last - 1 into `levels` (of the whole matrix); `rate` prices them and adapts to them. Greedy: each
@@ -49,18 +47,6 @@ inline int32_t nearest_level(float x, int quantizer = 0) {
   if (quantizer != 0 && magnitude < 0.25f) return 0;
   const auto level = static_cast<int32_t>(std::lrintf(quantizer == 0 ? magnitude : std::max(magnitude + 0.5f, 1.0f)));
   return x < 0 ? -level : level;
-}
-
-/// Sum of a[i] * b[i]; eight partial sums, so that it vectorizes without reordering by the compiler.
-inline float dot(const float* a, const float* b, int64_t n) {
-  float sums[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k) sums[k] += a[i + k] * b[i + k];
-  float sum = 0;
-  for (; i < n; ++i) sum += a[i] * b[i];
-  for (float s : sums) sum += s;
-  return sum;
 }
 
 }  // namespace tercel::inline quant

@@ -42,10 +42,8 @@ Price decide_rows(const RowTask& task, int64_t first, int64_t last, codec::RateM
       for (int64_t j = 0; j < block.columns; ++j) {
         const int64_t c = block.first + j;
         const float w = task.weights[static_cast<size_t>(r * columns + c)];
-        const float compensation =
-            block.feedback.empty() ? 0 : dot(&block.feedback[static_cast<size_t>(j * block.columns)], e, j);
         const float step = row_step * task.column_scale[static_cast<size_t>(c)];
-        const float x = (w + compensation) / step;
+        const float x = (w + block.compensation(j, e)) / step;
         const double weight = static_cast<double>(block.weight[static_cast<size_t>(j)]) * static_cast<double>(step) *
                               static_cast<double>(step);
         const auto [level, cost, bits] = best(x, weight, task.bit, rate);

@@ -103,7 +103,7 @@ class Inserting {
     InsertedProduct done;
     done.node = p.node;
     done.sums = p.sums->name;
-    done.channel_axis_from_end = conv ? p.node->input(1)->constant.dims().size() - 2 : 0;
+    done.channel_axis_from_end = p.channel_axis_from_end;
     if (p.bias != nullptr) {
       const std::vector<double> given = p.bias->constant.to_doubles();
       for (int64_t c = 0; c < p.channels; ++c)

@@ -74,6 +74,7 @@ class Choosing {
     if (weights->constant.elements() == 0) return std::nullopt;
     LevelProduct p{&node, node.output()};
     if (node.is("Conv") && dims.size() >= 3) {
+      p.channel_axis_from_end = dims.size() - 2;
       p.bias = node.input(2);
     } else if (node.is("Gemm") && dims.size() == 2) {
       if (node.attrs.get_bool("transA") || !(node.attrs.get_float("alpha") > 0)) return std::nullopt;
@@ -154,7 +155,7 @@ class Choosing {
 
   /// Backwards: those whose result somebody wants.
   void keep_wanted() {
-    std::set<const Value*> wanted = read_of_const();
+    std::set<const Value*> wanted(read_.begin(), read_.end());
     std::vector<std::pair<Value*, Node*>> order;
     for (const auto& node : graph_.nodes())
       for (Value* v : node->outputs)
@@ -169,8 +170,6 @@ class Choosing {
       for (Value* v : operands(*node)) wanted.insert(v);
     }
   }
-
-  std::set<const Value*> read_of_const() const { return {read_.begin(), read_.end()}; }
 
   void list_values() {
     std::vector<Value*> order(graph_.inputs());

@@ -13,10 +13,11 @@ namespace tercel::inline quant {
 /// A convolution or product with constant weights, and what belongs to it.
 struct LevelProduct {
   Node* node = nullptr;
-  Value* sums = nullptr;     ///< what it gives, bias included, before any activation
-  Node* bias_add = nullptr;  ///< of MatMul: the Add of its bias; else nullptr
-  Value* bias = nullptr;     ///< a constant of one element a channel, or of one for all; or nullptr
-  size_t weight_axis = 0;    ///< of output channels in the weights
+  Value* sums = nullptr;             ///< what it gives, bias included, before any activation
+  Node* bias_add = nullptr;          ///< of MatMul: the Add of its bias; else nullptr
+  Value* bias = nullptr;             ///< a constant of one element a channel, or of one for all; or nullptr
+  size_t weight_axis = 0;            ///< of output channels in the weights
+  size_t channel_axis_from_end = 0;  ///< the same in `sums`, counted from the last axis
   int64_t channels = 0;
 };
 

@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/threads.h"
-#include "quant/decide.h"
 
 namespace tercel::inline quant {
 namespace {
@@ -24,9 +23,7 @@ void to_levels(std::span<const float> row, float scale, const std::vector<Curvat
   for (const CurvatureBlock& block : *blocks)
     for (int64_t j = 0; j < block.columns; ++j) {
       const auto at = static_cast<size_t>(block.first + j);
-      const float compensation =
-          block.feedback.empty() ? 0 : dot(&block.feedback[static_cast<size_t>(j * block.columns)], errors.data(), j);
-      levels[at] = nearest((row[at] + compensation) / scale);
+      levels[at] = nearest((row[at] + block.compensation(j, errors.data())) / scale);
       errors[static_cast<size_t>(j)] = row[at] - levels[at] * scale;
     }
 }
@@ -59,12 +56,7 @@ WeightLevels weights_to_levels(const Tensor& weights, size_t axis, float factor,
         most = std::max(most, std::abs(row[static_cast<size_t>(c)]));
       }
       const float scale = result.scales[at] = std::max(most / kMost, least[at]);
-      const std::vector<CurvatureBlock>* blocks = nullptr;
-      if (curvature != nullptr) {
-        const auto groups = static_cast<int64_t>(curvature->groups.size());
-        blocks = &curvature->groups[static_cast<size_t>(r * groups / rows)];
-      }
-      to_levels(row, scale, blocks, row_levels, errors);
+      to_levels(row, scale, curvature == nullptr ? nullptr : &curvature->blocks(r, rows), row_levels, errors);
       for (int64_t c = 0; c < columns; ++c) {
         const float level = row_levels[static_cast<size_t>(c)];
         levels[place(r, c)] = static_cast<int8_t>(level);

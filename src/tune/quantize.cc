@@ -112,7 +112,8 @@ struct Noise {
   }
 };
 
-/// The noise that levels add to a value, each row (the last axis) measured by its own signal.
+/// The noise that levels add to a value, relative to the signal of each row (along the last axis), and its mean over
+/// all rows of all pictures. Rows of zeros are not counted.
 class RowNoise {
  public:
   void add(const Array& value, const Quantization& q, ActivationLevels levels) {
@@ -175,8 +176,8 @@ class QuantizeJob {
     InsertedLevels inserted =
         insert_levels(graph_, choice_, scales, options_.activations, options_.bias_correction, moments);
     if (options_.bias_correction) {
-      const std::vector<Array> few(inputs_.begin(), inputs_.begin() + static_cast<std::ptrdiff_t>(corrections()));
-      correct_biases(model_, graph_, inserted.products, means_, few, options_.threads, options_.progress);
+      correct_biases(model_, graph_, inserted.products, means_, first_inputs(kCorrectionPictures), options_.threads,
+                     options_.progress);
     }
     const Model quantized = finished();
     measure_errors(quantized, inserted, float_names);
@@ -201,8 +202,10 @@ class QuantizeJob {
   }
 
   /// Products whose input floats make, and levels would lose, stay in floats: one scale cannot serve a few large
-  /// elements and the rows without them (the "massive activations" of transformers). A row is what one sum runs over,
-  /// so that a row of large elements does not hide what the others lose. Says whether any is new.
+  /// elements and the rows without them (the "massive activations" of transformers). Rows are measured each for itself,
+  /// so that one of large elements does not hide what the others lose. A row that a MatMul or Gemm reads is what its
+  /// sums run over, a token for instance; of what a Conv reads it is a line of one channel, only a part of a sum. Says
+  /// whether there is any such product.
   bool keep_lost_values(const LevelScales& scales) {
     std::vector<const LevelValue*> made_by_floats;
     std::vector<std::string> names;
@@ -213,9 +216,8 @@ class QuantizeJob {
     }
     if (names.empty()) return false;
     std::vector<RowNoise> noise(names.size());
-    const auto few = static_cast<std::ptrdiff_t>(std::min(kErrorPictures, inputs_.size()));
     observe(
-        model_, names, {inputs_.begin(), inputs_.begin() + few},
+        model_, names, first_inputs(kErrorPictures),
         [&](size_t, const std::vector<Array>& values) {
           for (size_t i = 0; i < values.size(); ++i)
             noise[i].add(values[i], *scales.at(made_by_floats[i]->like), options_.activations);
@@ -265,6 +267,10 @@ class QuantizeJob {
     return how;
   }
 
+  /// Of the calibration pictures, at most so many.
+  std::vector<Array> first_inputs(size_t most) const {
+    return {inputs_.begin(), inputs_.begin() + static_cast<std::ptrdiff_t>(std::min(most, inputs_.size()))};
+  }
   size_t corrections() const { return std::min(kCorrectionPictures, inputs_.size()); }
 
   /// Runs the network of floats over the calibration pictures: a histogram of each value that has a scale of its own,
@@ -289,10 +295,8 @@ class QuantizeJob {
           }
           if (!options_.bias_correction || input >= corrections()) return;
           for (size_t p = 0; p < means_.size(); ++p) {
-            const LevelProduct& product = choice_.products[p];
-            const size_t axis =
-                product.node->is("Conv") ? static_cast<size_t>(product.node->input(1)->constant.rank()) - 2 : 0;
-            const std::vector<double> mean = channel_means(values[own_.size() + p], axis);
+            const std::vector<double> mean =
+                channel_means(values[own_.size() + p], choice_.products[p].channel_axis_from_end);
             means_[p].resize(mean.size());
             for (size_t c = 0; c < mean.size(); ++c) means_[p][c] += mean[c] / static_cast<double>(corrections());
           }
@@ -313,8 +317,7 @@ class QuantizeJob {
     how.samples = 0;  // plain
     how.positions = kMomentPositions;
     how.threads = options_.threads;
-    const auto few = static_cast<std::ptrdiff_t>(std::min(kMomentPictures, inputs_.size()));
-    return measure_moments(model_, sites, {inputs_.begin(), inputs_.begin() + few}, how, options_.progress);
+    return measure_moments(model_, sites, first_inputs(kMomentPictures), how, options_.progress);
   }
 
   void list_layers(const std::vector<Histogram>& histograms, const LevelScales& scales) {
