@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/words.h"
 #include "fpga/embedded.h"
 
 #ifdef TERCEL_HAVE_TOML
@@ -16,10 +17,10 @@
 namespace tercel::inline fpga {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Family>, 4> kFamilies{{{"stratix_v", Family::stratix_v},
-                                                                        {"arria_10", Family::arria_10},
-                                                                        {"stratix_10", Family::stratix_10},
-                                                                        {"cyclone_v", Family::cyclone_v}}};
+constexpr std::array<std::pair<Family, std::string_view>, 4> kFamilies{{{Family::stratix_v, "stratix_v"},
+                                                                        {Family::arria_10, "arria_10"},
+                                                                        {Family::stratix_10, "stratix_10"},
+                                                                        {Family::cyclone_v, "cyclone_v"}}};
 
 /// A figure of a board file, and what no real board is outside of.
 struct Field {
@@ -94,12 +95,8 @@ class BoardFile {
   }
 
   Family family(const std::string& name) const {
-    std::string known;
-    for (const auto& [text, value] : kFamilies) {
-      if (text == name) return value;
-      known += fmt::format("{}{}", known.empty() ? "" : ", ", text);
-    }
-    fail_at(field("family"), "family", fmt::format("'{}' is none of {}", name, known));
+    if (const auto known = kind_of(kFamilies, name)) return *known;
+    fail_at(field("family"), "family", fmt::format("'{}' is none of {}", name, words_of(kFamilies)));
   }
 
   FpgaFigure figure(const Field& wanted) const {

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/words.h"
 #include "hopfield/overlaps.h"
 #include "search/evolve_choices.h"
 
@@ -185,19 +186,11 @@ bool PatternAssignmentProblem::fits(const std::vector<int32_t>& network_of) cons
 }
 
 AssignmentMethod parse_assignment_method(std::string_view name) {
-  std::string known;
-  for (const auto& [method, word] : kMethods) {
-    if (word == name) return method;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", word);
-  }
-  fail_input("there is no assignment of patterns '{}': wanted one of {}", name, known);
+  if (const auto method = kind_of(kMethods, name)) return *method;
+  fail_input("there is no assignment of patterns '{}': wanted one of {}", name, words_of(kMethods));
 }
 
-std::string_view to_string(AssignmentMethod method) {
-  for (const auto& [kind, word] : kMethods)
-    if (kind == method) return word;
-  return "?";
-}
+std::string_view to_string(AssignmentMethod method) { return word_of(kMethods, method); }
 
 PatternAssignment assign_patterns(const PatternAssignmentProblem& problem, const AssignmentOptions& options) {
   if (options.evaluations < 1) fail_input("{} evaluations: wanted at least one", options.evaluations);

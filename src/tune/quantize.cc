@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "quant/bias_correction.h"
 #include "quant/insert_levels.h"
 #include "quant/level_choice.h"
@@ -28,23 +29,6 @@ constexpr std::array<std::pair<ActivationLevels, std::string_view>, 3> kLevels{
 constexpr size_t kCorrectionPictures = 64, kMomentPictures = 64, kErrorPictures = 16;
 constexpr int64_t kMomentPositions = 128;  // of one picture
 constexpr double kLeastRowSqnr = 15;       // dB: less, and a product reads floats
-
-template <typename Words, typename Kind>
-std::string_view word_of(const Words& words, Kind kind) {
-  for (const auto& [known, word] : words)
-    if (known == kind) return word;
-  return "?";
-}
-
-template <typename Words>
-auto kind_of(const Words& words, std::string_view word, const char* what) {
-  std::string all;
-  for (const auto& [kind, known] : words) {
-    if (known == word) return kind;
-    all += fmt::format("{}{}", all.empty() ? "" : ", ", known);
-  }
-  fail_input("{} '{}': wanted one of {}", what, word, all);
-}
 
 void check_options(const QuantizeOptions& options) {
   if (!(options.percentile > 50 && options.percentile <= 100))
@@ -407,8 +391,14 @@ class QuantizeJob {
 
 std::string_view to_string(RangeMethod method) { return word_of(kMethods, method); }
 std::string_view to_string(ActivationLevels levels) { return word_of(kLevels, levels); }
-RangeMethod parse_range_method(std::string_view word) { return kind_of(kMethods, word, "range"); }
-ActivationLevels parse_activation_levels(std::string_view word) { return kind_of(kLevels, word, "activations"); }
+RangeMethod parse_range_method(std::string_view word) {
+  if (const auto method = kind_of(kMethods, word)) return *method;
+  fail_input("range '{}': wanted one of {}", word, words_of(kMethods));
+}
+ActivationLevels parse_activation_levels(std::string_view word) {
+  if (const auto levels = kind_of(kLevels, word)) return *levels;
+  fail_input("activations '{}': wanted one of {}", word, words_of(kLevels));
+}
 
 QuantizeResult quantize(const Model& model, const std::filesystem::path& calibration, const QuantizeOptions& options) {
   return QuantizeJob(model, calibration, options).run();

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "graph/infer.h"
 #include "graph/verify.h"
 #include "quant/observe.h"
@@ -279,19 +280,11 @@ class Fixer {
 
 }  // namespace
 
-std::string_view to_string(NormEstimator estimator) {
-  for (const auto& [kind, name] : kEstimators)
-    if (kind == estimator) return name;
-  return "?";
-}
+std::string_view to_string(NormEstimator estimator) { return word_of(kEstimators, estimator); }
 
 NormEstimator parse_norm_estimator(std::string_view name) {
-  std::string known;
-  for (const auto& [kind, word] : kEstimators) {
-    if (word == name) return kind;
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", word);
-  }
-  fail_input("there is no estimator of moments '{}': wanted one of {}", name, known);
+  if (const auto estimator = kind_of(kEstimators, name)) return *estimator;
+  fail_input("there is no estimator of moments '{}': wanted one of {}", name, words_of(kEstimators));
 }
 
 StaticNormResult fix_norms(const Model& model, const std::filesystem::path& folder, const StaticNormOptions& options) {
