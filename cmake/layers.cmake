@@ -40,12 +40,6 @@ function(tercel_layer name)
     list(FILTER sources EXCLUDE REGEX "_by_trellis\\.cc$")
     list(FILTER tests EXCLUDE REGEX "_trellis_test\\.cc$")
   endif()
-  if(name STREQUAL "fpga")  # boards and published figures are part of the program
-    file(GLOB embedded CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/fpga/boards/*.toml
-                                         ${PROJECT_SOURCE_DIR}/src/fpga/published/*.csv)
-    tercel_embed(embedded_source ${embedded})
-    list(APPEND sources ${embedded_source})
-  endif()
   if(sources)
     add_library(tercel_${name} OBJECT ${sources})
     target_link_libraries(tercel_${name} PRIVATE tercel_options)

@@ -1,4 +1,4 @@
-// Files of src/fpga that are part of the program (cmake/embed.cmake writes their text into a source file).
+// Files of src/fpga that are part of the program (cmake/fpga_text.cmake writes their text into a source file).
 #pragma once
 
 #include <span>
