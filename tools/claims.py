@@ -71,23 +71,23 @@ def shipped_networks(build: pathlib.Path, row: str) -> str:
     return ", ".join(ratios)
 
 
-def fpga_errors(build: pathlib.Path, row: str) -> str:
-    """Mean errors in percent, in the row's order."""
-    summary = json.loads(output_of(build / "tercel", "fpga", "validate", "--json"))["summary"]
-    figures = [f"{100 * gate['mean']:.1f}" for gate in summary]
-    wanted = re.search(r"mean errors ([\d., ]+) %", row)
+def in_percent(row: str, before: str, figures) -> str:
+    """"`before` 0.4, 2.2 %" stands in the row with these figures, in this order."""
+    wanted = re.search(before + r" ([\d.,+ -]+) %", row)
     if not wanted or wanted.group(1).split(", ") != figures:
         raise Wrong(f"claimed {wanted and wanted.group(1)}, computed {', '.join(figures)}")
-    return f"mean errors {', '.join(figures)} %"
+    return f"{before} {', '.join(figures)} %"
+
+
+def fpga_errors(build: pathlib.Path, row: str) -> str:
+    summary = json.loads(output_of(build / "tercel", "fpga", "validate", "--json"))["summary"]
+    return in_percent(row, "mean errors", [f"{100 * gate['mean']:.1f}" for gate in summary])
 
 
 def fpga_predictions(build: pathlib.Path, row: str) -> str:
     rows = json.loads(output_of(build / "tercel", "fpga", "validate", "--json"))["rows"]
-    figures = [f"{100 * r['error']:+.1f}" for r in rows if r["use"] == "new_board" and r["quantity"] == "latency_ms"]
-    wanted = re.search(r"off by ([\d.,+ -]+) %", row)
-    if not wanted or wanted.group(1).split(", ") != figures:
-        raise Wrong(f"claimed {wanted and wanted.group(1)}, computed {', '.join(figures)}")
-    return f"off by {', '.join(figures)} %"
+    return in_percent(row, "off by", [f"{100 * r['error']:+.1f}" for r in rows
+                                      if r["use"] == "new_board" and r["quantity"] == "latency_ms"])
 
 
 CHECKS = [  # words of the row, needs TERCEL_DATA, check
