@@ -1,4 +1,4 @@
-// tercel fpga boards | explore | estimate | validate.
+// tercel fpga boards | explore | estimate | validate; simulate and emit are in fpga_pipeline.cc.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -227,11 +227,9 @@ std::vector<std::vector<std::string>> layer_rows(const std::vector<LayerEstimate
 std::string to_text(const ExploreReport& report, const std::string& model, bool all_layers, bool all_points) {
   std::string text = fmt::format(
       "{}: {} layers, {}MACs; board {} ({}, {})\nbudget     {:.0f} DSP blocks, {:.0f} RAM blocks, {:.0f} ALMs; "
-      "{} "
-      "design points looked at\n",
+      "{} design points looked at\n",
       model, report.layers.size(), scaled(static_cast<double>(report.best.macs)), report.board.name, report.board.title,
       report.board.device, report.max_dsp, report.max_ram, report.max_logic, report.points);
-  if (report.front.empty()) return text;
   text += fmt::format(
       "\nlatency    {:.2f} ms a picture, {:.0f} pictures a second; interval {} ({} {})\n{}bound by   {}\n\n{}\n",
       report.best.latency_ms, 1000 / report.best.latency_ms, interval_text(report.best.latency_ms, report.interval),
@@ -312,11 +310,9 @@ of the latency. {8} design points were looked at.</p>
 
 std::string to_text(const DesignReport& report, bool all_layers) {
   const FpgaBoard board = fpga_board(report.estimate.point.board);
-  std::string text = fmt::format("latency    {:.2f} ms a picture\n{}bound by   {}\n\n{}", report.estimate.latency_ms,
-                                 estimate_text(report.estimate, board), bottlenecks_text(report.layers),
-                                 layers_text(report.layers, all_layers));
-  if (!report.estimate.why_not.empty()) text += "it does not fit: " + report.estimate.why_not + "\n";
-  return text;
+  return fmt::format("latency    {:.2f} ms a picture\n{}bound by   {}\n\n{}", report.estimate.latency_ms,
+                     estimate_text(report.estimate, board), bottlenecks_text(report.layers),
+                     layers_text(report.layers, all_layers));
 }
 
 Json to_json(const DesignReport& report) {

@@ -13,10 +13,12 @@ std::string short_text(const DesignPoint& point);
 
 std::vector<std::vector<std::string>> layer_rows(const std::vector<LayerEstimate>& layers);
 
+/// Of designs that fit: where none does, there is an error instead.
 std::string to_text(const ExploreReport& report, const std::string& model, bool all_layers, bool all_points);
 Json to_json(const ExploreReport& report, const std::string& model);
 std::string to_html(const ExploreReport& report, const std::string& model);
 
+/// Of a design that fits.
 std::string to_text(const DesignReport& report, bool all_layers);
 Json to_json(const DesignReport& report);
 
