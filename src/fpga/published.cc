@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "base/check.h"
 #include "fpga/cycle_model.h"
@@ -97,20 +96,6 @@ std::vector<FpgaComparison> compare_published() {
     }
   }
   return rows;
-}
-
-ErrorSummary summarize(const std::vector<FpgaComparison>& rows, const std::string& set, const std::string& quantity,
-                       const std::vector<std::string>& uses) {
-  ErrorSummary summary;
-  for (const FpgaComparison& row : rows) {
-    if (row.set != set || row.quantity != quantity || std::find(uses.begin(), uses.end(), row.use) == uses.end())
-      continue;
-    summary.mean += std::abs(row.error());
-    summary.worst = std::max(summary.worst, std::abs(row.error()));
-    ++summary.rows;
-  }
-  if (summary.rows > 0) summary.mean /= summary.rows;
-  return summary;
 }
 
 LatencyInterval latency_interval(bool calibrated_board) {
