@@ -55,7 +55,7 @@ TERCEL_API std::string_view to_string(Kernels kernels);
 
 /// One pass through the pipeline. Cycles are of the kernels' clock and of the whole batch.
 struct LayerEstimate {
-  std::string name, kind;  ///< kind: conv, fc, pool, add, lrn
+  std::string name, kind;  ///< kind: conv, fc, pool, average, add, copy, lrn
   int64_t macs = 0;        ///< useful multiply-accumulates
   int64_t compute_cycles = 0;
   int64_t weight_wait_cycles = 0;  ///< compute stands still until weights have come from memory
