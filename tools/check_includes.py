@@ -30,8 +30,8 @@ APART += [{"search", other} for other in LAYERS[1:LAYERS.index("search")]]
 
 # Headers by which other layers come in. base and tensor are the vocabulary of all: every header of theirs is one.
 DOORS = {
-    "hopfield": ["bit_patterns.h", "overlaps.h", "rule.h", "recall.h", "parallel_networks.h", "prototypes.h",
-                 "binarization.h"],
+    "hopfield": ["bit_patterns.h", "overlaps.h", "readout.h", "rule.h", "recall.h", "parallel_networks.h",
+                 "prototypes.h", "binarization.h"],
     "graph": ["graph.h", "op.h", "dtype_attr.h", "infer.h", "verify.h", "text.h", "cost.h", "standard_form.h"],
     "onnx": ["reader.h", "writer.h", "tensor_proto.h"],
     "image": ["preprocessing.h"],

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "hopfield/overlaps.h"
+#include "hopfield/readout.h"
 
 namespace tercel::inline tune {
 namespace {
@@ -131,20 +132,13 @@ std::vector<float> scores_of(const MemoryHead& head, const BitPatterns& probes) 
     });
     return scores;
   }
-  const std::vector<int32_t>& class_of = head.memory.classes;
   parallel_for(probes.count(), 16, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> a(class_of.size());
+    std::vector<int32_t> a(head.memory.classes.size());
     std::vector<float> sums(classes);
     for (int64_t i = begin; i < end; ++i) {
       hopfield::overlaps(probes.row(i), head.memory.patterns, a);
-      float* y = scores.data() + static_cast<size_t>(i) * classes;
-      std::fill_n(y, classes, -std::numeric_limits<float>::infinity());
-      std::fill(sums.begin(), sums.end(), 0.0f);
-      for (size_t k = 0; k < a.size(); ++k) y[class_of[k]] = std::max(y[class_of[k]], beta * static_cast<float>(a[k]));
-      for (size_t k = 0; k < a.size(); ++k)
-        sums[static_cast<size_t>(class_of[k])] += std::exp(beta * static_cast<float>(a[k]) - y[class_of[k]]);
-      for (size_t c = 0; c < classes; ++c)
-        if (sums[c] > 1) y[c] += std::log(sums[c]);
+      hopfield::class_scores(a, head.memory.classes, beta, sums,
+                             std::span(scores).subspan(static_cast<size_t>(i) * classes, classes));
     }
   });
   return scores;

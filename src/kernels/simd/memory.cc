@@ -1,13 +1,12 @@
 #include "kernels/simd/memory.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "hopfield/overlaps.h"
+#include "hopfield/readout.h"
 #include "kernels/ref/memory.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -55,9 +54,6 @@ namespace {
 using hopfield::BitPatterns;
 using hopfield::PatternMemory;
 
-/// Terms this far below the class's largest, in the exponent, change nothing in f32: a thousand of them are 1e-8 of it.
-constexpr float kNegligible = -25;
-
 /// The memory of the problem, whose operands from 1 on are constants.
 PatternMemory memory_of(const Problem& p) {
   const auto view = [&](size_t i) { return p.input(i) ? p.input(i).constant.aligned() : Tensor(); };
@@ -96,6 +92,7 @@ class PopcountMemory final : public Kernel {
   void run(const Args& args) const override {
     const auto* x = reinterpret_cast<const float*>(args.src[0]);
     auto* y = reinterpret_cast<float*>(args.dst[0]);
+    const auto classes = static_cast<size_t>(class_count_);
     parallel_for(rows_, std::max<int64_t>(1, 4096 / count_), [&](int64_t begin, int64_t end, int lane) {
       auto* words = reinterpret_cast<uint64_t*>(args.scratch + static_cast<size_t>(lane) * lane_bytes());
       auto* overlaps = reinterpret_cast<int32_t*>(words + words_);
@@ -103,7 +100,8 @@ class PopcountMemory final : public Kernel {
       for (int64_t r = begin; r < end; ++r) {
         pack_(x + r * bits_, bits_, words);
         overlaps_(words, reinterpret_cast<const uint64_t*>(patterns_->data()), words_, count_, bits_, overlaps);
-        scores(overlaps, sums, y + r * class_count_);
+        hopfield::class_scores({overlaps, static_cast<size_t>(count_)}, classes_, beta_, {sums, classes},
+                               {y + r * class_count_, classes});
       }
     });
   }
@@ -116,23 +114,6 @@ class PopcountMemory final : public Kernel {
   size_t lane_bytes() const {
     const auto words = static_cast<size_t>(words_) * 8, numbers = static_cast<size_t>(count_ + class_count_) * 4;
     return round_up(words + numbers, size_t{64});
-  }
-
-  void scores(const int32_t* overlaps, float* sums, float* y) const {
-    std::fill_n(y, class_count_, -std::numeric_limits<float>::infinity());
-    std::fill_n(sums, class_count_, 0.0f);
-    for (int64_t k = 0; k < count_; ++k) {
-      float& most = y[classes_[static_cast<size_t>(k)]];
-      most = std::max(most, beta_ * static_cast<float>(overlaps[k]));
-    }
-    for (int64_t k = 0; k < count_; ++k) {
-      const auto c = classes_[static_cast<size_t>(k)];
-      const float below = beta_ * static_cast<float>(overlaps[k]) - y[c];
-      if (below == 0) sums[c] += 1;
-      else if (below > kNegligible) sums[c] += std::exp(below);
-    }
-    for (int64_t c = 0; c < class_count_; ++c)
-      if (sums[c] > 1) y[c] += std::log(sums[c]);
   }
 
   int64_t bits_, rows_, class_count_;
