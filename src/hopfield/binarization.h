@@ -54,6 +54,10 @@ Binarization median_threshold();
 Binarization walsh_hadamard();
 Binarization iterative_quantization();
 
+/// A binarizer of one bit a feature, without a map yet. Throws Error for features that are no finite numbers, and where
+/// another number of bits is wanted.
+Binarizer one_bit_a_feature(const FeatureRows& rows, const BinarizationOptions& options);
+
 /// In place: values.size() is a power of two; not normalized. O(n log n) additions.
 void hadamard_transform(std::span<float> values);
 

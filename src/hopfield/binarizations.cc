@@ -24,6 +24,14 @@ const Binarization& find_binarization(std::string_view name) {
   fail_input("there is no binarization '{}': wanted one of {}", name, known);
 }
 
+Binarizer one_bit_a_feature(const FeatureRows& rows, const BinarizationOptions& options) {
+  check_finite(rows);
+  if (options.bits != 0 && options.bits != rows.width)
+    fail_input("{} bits of {} features: this binarization gives one a feature; hadamard gives any number", options.bits,
+               rows.width);
+  return {.inputs = rows.width, .bits = rows.width};
+}
+
 void hadamard_transform(std::span<float> values) {
   TERCEL_CHECK(std::has_single_bit(values.size()));
   for (size_t half = 1; half < values.size(); half *= 2)

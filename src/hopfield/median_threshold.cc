@@ -2,7 +2,6 @@
 // (those behind a ReLU are never below 0). Four bytes a feature.
 #include <algorithm>
 
-#include "base/error.h"
 #include "hopfield/binarization.h"
 
 namespace tercel::inline hopfield {
@@ -10,11 +9,7 @@ namespace tercel::inline hopfield {
 Binarization median_threshold() {
   return {"median", "above or below each feature's median; for features behind a ReLU",
           [](const FeatureRows& rows, const BinarizationOptions& options) {
-            check_finite(rows);
-            if (options.bits != 0 && options.bits != rows.width)
-              fail_input("{} bits of {} features: this binarization gives one a feature; hadamard gives any number",
-                         options.bits, rows.width);
-            Binarizer binarizer{.inputs = rows.width, .bits = rows.width};
+            Binarizer binarizer = one_bit_a_feature(rows, options);
             std::vector<float> column(static_cast<size_t>(rows.count()));
             for (int64_t i = 0; i < rows.width; ++i) {
               for (size_t r = 0; r < column.size(); ++r) column[r] = rows.row(static_cast<int64_t>(r))[i];
