@@ -13,6 +13,12 @@ int32_t PatternMemory::network_count() const {
   return networks.empty() ? 0 : *std::max_element(networks.begin(), networks.end()) + 1;
 }
 
+int64_t PatternMemory::most_in_network() const {
+  std::vector<int64_t> load(static_cast<size_t>(network_count()));
+  for (const int32_t network : networks) ++load[static_cast<size_t>(network)];
+  return load.empty() ? 0 : *std::max_element(load.begin(), load.end());
+}
+
 void PatternMemory::check() const {
   const auto count = static_cast<size_t>(patterns.count());
   if (count == 0) fail_input("a memory without patterns");
@@ -74,11 +80,11 @@ Verdict ParallelNetworks::decide(std::span<const uint64_t> probe, const RecallOp
   const NetworkOutcome* best = nullptr;
   const auto key = [&](const NetworkOutcome& o) { return std::tuple(o.changes, -a[static_cast<size_t>(o.pattern)]); };
   for (const NetworkOutcome& outcome : verdict.networks)
-    if (outcome.kind == StateKind::stored && outcome.end == RecallEnd::fixed_point &&
-        (best == nullptr || key(outcome) < key(*best)))
-      best = &outcome;
+    if (outcome.recalled() && (best == nullptr || key(outcome) < key(*best))) best = &outcome;
   verdict.settled = best != nullptr;
-  verdict.pattern = best != nullptr ? best->pattern : std::max_element(a.begin(), a.end()) - a.begin();
+  const int64_t nearest = std::max_element(a.begin(), a.end()) - a.begin();
+  verdict.nearest_class = memory_.classes[static_cast<size_t>(nearest)];
+  verdict.pattern = best != nullptr ? best->pattern : nearest;
   verdict.changes = best != nullptr ? best->changes : 0;
   verdict.class_index = memory_.classes[static_cast<size_t>(verdict.pattern)];
   return verdict;
@@ -96,7 +102,7 @@ std::vector<float> ParallelNetworks::scores(std::span<const uint64_t> probe, int
   };
   bool any = false;
   for (const NetworkOutcome& outcome : settle(probe, options)) {
-    if (outcome.kind != StateKind::stored || outcome.end != RecallEnd::fixed_point) continue;
+    if (!outcome.recalled()) continue;
     raise(settled, outcome.pattern, bits - 2 * outcome.changes);
     any = true;
   }

@@ -19,6 +19,7 @@ struct PatternMemory {
   std::vector<int32_t> networks;  ///< the network of each pattern, from 0
 
   int32_t network_count() const;
+  int64_t most_in_network() const;  ///< patterns of the fullest network
   /// Throws Error: no pattern, counts that differ, a negative class or network.
   void check() const;
 };
@@ -30,13 +31,17 @@ struct NetworkOutcome {
   int64_t changes = 0;
   int sweeps = 0;
   RecallEnd end = RecallEnd::fixed_point;
+
+  /// A stored pattern, at rest. What is not is rejected.
+  bool recalled() const { return kind == StateKind::stored && end == RecallEnd::fixed_point; }
 };
 
 struct Verdict {
   int32_t class_index = 0;
-  int64_t pattern = 0;   ///< of the memory
-  int64_t changes = 0;   ///< of the network that named it
-  bool settled = false;  ///< false: no network settled on a stored pattern, and the nearest to the probe counts
+  int64_t pattern = 0;        ///< of the memory
+  int64_t changes = 0;        ///< of the network that named it
+  bool settled = false;       ///< false: no network settled on a stored pattern, and the nearest to the probe counts
+  int32_t nearest_class = 0;  ///< of the stored pattern nearest to the probe
   std::vector<NetworkOutcome> networks;
 };
 
