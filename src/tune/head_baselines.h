@@ -15,8 +15,8 @@ struct Head {
   std::function<int32_t(const float* features)> name;
   int64_t bytes = 0;   ///< that a file needs
   int64_t memory = 0;  ///< that it takes when it runs
-  /// Of networks that settle: how, and the class of the nearest pattern.
-  std::function<hopfield::Verdict(const float* features, int32_t& nearest)> verdict = {};
+  /// Of networks that settle: how.
+  std::function<hopfield::Verdict(const float* features)> verdict = {};
 };
 
 /// The layers behind the cut.

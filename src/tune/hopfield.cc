@@ -86,7 +86,7 @@ class Fitter {
   void choose() {
     const auto [fit_numbers, held_numbers] = hold_out(data_.classes, kMostHeldOut, options_.seed);
     if (held_numbers.size() < kFewestHeldOut) {
-      if (options_.binarization.empty()) options_.binarization = balanced() ? "zero" : "median";
+      if (options_.binarization.empty()) options_.binarization = data_.simple_binarization();
       return;
     }
     const LabelledFeatures fit = data_.selected(fit_numbers), held = data_.selected(held_numbers);
@@ -117,13 +117,6 @@ class Fitter {
     report_.held_out = held_numbers.size();
     report_.held_out_accuracy = accuracy_of(named_classes(scores_of(fitted.head, probes), class_count_), held.classes);
     measure_network(held_numbers, held.classes);
-  }
-
-  /// Does about half of the features lie above 0?
-  bool balanced() const {
-    const auto above = std::count_if(data_.values.begin(), data_.values.end(), [](float v) { return v > 0; });
-    const double part = static_cast<double>(above) / static_cast<double>(data_.values.size());
-    return part > 0.2 && part < 0.8;
   }
 
   void measure_network(const std::vector<size_t>& numbers, const std::vector<int32_t>& classes) {
@@ -246,10 +239,8 @@ HopfieldResult add_hopfield_classes(const Model& model, const std::filesystem::p
   fill_report(result.report, head, input);
   result.report.fitted = pictures.size();
   const double capacity = hopfield::find_rule(head.rule).capacity(result.report.bits);
-  std::vector<int64_t> load(static_cast<size_t>(head.memory.network_count()));
-  for (const int32_t network : head.memory.networks) ++load[static_cast<size_t>(network)];
   result.report.capacity = capacity;
-  result.report.most_in_network = *std::max_element(load.begin(), load.end());
+  result.report.most_in_network = head.memory.most_in_network();
   if (static_cast<double>(result.report.most_in_network) > capacity)
     warn(options, fmt::format("{} patterns in one network: the {} rule holds about {:.0f} random ones of {} bits",
                               result.report.most_in_network, head.rule, capacity, result.report.bits));

@@ -3,13 +3,13 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/threads.h"
-#include "hopfield/overlaps.h"
 #include "quant/widen.h"
 #include "session/model_impl.h"
 #include "tercel/session.h"
@@ -38,7 +38,7 @@ double mcnemar(int64_t b, int64_t c) {
 Head memory_head(FittedHead fitted, double beta) {
   struct State {
     FittedHead fitted;
-    std::unique_ptr<hopfield::ParallelNetworks> networks;
+    std::optional<hopfield::ParallelNetworks> networks;
     hopfield::RecallOptions recall;
   };
   auto state = std::make_shared<State>();
@@ -48,28 +48,22 @@ Head memory_head(FittedHead fitted, double beta) {
   Head head;
   head.bytes = stored_bytes(state->fitted);
   head.memory = state->fitted.memory_bytes + static_cast<int64_t>(state->fitted.binarizer.bytes());
-  if (memory.settles) {
-    state->networks = std::make_unique<hopfield::ParallelNetworks>(memory.memory, hopfield::find_rule(memory.rule),
-                                                                   hopfield::RuleOptions{memory.rule_beta});
-    state->recall.max_sweeps = static_cast<int>(memory.max_sweeps);
-  }
   const auto probe_of = [state](const float* features) {
     const hopfield::Binarizer& map = state->fitted.binarizer;
     return map.binarize({{features, static_cast<size_t>(map.inputs)}, map.inputs});
   };
-  head.name = [state, probe_of](const float* features) {
-    const BitPatterns probe = probe_of(features);
-    if (state->networks != nullptr) return state->networks->decide(probe.row_span(0), state->recall).class_index;
-    return named_classes(scores_of(state->fitted.head, probe), state->fitted.head.class_count)[0];
-  };
-  if (state->networks != nullptr)
-    head.verdict = [state, probe_of](const float* features, int32_t& nearest) {
-      const BitPatterns probe = probe_of(features);
-      const std::vector<int32_t> a = overlaps(probe.row(0), state->fitted.head.memory.patterns);
-      nearest =
-          state->fitted.head.memory.classes[static_cast<size_t>(std::max_element(a.begin(), a.end()) - a.begin())];
-      return state->networks->decide(probe.row_span(0), state->recall);
+  if (!memory.settles) {
+    head.name = [state, probe_of](const float* features) {
+      return named_classes(scores_of(state->fitted.head, probe_of(features)), state->fitted.head.class_count)[0];
     };
+    return head;
+  }
+  state->networks.emplace(networks_of(memory));
+  state->recall = recall_of(memory);
+  head.verdict = [state, probe_of](const float* features) {
+    return state->networks->decide(probe_of(features).row_span(0), state->recall);
+  };
+  head.name = [verdict = head.verdict](const float* features) { return verdict(features).class_index; };
   return head;
 }
 
@@ -127,7 +121,7 @@ class Comparer {
     if (answers.width < class_count_)
       fail_input("{}: tells {} classes apart, the pictures are of {}", model_.name(), answers.width, class_count_);
     network_named_ = named_classes(answers.values, answers.width);
-    if (options_.binarization.empty()) options_.binarization = balanced() ? "zero" : "median";
+    if (options_.binarization.empty()) options_.binarization = train_.simple_binarization();
     out_.features = train_.width;
     out_.bits = options_.bits > 0 ? options_.bits : train_.width;
     out_.classes = classes;
@@ -141,12 +135,6 @@ class Comparer {
     LabelledFeatures data{table.width, std::move(table.values), {pictures.classes().begin(), pictures.classes().end()}};
     hopfield::check_finite(data.rows());
     return data;
-  }
-
-  bool balanced() const {
-    const auto above = std::count_if(train_.values.begin(), train_.values.end(), [](float v) { return v > 0; });
-    const double part = static_cast<double>(above) / static_cast<double>(train_.values.size());
-    return part > 0.2 && part < 0.8;
   }
 
   /// Four fifths of the rows to fit on, drawn anew for each seed.
@@ -176,7 +164,7 @@ class Comparer {
       const uint64_t seed = options_.seed + static_cast<uint64_t>(s);
       const Head head = make(part(seed), seed);
       std::vector<int32_t> named(static_cast<size_t>(count));
-      std::vector<Settled> settled(head.verdict ? named.size() : 0);
+      std::vector<hopfield::Verdict> verdicts(head.verdict ? named.size() : 0);
       {
         const ThreadScope scope(options_.threads > 0 ? options_.threads : hardware_threads());
         parallel_for(count, 4, [&](int64_t begin, int64_t end) {
@@ -186,8 +174,8 @@ class Comparer {
               named[at] = head.name(test_.rows().row(i));
               continue;
             }
-            settled[at].verdict = head.verdict(test_.rows().row(i), settled[at].nearest);
-            named[at] = settled[at].verdict.class_index;
+            verdicts[at] = head.verdict(test_.rows().row(i));
+            named[at] = verdicts[at].class_index;
           }
         });
       }
@@ -204,7 +192,7 @@ class Comparer {
       }
       row.mcnemar = mcnemar(only_head, only_network);
       time(head, row);
-      if (head.verdict) count_settled(settled, row);
+      if (head.verdict) count_settled(verdicts, row);
     }
     row.accuracy = std::accumulate(accuracies.begin(), accuracies.end(), 0.0) / seeds;
     for (const double a : accuracies) row.deviation += (a - row.accuracy) * (a - row.accuracy);
@@ -232,17 +220,12 @@ class Comparer {
     row.p95_us = times[times.size() * 95 / 100];
   }
 
-  struct Settled {
-    hopfield::Verdict verdict;
-    int32_t nearest = 0;
-  };
-
-  void count_settled(const std::vector<Settled>& settled, HopfieldComparisonRow& row) const {
+  void count_settled(const std::vector<hopfield::Verdict>& verdicts, HopfieldComparisonRow& row) const {
     row.settles = true;
     SettlingReport& r = row.settling;
     double recalls = 0;
-    for (size_t i = 0; i < settled.size(); ++i) {
-      for (const hopfield::NetworkOutcome& one : settled[i].verdict.networks) {
+    for (size_t i = 0; i < verdicts.size(); ++i) {
+      for (const hopfield::NetworkOutcome& one : verdicts[i].networks) {
         ++recalls;
         r.sweeps += one.sweeps;
         if (one.end != hopfield::RecallEnd::fixed_point) ++r.unsettled;
@@ -250,15 +233,15 @@ class Comparer {
         else if (one.kind == hopfield::StateKind::inverse) ++r.inverse;
         else ++r.spurious;
       }
-      r.fell_back += settled[i].verdict.settled ? 0 : 1;
+      r.fell_back += verdicts[i].settled ? 0 : 1;
       const int32_t wanted = test_.classes[i];
-      const bool nearest = settled[i].nearest == wanted, final = settled[i].verdict.class_index == wanted;
+      const bool nearest = verdicts[i].nearest_class == wanted, final = verdicts[i].class_index == wanted;
       r.right_to_wrong += nearest && !final ? 1 : 0;
       r.wrong_to_right += !nearest && final ? 1 : 0;
     }
     for (double* part : {&r.stored, &r.inverse, &r.spurious, &r.unsettled, &r.sweeps}) *part /= recalls;
     for (double* part : {&r.fell_back, &r.right_to_wrong, &r.wrong_to_right})
-      *part /= static_cast<double>(settled.size());
+      *part /= static_cast<double>(verdicts.size());
   }
 
   void network_rows() {

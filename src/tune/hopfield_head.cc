@@ -29,17 +29,13 @@ void assign(FittedHead& fitted, const HopfieldOptions& options) {
   assign_options.seed = options.seed;
   assign_options.progress = options.progress;
   if (options.networks == 1) {
-    memory.networks.assign(memory.classes.size(), 0);
-    fitted.assignment.network_of = memory.networks;
-    fitted.most_in_network = memory.patterns.count();
-    return;
+    fitted.assignment.network_of.assign(memory.classes.size(), 0);
+  } else {
+    const PatternAssignmentProblem problem(memory.patterns, options.networks);
+    fitted.assignment = assign_patterns(problem, assign_options);
   }
-  const PatternAssignmentProblem problem(memory.patterns, options.networks);
-  fitted.assignment = assign_patterns(problem, assign_options);
   memory.networks = fitted.assignment.network_of;
-  std::vector<int64_t> load(static_cast<size_t>(options.networks));
-  for (const int32_t network : memory.networks) ++load[static_cast<size_t>(network)];
-  fitted.most_in_network = *std::max_element(load.begin(), load.end());
+  fitted.most_in_network = memory.most_in_network();
 }
 
 /// How many patterns their networks keep as they are.
@@ -51,13 +47,19 @@ void count_kept(FittedHead& fitted) {
     fitted.memory_bytes = patterns.count() * patterns.words() * 8;
     return;
   }
-  const hopfield::ParallelNetworks networks(head.memory, hopfield::find_rule(head.rule), {head.rule_beta});
+  const hopfield::ParallelNetworks networks = networks_of(head);
   fitted.memory_bytes = static_cast<int64_t>(networks.bytes());
   fitted.kept = 0;
   for (int64_t k = 0; k < patterns.count(); ++k) fitted.kept += networks.keeps(k) ? 1 : 0;
 }
 
 }  // namespace
+
+const char* LabelledFeatures::simple_binarization() const {
+  const auto above = std::count_if(values.begin(), values.end(), [](float v) { return v > 0; });
+  const double part = static_cast<double>(above) / static_cast<double>(values.size());
+  return part > 0.2 && part < 0.8 ? "zero" : "median";
+}
 
 LabelledFeatures LabelledFeatures::selected(const std::vector<size_t>& numbers) const {
   LabelledFeatures some;
@@ -115,15 +117,24 @@ int64_t stored_bytes(const FittedHead& fitted) {
          patterns.count() * (BitPatterns::row_bytes(patterns.bits()) + numbers);
 }
 
+hopfield::ParallelNetworks networks_of(const MemoryHead& head) {
+  return {head.memory, hopfield::find_rule(head.rule), {head.rule_beta}};
+}
+
+hopfield::RecallOptions recall_of(const MemoryHead& head) {
+  hopfield::RecallOptions options;
+  options.mode = hopfield::parse_recall_mode(head.recall);
+  options.max_sweeps = static_cast<int>(head.max_sweeps);
+  return options;
+}
+
 std::vector<float> scores_of(const MemoryHead& head, const BitPatterns& probes) {
   const auto classes = static_cast<size_t>(head.class_count);
   std::vector<float> scores(static_cast<size_t>(probes.count()) * classes);
   const auto beta = static_cast<float>(head.beta);
   if (head.settles) {
-    const hopfield::ParallelNetworks networks(head.memory, hopfield::find_rule(head.rule), {head.rule_beta});
-    hopfield::RecallOptions options;
-    options.mode = hopfield::parse_recall_mode(head.recall);
-    options.max_sweeps = static_cast<int>(head.max_sweeps);
+    const hopfield::ParallelNetworks networks = networks_of(head);
+    const hopfield::RecallOptions options = recall_of(head);
     parallel_for(probes.count(), 4, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const std::vector<float> row = networks.scores(probes.row_span(i), head.class_count, options);

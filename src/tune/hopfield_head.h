@@ -19,6 +19,9 @@ struct LabelledFeatures {
 
   hopfield::FeatureRows rows() const { return {values, width}; }
   int64_t count() const { return static_cast<int64_t>(classes.size()); }
+  /// The threshold that fits where none is named: zero where a fair part of the features lies on either side of it,
+  /// else median.
+  const char* simple_binarization() const;
   LabelledFeatures selected(const std::vector<size_t>& numbers) const;
 };
 
@@ -40,6 +43,10 @@ FittedHead fit_head(const LabelledFeatures& data, const hopfield::Binarizer& bin
 
 /// Bytes that a file needs for it: map, patterns (a bit a unit), classes and networks (2 bytes each).
 int64_t stored_bytes(const FittedHead& fitted);
+
+/// What settles, and how, where head.settles.
+hopfield::ParallelNetworks networks_of(const MemoryHead& head);
+hopfield::RecallOptions recall_of(const MemoryHead& head);
 
 /// Scores of probes: rows of class_count numbers, factor `head.beta` included.
 std::vector<float> scores_of(const MemoryHead& head, const hopfield::BitPatterns& probes);
