@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/shuffle.h"
 #include "hopfield/overlaps.h"
 
 namespace tercel::inline hopfield {
@@ -20,8 +21,7 @@ std::vector<int64_t> order_of(int64_t units, uint64_t seed) {
   std::iota(order.begin(), order.end(), int64_t{0});
   if (seed == 0) return order;
   Rng rng(seed);
-  for (int64_t i = units - 1; i > 0; --i)
-    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.below(i + 1))]);
+  shuffle(order, rng);
   return order;
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/shuffle.h"
 #include "session/picture_model.h"
 
 namespace tercel::inline quant {
@@ -111,8 +112,7 @@ std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t f
   std::vector<size_t> order(all.size());
   std::iota(order.begin(), order.end(), size_t{0});
   Rng rng(seed);
-  for (size_t i = order.size() - 1; i > 0; --i)
-    std::swap(order[i], order[static_cast<size_t>(rng.below(static_cast<int64_t>(i) + 1))]);
+  shuffle(order, rng);
   const auto take = [&](size_t begin, size_t count) {
     std::sort(order.begin() + static_cast<std::ptrdiff_t>(begin),
               order.begin() + static_cast<std::ptrdiff_t>(begin + count));

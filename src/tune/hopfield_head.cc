@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/shuffle.h"
 #include "base/threads.h"
 #include "hopfield/overlaps.h"
 #include "hopfield/readout.h"
@@ -203,8 +204,7 @@ std::pair<std::vector<size_t>, std::vector<size_t>> hold_out(const std::vector<i
   std::vector<size_t> order(classes.size()), kept, held;
   std::iota(order.begin(), order.end(), size_t{0});
   Rng rng(seed);
-  for (size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[static_cast<size_t>(rng.below(static_cast<int64_t>(i)))]);
+  shuffle(order, rng);
   std::vector<int64_t> of_class;
   for (const int32_t c : classes) {
     if (static_cast<size_t>(c) >= of_class.size()) of_class.resize(static_cast<size_t>(c) + 1);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/shuffle.h"
 #include "base/words.h"
 #include "hopfield/overlaps.h"
 #include "search/evolve_choices.h"
@@ -26,11 +27,6 @@ constexpr int64_t kMostPatterns = 20000;  // 3 GB of pair costs
 constexpr double kMostAssignments = 1 << 22;
 
 using Assignment = std::vector<int32_t>;
-
-void shuffle(std::vector<int64_t>& order, Rng& rng) {
-  for (int64_t i = std::ssize(order) - 1; i > 0; --i)
-    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.below(i + 1))]);
-}
 
 std::vector<int64_t> numbers_below(int64_t count) {
   std::vector<int64_t> numbers(static_cast<size_t>(count));
