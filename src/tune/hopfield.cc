@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "graph/infer.h"
+#include "hopfield/overlaps.h"
 #include "quant/widen.h"
 #include "session/model_impl.h"
 #include "tune/hopfield_head.h"
@@ -190,12 +191,11 @@ void fill_report(HopfieldReport& report, const MemoryHead& head, const std::stri
 }
 
 /// The network in which the pattern adds least crosstalk.
-int32_t cheapest_network(const hopfield::PatternMemory& memory, const hopfield::BitPatterns& patterns,
-                         int64_t pattern) {
-  const PatternAssignmentProblem problem(patterns, 1);
+int32_t cheapest_network(const hopfield::PatternMemory& memory, const uint64_t* pattern) {
+  const std::vector<int32_t> a = hopfield::overlaps(pattern, memory.patterns);
   std::vector<double> added(static_cast<size_t>(memory.network_count()));
-  for (size_t k = 0; k < memory.networks.size(); ++k)
-    added[static_cast<size_t>(memory.networks[k])] += problem.pair_cost(static_cast<int64_t>(k), pattern);
+  for (size_t k = 0; k < a.size(); ++k)
+    added[static_cast<size_t>(memory.networks[k])] += crosstalk(a[k], memory.patterns.bits());
   return static_cast<int32_t>(std::min_element(added.begin(), added.end()) - added.begin());
 }
 
@@ -229,9 +229,8 @@ HopfieldResult add_hopfield_classes(const Model& model, const std::filesystem::p
       hopfield::find_prototypes({table.values, table.width}, classes, prototype_options);
   const hopfield::BitPatterns more = hopfield::BitPatterns::of_signs(prototypes.values, table.width);
   for (int64_t k = 0; k < more.count(); ++k) {
+    head.memory.networks.push_back(cheapest_network(head.memory, more.row(k)));
     head.memory.patterns.append(more.row_span(k));
-    head.memory.networks.push_back(
-        cheapest_network(head.memory, head.memory.patterns, head.memory.patterns.count() - 1));
     head.memory.classes.push_back(static_cast<int32_t>(head.class_count) + prototypes.classes[static_cast<size_t>(k)]);
   }
   head.class_count += pictures.class_count();

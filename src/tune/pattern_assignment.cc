@@ -153,9 +153,9 @@ PatternAssignmentProblem::PatternAssignmentProblem(const hopfield::BitPatterns& 
   for (int64_t i = 0; i < patterns_; ++i) {
     const std::vector<int32_t> a = overlaps(patterns.row(i), patterns);
     for (int64_t j = 0; j < patterns_; ++j) {
-      const double share = a[static_cast<size_t>(j)] / static_cast<double>(patterns.bits());
-      costs_[static_cast<size_t>(i * patterns_ + j)] = share * share;
-      if (i < j) penalty_ += share * share;
+      const double cost = crosstalk(a[static_cast<size_t>(j)], patterns.bits());
+      costs_[static_cast<size_t>(i * patterns_ + j)] = cost;
+      if (i < j) penalty_ += cost;
     }
   }
 }

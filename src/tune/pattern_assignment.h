@@ -22,6 +22,12 @@
 
 namespace tercel::inline tune {
 
+/// q_ij of two patterns of `bits` units with that overlap.
+inline double crosstalk(int32_t overlap, int64_t bits) {
+  const double share = overlap / static_cast<double>(bits);
+  return share * share;
+}
+
 class PatternAssignmentProblem {
  public:
   /// Throws Error where the networks cannot hold the patterns. capacity 0: as many as it takes when all are filled
