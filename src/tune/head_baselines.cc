@@ -58,21 +58,19 @@ void set_matrix(Value& value, const RowMajor& matrix) {
   value.constant = Tensor::of<float>(value.type.dims, std::vector<float>(matrix.data(), matrix.data() + matrix.size()));
 }
 
-int64_t constant_bytes(const Graph& graph) {
-  int64_t bytes = 0;
-  for (const auto& value : graph.values())
-    if (value->is_constant()) bytes += static_cast<int64_t>(value->constant.bytes());
-  return bytes;
+/// Each row to 8 bits with a step of its own.
+void round_rows(RowMajor& matrix) {
+  for (int64_t r = 0; r < matrix.rows(); ++r) {
+    const float step = matrix.row(r).cwiseAbs().maxCoeff() / 127;
+    if (step > 0) matrix.row(r) = (matrix.row(r) / step).array().round() * step;
+  }
 }
 
 /// Each output's weights to 8 bits with a step of their own; gives the bytes saved.
 int64_t round_to_int8(const ProductWeights& product) {
   RowMajor matrix = matrix_of(*product.weights);
   if (!product.rows_are_outputs) matrix.transposeInPlace();
-  for (int64_t r = 0; r < matrix.rows(); ++r) {
-    const float step = matrix.row(r).cwiseAbs().maxCoeff() / 127;
-    if (step > 0) matrix.row(r) = (matrix.row(r) / step).array().round() * step;
-  }
+  round_rows(matrix);
   const int64_t saved = 3 * matrix.size() - 4 * matrix.rows();
   if (!product.rows_are_outputs) matrix.transposeInPlace();
   set_matrix(*product.weights, matrix);
@@ -99,7 +97,7 @@ Head FullyConnected::head(int64_t width) const {
 
 std::vector<FullyConnected> fully_connected_heads(const Model& model, const std::string& cut) {
   const Model whole = head_model(model, cut);
-  const int64_t bytes = constant_bytes(whole.impl().graph);
+  const int64_t bytes = whole.parameter_bytes();
   std::vector<FullyConnected> all{{"fully connected, f32", whole, bytes}};
   Graph rounded = whole.impl().graph.clone();
   int64_t saved = 0;
@@ -142,10 +140,7 @@ Head ridge_head(const LabelledFeatures& data, int64_t class_count, const hopfiel
   int64_t bytes = 4 * class_count;                    // biases
   if (weights == RidgeWeights::f32) bytes += 4 * w.size();
   if (weights == RidgeWeights::int8) {
-    for (int64_t c = 0; c < class_count; ++c) {
-      const float step = w.row(c).cwiseAbs().maxCoeff() / 127;
-      if (step > 0) w.row(c) = (w.row(c) / step).array().round() * step;
-    }
+    round_rows(w);
     bytes += w.size() + 4 * class_count;
   }
   if (weights == RidgeWeights::signs) {
