@@ -45,11 +45,7 @@ class Fitter {
     fitted.head.beta = beta_ > 0 ? beta_ : fitted.head.beta;
     report(fitted);
     Model made = with_memory(model_, report_.cut, options_.pool, fitted.binarizer, fitted.head);
-    if (!labels_.empty()) {
-      std::string text;
-      for (const std::string& label : labels_) text += (text.empty() ? "" : "\n") + label;
-      made = made.with_metadata({{"tercel.labels", text}});
-    }
+    if (!labels_.empty()) made = with_labels(made, labels_);
     return {std::move(made), std::move(report_)};
   }
 

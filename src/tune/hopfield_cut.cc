@@ -9,6 +9,7 @@
 #include "graph/infer.h"
 #include "graph/op.h"
 #include "graph/verify.h"
+#include "passes/match.h"
 #include "session/model_impl.h"
 #include "session/picture_model.h"
 #include "tune/chain_builder.h"
@@ -28,7 +29,7 @@ bool is_head_op(const Node& node) {
   return std::find(std::begin(kHeadOps), std::end(kHeadOps), node.op) != std::end(kHeadOps);
 }
 
-bool is_product(const Node& node) {
+bool is_fully_connected(const Node& node) {
   return (node.is("Gemm") || node.is("MatMul")) && node.input(1) != nullptr && node.input(1)->is_constant();
 }
 
@@ -49,7 +50,7 @@ Value* value_in_front_of_products(const Graph& graph) {
     const Node& node = *value->producer;
     if (!is_head_op(node)) break;
     Value* operand = only_operand(node);
-    if (is_product(node)) cut = operand;
+    if (is_fully_connected(node)) cut = operand;
     value = operand;
   }
   return cut;
@@ -324,16 +325,16 @@ Model with_other_memory(const Model& model, const MemoryHead& head, const std::v
   const std::string x = memory_input(model), y = find_memory(model)->output()->name;
   Graph graph = model.impl().graph.clone();
   Value* old = graph.find_value(y);
-  Value* scores = add_memory(graph, graph.find_value(x), head);
-  graph.replace_uses(old, scores);
+  passes::take_over(graph, old, add_memory(graph, graph.find_value(x), head));
   graph.erase_node(old->producer);
   graph.drop_unused();
   graph.sort();
-  if (graph.find_value(y) == nullptr) graph.rename(scores, y);
-  std::string text;
-  for (const std::string& label : labels) text += (text.empty() ? "" : "\n") + label;
-  if (!labels.empty()) graph.metadata["tercel.labels"] = text;
-  return finished(model, std::move(graph));
+  const Model made = finished(model, std::move(graph));
+  return labels.empty() ? made : with_labels(made, labels);
+}
+
+Model with_labels(const Model& model, const std::vector<std::string>& labels) {
+  return model.with_metadata({{"tercel.labels", fmt::format("{}", fmt::join(labels, "\n"))}});
 }
 
 }  // namespace tercel::inline tune

@@ -9,6 +9,7 @@
 #include "graph/op.h"
 #include "graph/standard_form.h"
 #include "graph/verify.h"
+#include "passes/match.h"
 #include "session/model_impl.h"
 #include "tercel/hopfield.h"
 #include "tune/chain_builder.h"
@@ -49,13 +50,8 @@ void expand(Graph& graph, Node* node) {
     for (const Value* value : one->outputs) outputs.push_back(value_of(value));
     graph.add_node(one->op, std::move(inputs), std::move(outputs), one->attrs, one->name, node);
   }
-  Value* y = node->output();
-  Value* result = value_of(form.graph.outputs().at(0));
-  const std::string name = y->name;
-  graph.replace_uses(y, result);
+  passes::take_over(graph, node->output(), value_of(form.graph.outputs().at(0)));
   graph.erase_node(node);
-  graph.rename(y, name + "_of_memory");
-  graph.rename(result, name);
 }
 
 /// N W, for the rules whose fields are W s: what the field of a unit loses when another is flipped.
@@ -203,13 +199,9 @@ void unroll(const Model& model, Graph& graph, Node* node) {
   if (bits > kMostBytes / 4 / bits / networks)
     fail(ErrorCode::limit, "{}: {}: {} matrices of {} x {} would take more than 1 GB in standard operators",
          model.name(), node->describe(), networks, bits, bits);
-  Value* y = node->output();
-  const std::string name = y->name;
   Value* scores = Unrolled(graph, node->input(0), head).scores();
-  graph.replace_uses(y, scores);
+  passes::take_over(graph, node->output(), scores);
   graph.erase_node(node);
-  graph.rename(y, name + "_of_memory");
-  graph.rename(scores, name);
 }
 
 }  // namespace
