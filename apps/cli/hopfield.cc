@@ -231,7 +231,6 @@ void compare(CompareFlags flags) {
   const Model model = loaded(flags.model, flags.preprocess);
   listen_for_interrupt();
   flags.options.progress = show_progress();
-  flags.options.warn = show_warnings();
   warn_of_threads(flags.options.threads);
   const HopfieldComparison comparison = compare_hopfield(model, flags.data, flags.options);
   end_progress();

@@ -100,7 +100,6 @@ struct HopfieldCompareOptions {
   uint64_t seed = 1;
   int threads = 0;
   Progress progress;
-  Warn warn;
 };
 
 /// How networks settled, in parts of the probes' recalls.
