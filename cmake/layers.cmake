@@ -26,6 +26,12 @@ if(TERCEL_SANITIZE)
   # Under AddressSanitizer Eigen would align memory by hand, and free that way what pagmo's library did not allocate so.
   target_compile_definitions(tercel_options INTERFACE EIGEN_MALLOC_ALREADY_ALIGNED=1)
   target_link_options(tercel_options INTERFACE -fsanitize=${TERCEL_SANITIZE})
+  # What this processor cannot run would only be compiled: a third of every kernel.
+  include(CheckCXXSourceRuns)
+  check_cxx_source_runs("int main() { return __builtin_cpu_supports(\"avx512f\") ? 0 : 1; }" TERCEL_RUNS_AVX512)
+  if(NOT TERCEL_RUNS_AVX512)
+    target_compile_definitions(tercel_options INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3|HWY_SSE4|HWY_AVX3)
+  endif()
 endif()
 
 set(TERCEL_LAYERS "" CACHE INTERNAL "")
@@ -48,6 +54,15 @@ function(tercel_layer name)
     endif()
     if(name STREQUAL "kernels" AND TERCEL_FUZZ)  # parsers are fuzzed; instrumented kernels take Clang minutes a file
       set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
+    endif()
+    if(TERCEL_SANITIZE MATCHES "undefined")
+      # Kernels of registers and Eigen's templates: it finds nothing of ours there, and doubles the time to compile.
+      foreach(source ${sources})
+        file(STRINGS ${source} eigen REGEX "#include <Eigen/" LIMIT_COUNT 1)
+        if(eigen OR source MATCHES "/simd/" AND NOT TERCEL_FUZZ)
+          set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -fno-sanitize=undefined)
+        endif()
+      endforeach()
     endif()
     if(name STREQUAL "data" AND ZLIB_FOUND)
       target_compile_definitions(tercel_data PRIVATE TERCEL_HAVE_ZLIB=1)
