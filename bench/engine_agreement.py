@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do a quantized network's engines agree with each other, and with the float network?
 
-    bench/engine_agreement.py FLOAT_MODEL INT8_MODEL PICTURES [--tercel PROGRAM] [--point OPTIONS] [--at-most N]
+    bench/engine_agreement.py FLOAT_MODEL INT8_MODEL PICTURES [--tercel PROGRAM] [--point OPTIONS] [--at-most N] [--preprocess NAME]
 
 Classifies every picture of a folder with the float network, with the int8 network on the processor's kernels and with the
 int8 network on the pipeline, and counts equal answers. Probabilities of the two engines must be equal to the last digit
@@ -35,6 +35,7 @@ def main():
     parser.add_argument("--tercel", default="build/release/tercel")
     parser.add_argument("--point", default="", help="of the pipeline, as in vec=8,lane=16")
     parser.add_argument("--at-most", type=int, default=0)
+    parser.add_argument("--preprocess", help="of pictures, for both networks; without it each takes its own")
     args = parser.parse_args()
     pictures = sorted(str(p) for p in args.pictures.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if args.at_most:
@@ -42,9 +43,10 @@ def main():
     if not pictures:
         sys.exit(f"{args.pictures}: no pictures")
     engine = "pipeline" + (":" + args.point if args.point else "")
-    floats = answers(args.tercel, args.float_model, pictures)
-    cpu = answers(args.tercel, args.int8_model, pictures)
-    pipeline = answers(args.tercel, args.int8_model, pictures, "--engine", engine)
+    how = ["--preprocess", args.preprocess] if args.preprocess else []
+    floats = answers(args.tercel, args.float_model, pictures, *how)
+    cpu = answers(args.tercel, args.int8_model, pictures, *how)
+    pipeline = answers(args.tercel, args.int8_model, pictures, *how, "--engine", engine)
     same = sum(a == b for a, b in zip(cpu, pipeline))
     agree = sum(a[0] == b[0] for a, b in zip(floats, pipeline))
     print(f"{len(pictures)} pictures: the engines give the same class and probability on {same}; "
