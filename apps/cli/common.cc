@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "progress.h"
 #include "suggest.h"
 
 namespace tercel::cli {
@@ -38,6 +39,11 @@ SessionOptions RunFlags::session() const {
   options.reference = reference;
   options.dump_dir = dump_passes;
   options.without = without;
+  options.progress = [show = show_progress()](std::string_view stage, double done) {
+    if (done < 1) return show(stage, done);
+    end_progress();
+    return true;
+  };
   return options;
 }
 

@@ -63,7 +63,8 @@ Progress show_progress() {
     if (terminal && seconds(now - shown->begin) > kQuietSeconds && seconds(now - shown->last) > 0.2) {
       shown->last = now;
       const double passed = seconds(now - shown->start);
-      fmt::print(stderr, "\r\033[K{}: {:.0f} %", stage, 100 * done);
+      if (done < 0) fmt::print(stderr, "\r\033[K{}: {} so far", stage, time_text(passed));
+      else fmt::print(stderr, "\r\033[K{}: {:.0f} %", stage, 100 * done);
       // Early in a stage the estimate is unreliable.
       if (passed > kQuietSeconds && done > 0) fmt::print(stderr, ", {} left", time_text(passed / done * (1 - done)));
       std::fflush(stderr);

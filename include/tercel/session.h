@@ -11,6 +11,7 @@
 #include "tercel/export.h"
 #include "tercel/image.h"
 #include "tercel/model.h"
+#include "tercel/progress.h"
 
 namespace tercel {
 
@@ -23,6 +24,7 @@ struct SessionOptions {
   size_t max_memory = 0;   ///< bytes that activations may take; 0: three quarters of the machine's memory
   std::filesystem::path dump_dir;    ///< gets the graph as text after every pass that changed something
   std::vector<std::string> without;  ///< passes to leave out, by name; Error for a name that is none
+  Progress progress;  ///< of what takes an engine long before the first run: OpenCL compiles the pipeline's kernels
 };
 
 struct Class {

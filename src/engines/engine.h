@@ -65,6 +65,7 @@ struct CompileOptions {
   /// What programs of one model share; where left out, a program has its own.
   std::shared_ptr<PackedWeights> packed = {};
   std::shared_ptr<WorkspacePool> workspaces = {};
+  Progress progress = {};  ///< where compile() takes long
 };
 
 /// Knows no model: one object serves all threads.

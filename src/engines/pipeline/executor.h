@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engines/pipeline/network.h"
+#include "tercel/progress.h"
 
 namespace tercel::inline engines {
 
@@ -26,12 +27,18 @@ class Executor {
   virtual void run(std::vector<double>* ms, std::stop_token stop) = 0;
 };
 
-/// OpenCL: tiles, with rings in memory. On the first platform that runs kernels on a processor or an accelerator, or on
-/// the one whose name has `platform` in it. The network must live as long. Throws Error(unsupported) where there is
-/// none.
-std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork& network, std::string_view platform);
+struct OpenclOptions {
+  std::string
+      platform;       ///< part of the name of one; empty: the first that runs kernels on a processor or an accelerator
+  int threads = 0;    ///< processors to use, where the device can be divided; 0: all of them
+  Progress progress;  ///< of compiling the kernels
+};
+
+/// OpenCL: tiles, with rings in memory. The network must live as long. Throws Error(unsupported) where there is no such
+/// platform.
+std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork& network, const OpenclOptions& options);
 
 /// OpenCL with Intel's channels: all stages run at once, as on an FPGA. The network is one of whole layers.
-std::unique_ptr<Executor> make_channels_executor(const PipelineNetwork& network, std::string_view platform);
+std::unique_ptr<Executor> make_channels_executor(const PipelineNetwork& network, const OpenclOptions& options);
 
 }  // namespace tercel::inline engines

@@ -4,17 +4,19 @@
 
 #include <algorithm>
 
+#include "base/report_while.h"
 #include "engines/pipeline/device/text.h"
 
 namespace tercel::inline engines {
 
-OpenclDevice::OpenclDevice(const PipelineNetwork& made, std::string_view platform, bool channels,
-                           const std::string& options)
+OpenclDevice::OpenclDevice(const PipelineNetwork& made, const OpenclOptions& options, bool channels,
+                           const std::string& flags)
     : network(made) {
-  find(platform, channels);
+  find(options.platform, channels);
+  if (!channels) take_processors(options.threads);
   context_ = cl::Context(device_);
   queue = cl::CommandQueue(context_, device_);
-  build(options);
+  report_while(options.progress, "compile the pipeline's kernels", [&] { build(flags); });
   norm_ = kernel("run_norm");
   const auto filled = [&](const void* from, size_t bytes) {
     const cl::Buffer buffer = new_buffer(std::max<size_t>(bytes, 64));
@@ -65,11 +67,24 @@ void OpenclDevice::find(std::string_view wanted, bool channels) {
   fail_unsupported("no OpenCL platform has a processor to run on (there is {}); {}", known, kWhatToDo);
 }
 
-void OpenclDevice::build(const std::string& options) {
+void OpenclDevice::take_processors(int threads) {
+  if (threads <= 0 || static_cast<size_t>(threads) >= processors()) return;
+  const auto count = static_cast<cl_device_partition_property>(threads);
+  const cl_device_partition_property parts[] = {CL_DEVICE_PARTITION_BY_COUNTS, count,
+                                                CL_DEVICE_PARTITION_BY_COUNTS_LIST_END, 0};
+  std::vector<cl::Device> devices;
+  try {
+    device_.createSubDevices(parts, &devices);
+    device_ = devices.at(0);
+  } catch (const cl::Error&) {  // a device that cannot be divided runs on all it has
+  }
+}
+
+void OpenclDevice::build(const std::string& flags) {
   // Generous, so that networks share a compiled kernel.
   const std::string all =
       network.kernel_options({.window_words = 1 << 12, .weight_words = 1 << 9, .pool_lines = 4, .pool_columns = 256}) +
-      " " + options;
+      " " + flags;
   program_ = cl::Program(context_, std::string(kPipelineText));
   try {
     program_.build(device_, all.c_str());

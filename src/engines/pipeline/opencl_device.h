@@ -29,10 +29,10 @@ decltype(auto) in_opencl(Body&& body) {
 
 class OpenclDevice {
  public:
-  /// The first platform with `platform` in its name that runs kernels on a processor or an accelerator; with
-  /// `channels`, one with Intel's. `options` go to OpenCL's compiler, beside those of the design. The network must live
-  /// as long. Throws Error(unsupported): no such platform (it lists those there are), or the text does not compile.
-  OpenclDevice(const PipelineNetwork& network, std::string_view platform, bool channels, const std::string& options);
+  /// With `channels`, on a platform with Intel's. `flags` go to OpenCL's compiler, beside those of the design. The
+  /// network must live as long. Throws Error(unsupported): no such platform (it lists those there are), or the text
+  /// does not compile; Error(stopped).
+  OpenclDevice(const PipelineNetwork& network, const OpenclOptions& options, bool channels, const std::string& flags);
 
   const std::string& name() const { return name_; }
   size_t processors() const { return device_.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>(); }
@@ -51,7 +51,8 @@ class OpenclDevice {
 
  private:
   void find(std::string_view wanted, bool channels);
-  void build(const std::string& options);
+  void take_processors(int threads);
+  void build(const std::string& flags);
 
   cl::Device device_;
   std::string name_;

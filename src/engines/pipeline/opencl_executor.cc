@@ -15,8 +15,8 @@ namespace {
 
 class OpenclExecutor : public Executor {
  public:
-  OpenclExecutor(const PipelineNetwork& network, std::string_view platform, bool channels, const std::string& options)
-      : device_(network, platform, channels, options) {}
+  OpenclExecutor(const PipelineNetwork& network, const OpenclOptions& options, bool channels, const std::string& flags)
+      : device_(network, options, channels, flags) {}
 
   std::string what() const override { return "OpenCL, " + device_.name(); }
   void write(int64_t first_word, std::span<const int8_t> levels) override { device_.write(first_word, levels); }
@@ -51,8 +51,8 @@ class OpenclExecutor : public Executor {
 /// One work-item does a tile, stage after stage.
 class TilesExecutor final : public OpenclExecutor {
  public:
-  TilesExecutor(const PipelineNetwork& network, std::string_view platform)
-      : OpenclExecutor(network, platform, false, ""), kernel_(device_.kernel("run_tiles")) {
+  TilesExecutor(const PipelineNetwork& network, const OpenclOptions& options)
+      : OpenclExecutor(network, options, false, ""), kernel_(device_.kernel("run_tiles")) {
     ring_bytes_ = static_cast<size_t>(network.ring_bytes());
     // Enough tiles at once that the last of them does not leave processors idle for long.
     constexpr size_t kTilesPerProcessor = 8, kMostRingBytes = size_t{64} << 20;
@@ -85,8 +85,8 @@ class TilesExecutor final : public OpenclExecutor {
 /// Every stage is a kernel with a queue of its own; channels join them.
 class ChannelsExecutor final : public OpenclExecutor {
  public:
-  ChannelsExecutor(const PipelineNetwork& network, std::string_view platform)
-      : OpenclExecutor(network, platform, true, "-DTERCEL_CHANNELS_INTEL") {
+  ChannelsExecutor(const PipelineNetwork& network, const OpenclOptions& options)
+      : OpenclExecutor(network, options, true, "-DTERCEL_CHANNELS_INTEL") {
     for (const char* stage : {"mem_read", "conv", "requantize", "pool", "mem_write"})
       stages_.push_back({device_.kernel(stage), device_.new_queue()});
   }
@@ -118,12 +118,12 @@ class ChannelsExecutor final : public OpenclExecutor {
 
 }  // namespace
 
-std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork& network, std::string_view platform) {
-  return in_opencl([&] { return std::make_unique<TilesExecutor>(network, platform); });
+std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork& network, const OpenclOptions& options) {
+  return in_opencl([&] { return std::make_unique<TilesExecutor>(network, options); });
 }
 
-std::unique_ptr<Executor> make_channels_executor(const PipelineNetwork& network, std::string_view platform) {
-  return in_opencl([&] { return std::make_unique<ChannelsExecutor>(network, platform); });
+std::unique_ptr<Executor> make_channels_executor(const PipelineNetwork& network, const OpenclOptions& options) {
+  return in_opencl([&] { return std::make_unique<ChannelsExecutor>(network, options); });
 }
 
 }  // namespace tercel::inline engines
@@ -141,8 +141,10 @@ namespace {
 
 }  // namespace
 
-std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork&, std::string_view) { fail_without_opencl(); }
-std::unique_ptr<Executor> make_channels_executor(const PipelineNetwork&, std::string_view) { fail_without_opencl(); }
+std::unique_ptr<Executor> make_opencl_executor(const PipelineNetwork&, const OpenclOptions&) { fail_without_opencl(); }
+std::unique_ptr<Executor> make_channels_executor(const PipelineNetwork&, const OpenclOptions&) {
+  fail_without_opencl();
+}
 
 }  // namespace tercel::inline engines
 

@@ -56,18 +56,17 @@ class PipelineEngine final : public Engine {
 
   std::vector<Refusal> refusals(const Graph& graph) const override { return pipeline_refusals(graph, options_.design); }
 
-  std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions&) const override {
+  std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions& wanted) const override {
     using Kind = PipelineOptions::Executor;
     PipelineNetwork network =
         make_pipeline_network(graph, options_.design, {.whole_layers = options_.executor != Kind::opencl});
-    return std::make_unique<PipelineProgram>(std::move(network),
-                                             [this](const PipelineNetwork& made) -> std::unique_ptr<Executor> {
-                                               if (options_.executor == Kind::simulated)
-                                                 return std::make_unique<SimulatedPipeline>(made);
-                                               if (options_.executor == Kind::channels)
-                                                 return make_channels_executor(made, options_.platform);
-                                               return make_opencl_executor(made, options_.platform);
-                                             });
+    return std::make_unique<PipelineProgram>(
+        std::move(network), [&](const PipelineNetwork& made) -> std::unique_ptr<Executor> {
+          if (options_.executor == Kind::simulated) return std::make_unique<SimulatedPipeline>(made);
+          const OpenclOptions opencl{options_.platform, wanted.threads, wanted.progress};
+          if (options_.executor == Kind::channels) return make_channels_executor(made, opencl);
+          return make_opencl_executor(made, opencl);
+        });
   }
 
  private:

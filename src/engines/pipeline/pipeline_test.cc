@@ -150,7 +150,7 @@ bool has_opencl() {
     none.feature_words = 1;
     none.design.lane = 16;
     try {
-      make_opencl_executor(none, "");
+      make_opencl_executor(none, {});
       return true;
     } catch (const Error&) {
       return false;
