@@ -13,20 +13,12 @@
 #include <hwy/foreach_target.h>
 // clang-format on
 #include "kernels/simd/activation-inl.h"
+#include "kernels/simd/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
-
-// Two vectors wide; as many rows as leave registers for the two of b and one of a: 12 x 2 of 32 registers, 6 x 2 of 16.
-constexpr int kVectors = 2;
-constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 12 : 6;
-constexpr int kColumns = kVectors * kLanes;
 
 constexpr int64_t kAheadDepth = 32, kLineFloats = 16;
 
@@ -55,16 +47,8 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
       if constexpr (kAhead)
         for (int64_t line = 0; line < ahead.lines; ++line, ahead.from += kLineFloats)
           __builtin_prefetch(ahead.from, 0, 2);
-      for (; k < end; ++k) {
-        V bv[NV];
-        for (int v = 0; v < NV; ++v) bv[v] = hn::Load(d, b + v * kLanes);
-        b += kColumns;
-        HWY_UNROLL(12)
-        for (int r = 0; r < R; ++r) {
-          const V av = hn::Set(d, a[r][k]);
-          for (int v = 0; v < NV; ++v) acc[r][v] = hn::MulAdd(av, bv[v], acc[r][v]);
-        }
-      }
+      MultiplyAdd(acc, a, b, k, end);
+      k = end;
     }
   }
   // Results leave through registers where whole vectors fit, else through a small buffer.
