@@ -14,6 +14,7 @@
 #include "kernels/simd/pool.h"
 #include "kernels/simd/reduce.h"
 #include "kernels/simd/softmax.h"
+#include "kernels/simd/winograd.h"
 
 namespace tercel::inline kernels {
 namespace {
@@ -38,7 +39,7 @@ Menu fast_variants() {
       {"Expand", {copy_expand()}},
       {"Floor", {simd_unary()}},
       {"FusedAdd", {simd_binary(), table_levels()}},
-      {"FusedConv", {simd_depthwise(), simd_conv(), simd_conv_levels()}},
+      {"FusedConv", {simd_depthwise(), simd_winograd(4), simd_winograd(2), simd_conv(), simd_conv_levels()}},
       {"FusedMatMul", {simd_gemv(), simd_matmul(), simd_batched_matmul(), simd_matmul_levels()}},
       {"Gather", {copy_gather()}},
       {"Gelu", {simd_unary()}},
