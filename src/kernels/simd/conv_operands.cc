@@ -14,17 +14,19 @@ std::string why_no_dense_conv(const Problem& p) {
   return {};
 }
 
-ConvOperands::ConvOperands(const Problem& p, const ConvSizes& g) {
-  const auto order = summing_order(g);
-  const auto k = static_cast<int64_t>(order.size());
+ConvOperands::ConvOperands(const Problem& p, const ConvSizes& g, Order by) {
+  const auto k = g.h.kernel * g.w.kernel * g.icg;
+  const auto order = by == Order::by_tap ? summing_order(g) : strided_offsets(k, 1);
   group_floats_ = packed_b_floats(k, g.ocg, p.isa);
-  packed_ = p.packed(kConvWeights, fmt::format("conv {} {} groups", to_string(p.isa), g.group),
-                     group_floats_ * static_cast<size_t>(g.group) * sizeof(float), [&](std::byte* packed) {
-                       const std::byte* weights = p.src[kConvWeights].constant.data();
-                       for (int64_t group = 0; group < g.group; ++group)
-                         pack_b(weights + group * g.ocg * k * static_cast<int64_t>(sizeof(float)), order, g.ocg, k,
-                                p.isa, reinterpret_cast<float*>(packed) + static_cast<size_t>(group) * group_floats_);
-                     });
+  packed_ =
+      p.packed(kConvWeights,
+               fmt::format("conv {} {} groups{}", to_string(p.isa), g.group, by == Order::by_tap ? "" : " by channel"),
+               group_floats_ * static_cast<size_t>(g.group) * sizeof(float), [&](std::byte* packed) {
+                 const std::byte* weights = p.src[kConvWeights].constant.data();
+                 for (int64_t group = 0; group < g.group; ++group)
+                   pack_b(weights + group * g.ocg * k * static_cast<int64_t>(sizeof(float)), order, g.ocg, k, p.isa,
+                          reinterpret_cast<float*>(packed) + static_cast<size_t>(group) * group_floats_);
+               });
   if (!p.input(kConvBias)) return;
   bias_stride_ = round_up<int64_t>(g.ocg, gemm_tile(p.isa).columns);
   bias_.resize(static_cast<size_t>(bias_stride_ * g.group), 0.0f);

@@ -15,11 +15,14 @@ inline constexpr size_t kConvWeights = 1, kConvBias = 2, kConvResidual = 3;
 /// Why no product on rows can perform this FusedConv; empty where one can.
 std::string why_no_dense_conv(const Problem& p);
 
-/// Weights as panels of the product, summed as summing_order says, and the bias with each group's part filled up to
-/// whole panels.
+/// Weights as panels of the product, and the bias with each group's part filled up to whole panels.
 class ConvOperands {
  public:
-  ConvOperands(const Problem& p, const ConvSizes& g);
+  enum class Order : uint8_t {
+    by_tap,      ///< as summing_order says
+    by_channel,  ///< the taps of a channel lie together
+  };
+  ConvOperands(const Problem& p, const ConvSizes& g, Order order = Order::by_tap);
 
   const float* weights(int64_t group = 0) const {
     return reinterpret_cast<const float*>(packed_->data()) + static_cast<size_t>(group) * group_floats_;

@@ -105,21 +105,24 @@ void TransformWeights(const WinogradJob& job, int64_t panel, int y, int64_t firs
                       float* HWY_RESTRICT weights) {
   constexpr int kTile = M + 2;
   const D d;
-  const int64_t tap = job.g->c * kColumns, stride = job.s->weight_stride;
-  const float* HWY_RESTRICT from = job.weights + panel * 9 * tap + first_channel * kColumns;
+  const int64_t stride = job.s->weight_stride;
+  const float* HWY_RESTRICT from = job.weights + (panel * job.g->c + first_channel) * 9 * kColumns;
   const V factor[3] = {hn::Set(d, kKernelRows<M>[y][0]), hn::Set(d, kKernelRows<M>[y][1]),
                        hn::Set(d, kKernelRows<M>[y][2])};
-  for (int64_t i = 0; i < channels * kVectors; ++i, from += kLanes, weights += kLanes) {
-    V in[3], out[kTile];
-    HWY_UNROLL(3)
-    for (int x = 0; x < 3; ++x)
-      in[x] = hn::MulAdd(
-          factor[2], hn::Load(d, from + (6 + x) * tap),
-          hn::MulAdd(factor[1], hn::Load(d, from + (3 + x) * tap), hn::Mul(factor[0], hn::Load(d, from + x * tap))));
-    KernelAtPoints<M>(in, out);
-    HWY_UNROLL(6)
-    for (int x = 0; x < kTile; ++x) hn::Store(out[x], d, weights + x * stride);
-  }
+  for (int64_t k = 0; k < channels; ++k, from += 9 * kColumns)
+    for (int v = 0; v < kVectors; ++v, weights += kLanes) {
+      V in[3], out[kTile];
+      HWY_UNROLL(3)
+      for (int x = 0; x < 3; ++x) {
+        const float* tap = from + x * kColumns + v * kLanes;
+        in[x] =
+            hn::MulAdd(factor[2], hn::Load(d, tap + 6 * kColumns),
+                       hn::MulAdd(factor[1], hn::Load(d, tap + 3 * kColumns), hn::Mul(factor[0], hn::Load(d, tap))));
+      }
+      KernelAtPoints<M>(in, out);
+      HWY_UNROLL(6)
+      for (int x = 0; x < kTile; ++x) hn::Store(out[x], d, weights + x * stride);
+    }
 }
 
 constexpr int kAheadDepth = 32, kLineFloats = 16;
@@ -157,19 +160,20 @@ ProductTileFn PickProductTile(int64_t rows) {
   else return rows == R ? ProductTile<R> : PickProductTile<R + 1>(rows);
 }
 
-/// One output pixel by direct convolution, as the product on rows sums it.
+/// One output pixel by direct convolution, in the order in which the product on rows sums it.
 inline void DirectPixel(const WinogradJob& job, int64_t panel, int64_t pixel, float* to) {
   const D d;
   const float* taps[9];
   find_conv_rows<float>(&job.rows, pixel, 1, 1, taps);
-  const float* weights = job.weights + panel * 9 * job.g->c * kColumns;
-  V acc[1][kVectors];
-  for (int v = 0; v < kVectors; ++v) acc[0][v] = hn::Zero(d);
-  for (const float* tap : taps) {
-    const float* HWY_RESTRICT const a[1] = {tap};
-    MultiplyAdd<1, kVectors>(acc, a, weights, 0, job.g->c);
+  for (int v = 0; v < kVectors; ++v) {
+    V sum = hn::Zero(d);
+    for (int tap = 0; tap < 9; ++tap) {
+      const float* weights = job.weights + (panel * job.g->c * 9 + tap) * kColumns + v * kLanes;
+      for (int64_t k = 0; k < job.g->c; ++k, weights += 9 * kColumns)
+        sum = hn::MulAdd(hn::Set(d, taps[tap][k]), hn::Load(d, weights), sum);
+    }
+    hn::Store(sum, d, to + v * kLanes);
   }
-  for (int v = 0; v < kVectors; ++v) hn::Store(acc[0][v], d, to + v * kLanes);
 }
 
 /// A panel of one tile: from products[position][tile][column] to results.
@@ -247,6 +251,11 @@ void ComputePanel(const WinogradJob& job, int64_t first, int64_t tiles, int64_t 
   const int64_t row_tiles = div_up<int64_t>(tiles, kRows);
   for (int64_t chunk = 0; chunk < s.chunks; ++chunk) {
     const int64_t first_channel = chunk * s.chunk, channels = std::min(s.chunk, job.g->c - first_channel);
+    // The taps that come next are called in bit by bit: they come from memory.
+    const float* following = job.weights + (panel * job.g->c + first_channel + channels) * 9 * kColumns;
+    const int64_t left = (s.panels - panel) * job.g->c - first_channel - channels;
+    const int64_t next_end = std::min(left, s.chunk) * 9 * kColumns;
+    int64_t next = 0;
     for (int y = 0; y < s.tile; ++y) {
       TransformWeights<M>(job, panel, y, first_channel, channels, weights);
       for (int x = 0; x < s.tile; ++x) {
@@ -254,6 +263,8 @@ void ComputePanel(const WinogradJob& job, int64_t first, int64_t tiles, int64_t 
         const float* a = inputs + (chunk * s.positions + position) * s.input_stride;
         // Rows are dealt out evenly, so that no thin tile is left at the end.
         for (int64_t i = 0; i < row_tiles; ++i) {
+          for (; next < next_end * (position * row_tiles + i + 1) / (s.positions * row_tiles); next += kLineFloats)
+            __builtin_prefetch(following + next, 0, 2);
           const int64_t row = tiles * i / row_tiles, rows = tiles * (i + 1) / row_tiles - row;
           PickProductTile<1>(rows)(a + row * s.chunk, s.chunk, weights + x * s.weight_stride, channels, chunk > 0,
                                    products + position * s.product_stride + row * kColumns);
@@ -278,7 +289,7 @@ class WinogradKernel final : public Kernel {
   explicit WinogradKernel(const Problem& p)
       : g_(p, false),
         sizes_(g_, M, p.isa, p.threads),
-        operands_(p, g_),
+        operands_(p, g_, ConvOperands::Order::by_channel),
         isa_(p.isa),
         threads_(p.threads),
         activation_(*p.attrs),
