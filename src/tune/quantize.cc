@@ -15,6 +15,7 @@
 #include "quant/observe.h"
 #include "quant/pictures.h"
 #include "quant/range.h"
+#include "quant/row_noise.h"
 #include "quant/widen.h"
 #include "session/model_impl.h"
 
@@ -96,37 +97,6 @@ struct Noise {
   }
 };
 
-/// The noise that levels add to a value, relative to the signal of each row (along the last axis), and its mean over
-/// all rows of all pictures. Rows of zeros are not counted.
-class RowNoise {
- public:
-  void add(const Array& value, const Quantization& q, ActivationLevels levels) {
-    const LevelRange ends = range_of(levels, q.zeros[0]);
-    const float scale = q.scales[0], inverse = 1 / scale;
-    const auto low = static_cast<float>(ends.low - ends.zero), high = static_cast<float>(ends.high - ends.zero);
-    const std::span<const float> x = value.floats();
-    const auto columns = static_cast<size_t>(value.dims().empty() ? 1 : value.dims().back());
-    for (size_t row = 0; row + columns <= x.size() && columns > 0; row += columns) {
-      double signal = 0, noise = 0;
-      for (const float element : x.subspan(row, columns)) {
-        const float level = std::clamp(std::nearbyint(element * inverse), low, high);
-        const auto error = static_cast<double>(element - level * scale);
-        signal += static_cast<double>(element) * static_cast<double>(element), noise += error * error;
-      }
-      if (signal > 0) parts_ += noise / signal, ++rows_;
-    }
-  }
-  /// In dB.
-  double sqnr() const {
-    if (parts_ == 0) return std::numeric_limits<double>::infinity();
-    return -10 * std::log10(parts_ / static_cast<double>(rows_));
-  }
-
- private:
-  double parts_ = 0;
-  int64_t rows_ = 0;
-};
-
 class QuantizeJob {
  public:
   QuantizeJob(const Model& given, const std::filesystem::path& calibration, const QuantizeOptions& options)
@@ -187,9 +157,7 @@ class QuantizeJob {
 
   /// Products whose input floats make, and levels would lose, stay in floats: one scale cannot serve a few large
   /// elements and the rows without them (the "massive activations" of transformers). Rows are measured each for itself,
-  /// so that one of large elements does not hide what the others lose. A row that a MatMul or Gemm reads is what its
-  /// sums run over, a token for instance; of what a Conv reads it is a line of one channel, only a part of a sum. Says
-  /// whether there is any such product.
+  /// so that one of large elements does not hide what the others lose. Says whether there is any such product.
   bool keep_lost_values(const LevelScales& scales) {
     std::vector<const LevelValue*> made_by_floats;
     std::vector<std::string> names;
@@ -204,7 +172,8 @@ class QuantizeJob {
         model_, names, first_inputs(kErrorPictures),
         [&](size_t, const std::vector<Array>& values) {
           for (size_t i = 0; i < values.size(); ++i)
-            noise[i].add(values[i], *scales.at(made_by_floats[i]->like), options_.activations);
+            noise[i].add(values[i], row_elements(values[i].dims()), *scales.at(made_by_floats[i]->like),
+                         options_.activations);
         },
         session_options(), options_.progress);
     std::set<std::string> lost;
