@@ -30,6 +30,12 @@ double RowNoise::sqnr() const {
   return -10 * std::log10(parts_ / static_cast<double>(rows_));
 }
 
-int64_t row_elements(const Dims& dims) { return dims.empty() ? 1 : dims.back(); }
+int64_t row_elements(const LevelChoice& choice, const Value& value, const Dims& dims) {
+  if (dims.empty()) return 1;
+  const bool tokens = std::any_of(choice.products.begin(), choice.products.end(), [&](const LevelProduct& p) {
+    return p.node->input(0) == &value && !p.node->is("Conv");
+  });
+  return tokens ? dims.back() : count_elements(dims) / std::max<int64_t>(1, dims[0]);
+}
 
 }  // namespace tercel::inline quant

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "quant/level_choice.h"
 #include "tensor/quantization.h"
 #include "tercel/array.h"
 #include "tercel/quantize.h"
@@ -23,7 +24,9 @@ class RowNoise {
   int64_t rows_ = 0;
 };
 
-/// Elements of a row: the last axis.
-int64_t row_elements(const Dims& dims);
+/// Elements of a row of `value`. Where a MatMul or Gemm reads it: the last axis, which sums run over (a token, which a
+/// transformer normalizes by itself). Where only convolutions do: all of a picture, whose sums have one scale; a dark
+/// corner with much noise for its signal is a small part of it.
+int64_t row_elements(const LevelChoice& choice, const Value& value, const Dims& dims);
 
 }  // namespace tercel::inline quant

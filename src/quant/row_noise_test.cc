@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "session/passes_testing.h"
+
 namespace tercel::inline quant {
 namespace {
 
@@ -32,6 +34,25 @@ TEST(RowNoise, WithoutNoiseOrRowsItIsInfinite) {
   EXPECT_EQ(noise.sqnr(), std::numeric_limits<double>::infinity());
   noise.add(Array({1, 2}, std::vector<float>{7, 9}), 2, kWhole, ActivationLevels::u8);
   EXPECT_EQ(noise.sqnr(), std::numeric_limits<double>::infinity());
+}
+
+TEST(RowNoise, ARowIsATokenOrAPicture) {
+  Graph graph = graph_of(R"(input %x : f32[2x4x3x5]
+input %w_1 : f32[4x4x1x1]
+input %w_2 : f32[5x6]
+%a : f32[2x4x3x5] = Sigmoid(%x)
+%b : f32[2x4x3x5] = Conv(%a, %w_1)
+%c : f32[2x4x3x5] = Sigmoid(%b)
+%d : f32[2x4x3x6] = MatMul(%c, %w_2)
+output %d
+)");
+  const LevelChoice choice = choose_levels(graph, {});
+  const auto row = [&](const char* name) {
+    const Value* value = graph.find_value(name);
+    return row_elements(choice, *value, value->type.dims);
+  };
+  EXPECT_EQ(row("a"), 4 * 3 * 5);
+  EXPECT_EQ(row("c"), 5);
 }
 
 }  // namespace

@@ -172,8 +172,8 @@ class QuantizeJob {
         model_, names, first_inputs(kErrorPictures),
         [&](size_t, const std::vector<Array>& values) {
           for (size_t i = 0; i < values.size(); ++i)
-            noise[i].add(values[i], row_elements(values[i].dims()), *scales.at(made_by_floats[i]->like),
-                         options_.activations);
+            noise[i].add(values[i], row_elements(choice_, *made_by_floats[i]->value, values[i].dims()),
+                         *scales.at(made_by_floats[i]->like), options_.activations);
         },
         session_options(), options_.progress);
     std::set<std::string> lost;
