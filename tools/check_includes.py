@@ -52,6 +52,7 @@ DOORS = {
     "quant": ["bias_correction.h", "choose_basis.h", "correction.h", "curvature.h", "drop_estimate.h",
               "insert_levels.h", "level_choice.h", "linear_site.h", "migrate_scale.h", "moments.h", "observe.h", "pictures.h", "quantize.h",
               "range.h",
+              "row_noise.h",
               "segmented_forward.h", "widen.h"],
     "search": ["evolve.h", "evolve_choices.h"],
 }
