@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,16 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/shuffle.h"
 #include "base/threads.h"
 #include "hopfield/overlaps.h"
 #include "hopfield/patterns_testing.h"
 #include "hopfield/recall.h"
 #include "hopfield/rule.h"
 #include "kernels/menu.h"
+#include "quant/widen.h"
+#include "tune/hopfield_cut.h"
+#include "tune/labelled_pictures.h"
 #include "tune/pattern_assignment.h"
 
 using namespace tercel;
@@ -124,14 +129,19 @@ CapacityPoint measure(const BitPatterns& patterns, std::string_view kind, std::s
   return {std::string(kind), std::string(rule), patterns.bits(), patterns.count(), fixed / of, recalled / of};
 }
 
-std::string chart(const std::vector<CapacityPoint>& points, const std::string& kind, int64_t bits) {
-  constexpr double kWidth = 620, kHeight = 260, kLeft = 50, kTop = 20;
-  const std::pair<const char*, const char*> colours[] = {
-      {"hebb", "#b5452c"}, {"storkey", "#c08a1a"}, {"pseudo_inverse", "#1b7f5c"}, {"softmax", "#2c5fb5"}};
+constexpr double kWidth = 620, kHeight = 220, kLeft = 60, kTop = 40, kPanel = kTop + kHeight + 50;
+constexpr std::pair<std::string_view, std::string_view> kColours[] = {
+    {"hebb", "#b5452c"}, {"storkey", "#c08a1a"}, {"pseudo_inverse", "#1b7f5c"}, {"softmax", "#2c5fb5"}};
+
+/// Part recalled against patterns stored, on a logarithmic scale; its upper edge is at `top`.
+std::string panel(const std::vector<CapacityPoint>& points, const std::string& kind, int64_t bits, double top) {
   const auto x = [&](double count) { return kLeft + kWidth * std::log2(count) / std::log2(static_cast<double>(bits)); };
-  const auto y = [&](double part) { return kTop + kHeight * (1 - part); };
-  std::string body;
-  for (const auto& [rule, colour] : colours) {
+  const auto y = [&](double part) { return top + kTop + kHeight * (1 - part); };
+  std::string body = fmt::format(
+      "<text x=\"{:.0f}\" y=\"{:.0f}\" font-weight=\"bold\">{} patterns of {} bits</text>\n"
+      "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" fill=\"none\" stroke=\"#999\"/>\n",
+      kLeft, top + kTop - 12, kind, bits, kLeft, top + kTop, kWidth, kHeight);
+  for (const auto& [rule, colour] : kColours) {
     std::string line;
     for (const CapacityPoint& p : points)
       if (p.patterns == kind && p.rule == rule)
@@ -140,34 +150,73 @@ std::string chart(const std::vector<CapacityPoint>& points, const std::string& k
     const double capacity = find_rule(rule).capacity(bits);
     if (std::isfinite(capacity))
       body += fmt::format(
-          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" stroke=\"{3}\" "
+          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\" "
           "stroke-dasharray=\"4 4\"/>\n",
-          x(capacity), kTop, kTop + kHeight, colour);
-  }
-  double at = kLeft;
-  for (const auto& [rule, colour] : colours) {
-    body +=
-        fmt::format("<text x=\"{:.0f}\" y=\"{:.0f}\" fill=\"{}\">{}</text>\n", at, kTop + kHeight + 40, colour, rule);
-    at += 130;
+          x(capacity), y(1), y(0), colour);
   }
   for (int64_t count = 1; count <= bits; count *= 4)
-    body += fmt::format("<text x=\"{:.0f}\" y=\"{:.0f}\">{}</text>\n", x(static_cast<double>(count)),
-                        kTop + kHeight + 16, count);
+    body += fmt::format("<text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"middle\">{}</text>\n",
+                        x(static_cast<double>(count)), y(0) + 16, count);
   for (const double part : {0.0, 0.5, 1.0})
-    body += fmt::format("<text x=\"10\" y=\"{:.0f}\">{:.0f} %</text>\n", y(part) + 4, 100 * part);
-  return fmt::format("<h2>{} patterns of {} bits</h2>\n<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\">\n{}</svg>\n",
-                     kind, bits, kLeft + kWidth + 20, kTop + kHeight + 60, body);
+    body += fmt::format("<text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"end\">{:.0f} %</text>\n", kLeft - 6, y(part) + 4,
+                        100 * part);
+  return body;
 }
 
-void capacity(int64_t bits, const std::string& csv, const std::string& html) {
+std::string chart(const std::vector<CapacityPoint>& points, const std::vector<std::string>& kinds, int64_t bits) {
+  const double width = kLeft + kWidth + 20, height = kPanel * static_cast<double>(kinds.size()) + 40;
+  std::string body, legend;
+  double at = kLeft, top = 20;
+  for (const auto& [rule, colour] : kColours) {
+    legend += fmt::format("<text x=\"{:.0f}\" y=\"{:.0f}\" fill=\"{}\">{}</text>\n", at, height - 8, colour, rule);
+    at += 150;
+  }
+  for (const std::string& kind : kinds) {
+    body += panel(points, kind, bits, top);
+    top += kPanel;
+  }
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" "
+      "font-family=\"sans-serif\" "
+      "font-size=\"12\">\n<title>Part of the stored patterns that a network recalls from 10 % flipped units, against "
+      "the "
+      "patterns it stores</title>\n<rect width=\"{0:.0f}\" height=\"{1:.0f}\" fill=\"white\"/>\n"
+      "<text x=\"{2:.0f}\" y=\"20\">Recalled from 10 % flipped units, against patterns stored. Dashed: the formulas "
+      "for "
+      "random patterns.</text>\n{3}{4}</svg>\n",
+      width, height, kLeft, body, legend);
+}
+
+/// Codes of so many pictures, drawn by a seed, by the signs of the network's features.
+BitPatterns real_patterns(const std::string& path, const std::string& data, const std::string& cut, int count) {
+  const Model model = dequantized(load(path));
+  const LabelledPictures pictures = LabelledPictures::open(data).some(static_cast<size_t>(count), 1);
+  const OutputTable table = outputs_of(features_model(model, find_cut(model, cut), false), pictures, 0, "features", {});
+  // Drawn in an order that mixes the classes.
+  std::vector<int64_t> order(static_cast<size_t>(table.count()));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  Rng rng(1);
+  shuffle(order, rng);
+  return BitPatterns::of_signs(table.values, table.width).selected(order);
+}
+
+void capacity(int64_t bits, const std::string& csv, const std::string& svg, const BitPatterns* real) {
   std::vector<CapacityPoint> points;
+  if (real != nullptr) bits = real->bits();
+  const std::vector<std::string> kinds = real != nullptr ? std::vector<std::string>{"random", "correlated", "real"}
+                                                         : std::vector<std::string>{"random", "correlated"};
   fmt::print("{:<12} {:<16} {:>8} {:>10} {:>10}\n", "patterns", "rule", "count", "fixed", "recalled");
-  for (const std::string kind : {"random", "correlated"})
+  for (const std::string& kind : kinds)
     for (const char* rule : {"hebb", "storkey", "pseudo_inverse", "softmax"})
       for (double count = 2; count < 1.001 * static_cast<double>(bits); count *= std::sqrt(2.0)) {
         const auto number = static_cast<int64_t>(std::lround(count));
-        points.push_back(measure(
-            kind == "random" ? random_patterns(bits, number, 3) : correlated_patterns(bits, number, 3), kind, rule));
+        if (kind == "real" && number > real->count()) break;
+        std::vector<int64_t> first(static_cast<size_t>(number));
+        std::iota(first.begin(), first.end(), int64_t{0});
+        points.push_back(measure(kind == "random"       ? random_patterns(bits, number, 3)
+                                 : kind == "correlated" ? correlated_patterns(bits, number, 3)
+                                                        : real->selected(first),
+                                 kind, rule));
         const CapacityPoint& p = points.back();
         fmt::print("{:<12} {:<16} {:>8} {:>9.0f}% {:>9.0f}%\n", p.patterns, p.rule, p.count, 100 * p.fixed,
                    100 * p.recalled);
@@ -180,12 +229,7 @@ void capacity(int64_t bits, const std::string& csv, const std::string& html) {
     for (const CapacityPoint& p : points)
       out << fmt::format("{},{},{},{},{:.4f},{:.4f}\n", p.patterns, p.rule, p.bits, p.count, p.fixed, p.recalled);
   }
-  if (!html.empty())
-    std::ofstream(html)
-        << "<!doctype html><meta charset=\"utf-8\"><title>Capacity</title><style>body{font:14px "
-           "sans-serif;max-width:720px;margin:2em auto}text{font-size:12px}</style>\n<h1>Part of the stored "
-           "patterns recalled from 10 % flipped units</h1>\n<p>Dashed: the formulas for random patterns.</p>\n"
-        << chart(points, "random", bits) << chart(points, "correlated", bits);
+  if (!svg.empty()) std::ofstream(svg) << chart(points, kinds, bits);
 }
 
 // ---- assignment ----
@@ -238,7 +282,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int64_t patterns = 1000, bits = 4096, capacity_bits = 256;
   int evaluations = 6000;
-  std::string csv, html;
+  std::string csv, svg, model, data, cut;
   CLI::App* time = app.add_subcommand("latency", "The softmax memory, answers checked first");
   time->add_option("--patterns", patterns);
   time->add_option("--bits", bits);
@@ -246,8 +290,15 @@ int main(int argc, char** argv) {
   CLI::App* many = app.add_subcommand("capacity", "Patterns recalled against patterns stored, by rule");
   many->add_option("--bits", capacity_bits);
   many->add_option("--csv", csv);
-  many->add_option("--html", html);
-  many->callback([&] { capacity(capacity_bits, csv, html); });
+  many->add_option("--svg", svg);
+  many->add_option("--model", model, "Also the codes of pictures, as many bits as it has features at the cut");
+  many->add_option("--data", data, "Those pictures, labelled");
+  many->add_option("--cut", cut);
+  many->callback([&] {
+    if (model.empty()) return capacity(capacity_bits, csv, svg, nullptr);
+    const BitPatterns real = real_patterns(model, data, cut, 2000);
+    capacity(capacity_bits, csv, svg, &real);
+  });
   CLI::App* assign = app.add_subcommand("assignment", "Genetic against greedy and random");
   assign->add_option("--evaluations", evaluations);
   assign->callback([&] { assignment(evaluations); });

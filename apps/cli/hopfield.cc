@@ -19,7 +19,7 @@ namespace {
 struct FitFlags {
   std::string model, data, output, export_onnx;
   PreprocessFlag preprocess;
-  bool json = false;
+  bool json = false, code_words = false;
   HopfieldOptions options;
 };
 
@@ -85,7 +85,8 @@ std::string to_text(const HopfieldReport& r) {
   if (r.held_out > 0)
     out += fmt::format("on {} held-out pictures: memory {}, the network as it was {} (fitted again on all {})\n",
                        r.held_out, percent(r.held_out_accuracy), percent(r.network_accuracy), r.fitted);
-  else out += fmt::format("fitted on {} pictures: too few to hold some out\n", r.fitted);
+  else if (r.fitted > 0) out += fmt::format("fitted on {} pictures: too few to hold some out\n", r.fitted);
+  else out += "the patterns are the code words that the network was trained towards\n";
   out += fmt::format("head: {} stored, {} when it runs; what it replaces: {}\n",
                      bytes_text(static_cast<size_t>(r.head_bytes)), bytes_text(static_cast<size_t>(r.memory_bytes)),
                      bytes_text(static_cast<size_t>(r.removed_bytes)));
@@ -112,11 +113,16 @@ void print_written(const FitFlags& flags) {
 }
 
 void fit(FitFlags flags) {
+  if (flags.data.empty() != flags.code_words)
+    throw Error(
+        ErrorCode::bad_input,
+        "hopfield fit learns from pictures (--data), or takes a network's own --code-words: give one of the two");
   check_output(flags.output, {".tercel", ".onnx"});
   check_output(flags.export_onnx, {".onnx"});
   const Model model = loaded(flags.model, flags.preprocess);
   listen(flags);
-  const HopfieldResult result = fit_hopfield(model, flags.data, flags.options);
+  const HopfieldResult result =
+      flags.code_words ? hopfield_of_code_words(model, flags.options) : fit_hopfield(model, flags.data, flags.options);
   end_progress();
   write(result.model, flags.output, flags.export_onnx);
   if (flags.json) {
@@ -172,10 +178,11 @@ void add_fit(CLI::App& hopfield) {
   CLI::App* command = hopfield.add_subcommand("fit", "Replace the fully connected layers by a memory");
   HopfieldOptions& o = flags->options;
   add_files(*command, *flags, "ONNX or .tercel file");
-  command
-      ->add_option("--data", flags->data,
-                   "Labelled pictures: a folder with labels.tsv or a folder per class, or IDX files (train-images...)")
-      ->required();
+  command->add_option(
+      "--data", flags->data,
+      "Labelled pictures: a folder with labels.tsv or a folder per class, or IDX files (train-images...)");
+  command->add_flag("--code-words", flags->code_words,
+                    "Instead of pictures: the patterns are the code words that the network was trained towards");
   command->add_option("--cut", o.cut, "Node in front of which to cut, or a value; else before the fully connected end");
   command->add_flag("--pool", o.pool, "Average the features over height and width");
   command->add_option("--binarization", o.binarization,
@@ -257,6 +264,7 @@ void add_compare(CLI::App& hopfield) {
   command->add_flag("--quick", o.quick, "Fewer pictures, seeds and heads");
   command->add_option("--seeds", o.seeds, "Each draws four fifths of the pictures to fit on");
   command->add_option("--pictures", o.pictures, "Pictures to fit on at most");
+  command->add_option("--shots", o.shots, "Pictures of each class to fit on, beside a layer trained on as few; 0: all");
   command->add_option("--test-pictures", o.test_pictures, "Pictures to test on at most");
   command->add_option("--settled-pictures", o.settled_pictures, "Of these, for networks that settle and neighbours");
   command->add_option("--seed", o.seed, "The first of the seeds");

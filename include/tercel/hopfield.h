@@ -72,6 +72,12 @@ struct TERCEL_API HopfieldResult {
 TERCEL_API HopfieldResult fit_hopfield(const Model& model, const std::filesystem::path& pictures,
                                        const HopfieldOptions& options = {});
 
+/// The memory of a network that was trained towards code words (tercel.torch.CodeWords; docs/hopfield.md): it ends in
+/// the signs of its features, and in weights of one magnitude, whose signs are the patterns. Needs no pictures, and
+/// answers as the network does where the rule is softmax. Throws Error where the network ends otherwise, and for
+/// options that code words decide: cut, pool, binarization, bits, patterns_per_class, pictures, beta.
+TERCEL_API HopfieldResult hopfield_of_code_words(const Model& model, const HopfieldOptions& options = {});
+
 /// Classes that a fitted model does not know yet, each from the pictures of one folder (its subfolders are classes, or
 /// it is one itself): the old pictures are not needed. Throws Error where the model has no memory, and where a class
 /// has a label that is there already.
@@ -91,10 +97,13 @@ struct HopfieldCompareOptions {
   bool pool = false;
   std::string binarization;  ///< of all rows that say nothing else; empty: zero or median, by the features' signs
   int64_t bits = 0;
-  std::filesystem::path test;   ///< pictures to be tested on; empty: the t10k part of IDX, else a fifth of the pictures
-  bool quick = false;           ///< fewer pictures, seeds and rows: under a minute for small networks
-  int seeds = 5;                ///< each draws four fifths of the pictures, and what is random in the heads
-  int pictures = 20000;         ///< to fit on at most
+  std::filesystem::path test;  ///< pictures to be tested on; empty: the t10k part of IDX, else a fifth of the pictures
+  bool quick = false;          ///< fewer pictures, seeds and rows: under a minute for small networks
+  int seeds = 5;               ///< each draws four fifths of the pictures, and what is random in the heads
+  int pictures = 20000;        ///< to fit on at most
+  /// Above 0: heads are fitted on so many pictures of each class, drawn anew for each seed, and compared with a fully
+  /// connected layer trained on the same; the network may tell other classes apart.
+  int shots = 0;
   int test_pictures = 10000;    ///< to test on at most
   int settled_pictures = 1000;  ///< of these, for networks that settle and for nearest neighbours, which are slow
   uint64_t seed = 1;
@@ -117,7 +126,7 @@ struct HopfieldComparisonRow {
   double accuracy = 0, deviation = 0;  ///< over the seeds
   int seeds = 1;
   size_t tested = 0;
-  double difference = 0;  ///< accuracy less that of the network as it was, on the same pictures
+  double difference = 0;  ///< accuracy less that of the network as it was (few shots: of the trained layer)
   double mcnemar = 1;     ///< probability of so unequal a split of the pictures that only one names right; first seed
   int64_t bytes = 0;      ///< that a file needs: weights, projection, thresholds, patterns
   int64_t memory = 0;     ///< that it takes when it runs, W and inverse Gram matrices included

@@ -164,6 +164,43 @@ Head ridge_head(const LabelledFeatures& data, int64_t class_count, const hopfiel
   return head;
 }
 
+Head softmax_regression(const LabelledFeatures& data, int64_t class_count) {
+  constexpr int kSteps = 500;
+  constexpr float kMomentum = 0.9f, kDecay = 1e-4f;
+  const int64_t count = data.count();
+  RowMajor x = Eigen::Map<const RowMajor>(data.values.data(), count, data.width);
+  const Eigen::RowVectorXf mean = x.colwise().mean();
+  x.rowwise() -= mean;
+  // Rows of mean square length 1: the loss then bends by half at most, and a step of 1 is safe with room to spare.
+  const float length = std::max(std::sqrt(x.squaredNorm() / static_cast<float>(count)), 1e-12f);
+  x /= length;
+  RowMajor targets = RowMajor::Zero(count, class_count);
+  for (int64_t i = 0; i < count; ++i) targets(i, data.classes[static_cast<size_t>(i)]) = 1;
+  RowMajor w = RowMajor::Zero(class_count, data.width), speed = w;
+  Eigen::RowVectorXf bias = Eigen::RowVectorXf::Zero(class_count), bias_speed = bias;
+  for (int step = 0; step < kSteps; ++step) {
+    RowMajor scores = x * w.transpose();
+    scores.rowwise() += bias;
+    scores.colwise() -= scores.rowwise().maxCoeff().eval();
+    scores = scores.array().exp();
+    for (int64_t i = 0; i < count; ++i) scores.row(i) /= scores.row(i).sum();
+    scores -= targets;
+    speed = kMomentum * speed - (scores.transpose() * x / static_cast<float>(count) + kDecay * w);
+    bias_speed = kMomentum * bias_speed - scores.colwise().mean();
+    w += speed;
+    bias += bias_speed;
+  }
+  w /= length;
+  bias -= mean * w.transpose();
+  Head head;
+  head.bytes = head.memory = 4 * (w.size() + bias.size());
+  head.name = [w = std::make_shared<RowMajor>(w), bias, width = data.width](const float* features) {
+    const Eigen::VectorXf y = *w * Eigen::Map<const Eigen::VectorXf>(features, width) + bias.transpose();
+    return largest(y.data(), y.size());
+  };
+  return head;
+}
+
 Head prototype_head(const LabelledFeatures& data, int per_class, uint64_t seed) {
   hopfield::PrototypeOptions options;
   options.per_class = per_class;

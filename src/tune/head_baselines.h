@@ -38,6 +38,9 @@ inline constexpr int64_t kMostRidgeFeatures = 4096;
 Head ridge_head(const LabelledFeatures& data, int64_t class_count, const hopfield::Binarizer& binarizer,
                 RidgeWeights weights);
 
+/// One fully connected layer, trained on the features by gradient descent on cross entropy.
+Head softmax_regression(const LabelledFeatures& data, int64_t class_count);
+
 Head prototype_head(const LabelledFeatures& data, int per_class, uint64_t seed);
 /// All rows are kept. Votes of the k nearest, the nearer first among equals.
 Head neighbour_head(const LabelledFeatures& data, int64_t class_count, int k);

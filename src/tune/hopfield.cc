@@ -9,6 +9,7 @@
 #include "hopfield/overlaps.h"
 #include "quant/widen.h"
 #include "session/model_impl.h"
+#include "tune/code_words.h"
 #include "tune/hopfield_head.h"
 #include "tune/labelled_pictures.h"
 
@@ -20,6 +21,38 @@ constexpr size_t kFewestHeldOut = 10;
 
 void warn(const HopfieldOptions& options, const std::string& text) {
   if (options.warn) options.warn(text);
+}
+
+/// What is known of the head itself, and warnings of what it cannot hold.
+void report_head(HopfieldReport& report, const FittedHead& fitted, const Model& model, const HopfieldOptions& options) {
+  report.features = fitted.binarizer.inputs;
+  report.bits = fitted.binarizer.bits;
+  report.patterns = fitted.head.memory.patterns.count();
+  report.networks = options.networks;
+  report.classes = static_cast<int>(fitted.head.class_count);
+  report.binarization = options.binarization;
+  report.rule = options.rule;
+  report.assignment = options.networks > 1 ? options.assignment : "";
+  report.beta = fitted.head.beta;
+  report.capacity = fitted.capacity;
+  report.most_in_network = fitted.most_in_network;
+  report.kept = fitted.kept;
+  report.crosstalk = fitted.assignment.cost;
+  report.assignment_evaluations = fitted.assignment.evaluations;
+  report.convergence = fitted.assignment.convergence;
+  report.removed_bytes = bytes_behind(model, report.cut);
+  report.head_bytes = stored_bytes(fitted);
+  report.memory_bytes = fitted.memory_bytes;
+  if (static_cast<double>(fitted.most_in_network) > fitted.capacity)
+    warn(options,
+         fmt::format("{} patterns in one network of {} bits: the {} rule holds about {:.0f} random ones, so {:.0f} are "
+                     "too many; more networks (--networks), or the pseudo_inverse or softmax rule, hold them",
+                     fitted.most_in_network, report.bits, options.rule, fitted.capacity,
+                     static_cast<double>(fitted.most_in_network) - fitted.capacity));
+  if (fitted.kept < report.patterns)
+    warn(options, fmt::format("{} of {} patterns are no fixed points of their networks and cannot be recalled: "
+                              "patterns of real features are correlated",
+                              report.patterns - fitted.kept, report.patterns));
 }
 
 class Fitter {
@@ -43,7 +76,8 @@ class Fitter {
     choose();
     FittedHead fitted = fit_head(data_, class_count_, options_);
     fitted.head.beta = beta_ > 0 ? beta_ : fitted.head.beta;
-    report(fitted);
+    report_head(report_, fitted, model_, options_);
+    report_.fitted = pictures_.size();
     Model made = with_memory(model_, report_.cut, options_.pool, fitted.binarizer, fitted.head);
     if (!labels_.empty()) made = with_labels(made, labels_);
     return {std::move(made), std::move(report_)};
@@ -124,39 +158,6 @@ class Fitter {
     report_.network_accuracy = accuracy_of(named_classes(answers.values, answers.width), classes);
   }
 
-  void report(const FittedHead& fitted) {
-    report_.features = data_.width;
-    report_.bits = fitted.binarizer.bits;
-    report_.patterns = fitted.head.memory.patterns.count();
-    report_.networks = options_.networks;
-    report_.classes = class_count_;
-    report_.binarization = options_.binarization;
-    report_.rule = options_.rule;
-    report_.assignment = options_.networks > 1 ? options_.assignment : "";
-    report_.beta = fitted.head.beta;
-    report_.capacity = fitted.capacity;
-    report_.most_in_network = fitted.most_in_network;
-    report_.kept = fitted.kept;
-    report_.crosstalk = fitted.assignment.cost;
-    report_.assignment_evaluations = fitted.assignment.evaluations;
-    report_.convergence = fitted.assignment.convergence;
-    report_.fitted = pictures_.size();
-    report_.removed_bytes = bytes_behind(model_, report_.cut);
-    report_.head_bytes = stored_bytes(fitted);
-    report_.memory_bytes = fitted.memory_bytes;
-    if (static_cast<double>(fitted.most_in_network) > fitted.capacity)
-      warn(options_,
-           fmt::format(
-               "{} patterns in one network of {} bits: the {} rule holds about {:.0f} random ones, so {:.0f} are "
-               "too many; more networks (--networks), or the pseudo_inverse or softmax rule, hold them",
-               fitted.most_in_network, report_.bits, options_.rule, fitted.capacity,
-               static_cast<double>(fitted.most_in_network) - fitted.capacity));
-    if (fitted.kept < report_.patterns)
-      warn(options_, fmt::format("{} of {} patterns are no fixed points of their networks and cannot be recalled: "
-                                 "patterns of real features are correlated",
-                                 report_.patterns - fitted.kept, report_.patterns));
-  }
-
   HopfieldOptions options_;
   Model model_;
   LabelledPictures pictures_;
@@ -199,6 +200,29 @@ int32_t cheapest_network(const hopfield::PatternMemory& memory, const uint64_t* 
 
 HopfieldResult fit_hopfield(const Model& model, const std::filesystem::path& pictures, const HopfieldOptions& options) {
   return Fitter(model, pictures, options).run();
+}
+
+HopfieldResult hopfield_of_code_words(const Model& model, const HopfieldOptions& options) {
+  if (!options.cut.empty() || options.pool || !options.binarization.empty() || options.bits != 0 ||
+      options.patterns_per_class != 1 || options.pictures != 0 || options.beta != 0)
+    fail_input(
+        "{}: code words say themselves where the memory begins, and what its bits, patterns and beta are: none of "
+        "cut, pool, binarization, bits, patterns, pictures and beta goes with them",
+        model.name());
+  const Model whole = dequantized(model);
+  std::variant<CodeWords, std::string> found = find_code_words(whole);
+  if (const auto* why = std::get_if<std::string>(&found))
+    fail_input(
+        "{}: has no code words: {}; tercel.torch.CodeWords trains such networks, and fit with pictures takes others",
+        model.name(), *why);
+  FittedHead fitted = head_of_code_words(std::get<CodeWords>(found), options);
+  HopfieldOptions as_fitted = options;
+  as_fitted.binarization = "zero";
+  HopfieldResult result{with_memory(whole, std::get<CodeWords>(found).features, false, fitted.binarizer, fitted.head),
+                        {}};
+  result.report.cut = std::get<CodeWords>(found).features;
+  report_head(result.report, fitted, whole, as_fitted);
+  return result;
 }
 
 HopfieldResult add_hopfield_classes(const Model& model, const std::filesystem::path& folder,

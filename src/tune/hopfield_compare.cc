@@ -9,10 +9,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/shuffle.h"
 #include "base/threads.h"
 #include "quant/widen.h"
 #include "session/model_impl.h"
 #include "tercel/session.h"
+#include "tune/code_words.h"
 #include "tune/head_baselines.h"
 #include "tune/hopfield_head.h"
 #include "tune/labelled_pictures.h"
@@ -73,6 +75,7 @@ class Comparer {
       : options_(options), model_(dequantized(model)) {
     if (options_.seeds < 1 || options_.pictures < 1 || options_.test_pictures < 1 || options_.settled_pictures < 1)
       fail_input("seeds and pictures must be 1 or more");
+    if (options_.shots < 0) fail_input("{} pictures of each class: wanted 0 (all) or more", options_.shots);
     if (options_.quick) {
       options_.seeds = std::min(options_.seeds, 2);
       options_.pictures = std::min(options_.pictures, 3000);
@@ -84,7 +87,12 @@ class Comparer {
   }
 
   HopfieldComparison run() {
+    if (options_.shots > 0) {
+      few_shot_rows();
+      return std::move(out_);
+    }
     network_rows();
+    code_word_rows();
     linear_rows();
     prototype_rows();
     memory_rows();
@@ -116,11 +124,16 @@ class Comparer {
     train_ = features_of(features, all, "features to fit on");
     test_ = features_of(features, test, "features to test on");
     if (train_.width != test_.width) fail_input("features to fit and to test on have other sizes");
-    const OutputTable answers = outputs_of(model_, test, options_.threads, "answers of the network", options_.progress);
     class_count_ = classes;
-    if (answers.width < class_count_)
-      fail_input("{}: tells {} classes apart, the pictures are of {}", model_.name(), answers.width, class_count_);
-    network_named_ = named_classes(answers.values, answers.width);
+    if (options_.shots > 0) {
+      check_shots(where);
+    } else {
+      const OutputTable answers =
+          outputs_of(model_, test, options_.threads, "answers of the network", options_.progress);
+      if (answers.width < class_count_)
+        fail_input("{}: tells {} classes apart, the pictures are of {}", model_.name(), answers.width, class_count_);
+      network_named_ = named_classes(answers.values, answers.width);
+    }
     if (options_.binarization.empty()) options_.binarization = train_.simple_binarization();
     out_.features = train_.width;
     out_.bits = options_.bits > 0 ? options_.bits : train_.width;
@@ -137,12 +150,34 @@ class Comparer {
     return data;
   }
 
-  /// Four fifths of the rows to fit on, drawn anew for each seed.
+  void check_shots(const std::filesystem::path& where) const {
+    std::map<int32_t, int> sizes;
+    for (const int32_t c : train_.classes) ++sizes[c];
+    for (const auto& [c, size] : sizes)
+      if (size < options_.shots)
+        fail_input("{}: {} pictures of class {} among those to fit on, wanted {} of each", where.string(), size, c,
+                   options_.shots);
+  }
+
+  /// The rows to fit on, drawn anew for each seed: four fifths, or as many of each class as there are shots.
   const LabelledFeatures& part(uint64_t seed) {
     if (part_seed_ == seed && part_.width != 0) return part_;
     part_seed_ = seed;
-    part_ = train_.selected(hold_out(train_.classes, train_.classes.size(), seed).first);
+    part_ = train_.selected(options_.shots > 0 ? some_of_each(train_.classes, options_.shots, seed)
+                                               : hold_out(train_.classes, train_.classes.size(), seed).first);
     return part_;
+  }
+
+  static std::vector<size_t> some_of_each(const std::vector<int32_t>& classes, int count, uint64_t seed) {
+    std::vector<size_t> order(classes.size()), chosen;
+    std::iota(order.begin(), order.end(), size_t{0});
+    Rng rng(seed);
+    shuffle(order, rng);
+    std::map<int32_t, int> taken;
+    for (const size_t i : order)
+      if (taken[classes[i]]++ < count) chosen.push_back(i);
+    std::sort(chosen.begin(), chosen.end());
+    return chosen;
   }
 
   using MakeHead = std::function<Head(const LabelledFeatures&, uint64_t seed)>;
@@ -244,6 +279,19 @@ class Comparer {
       *part /= static_cast<double>(verdicts.size());
   }
 
+  /// A layer trained on as few pictures takes the place of the network's own, which saw all.
+  void few_shot_rows() {
+    const auto trained = [&](const LabelledFeatures& data, uint64_t) { return softmax_regression(data, class_count_); };
+    const Head first = trained(part(options_.seed), options_.seed);
+    for (int64_t i = 0; i < test_.count(); ++i) network_named_.push_back(first.name(test_.rows().row(i)));
+    add("fully connected, trained on as few", false, options_.seeds, trained);
+    linear_rows();
+    prototype_rows();
+    for (const int k : {1, 4, 16})
+      if (most_per_class() >= k) memory_row("softmax memory,", k, "softmax", 1, "greedy", 0, options_.seeds, false);
+    for (HopfieldComparisonRow& row : out_.rows) row.difference = row.accuracy - out_.rows.front().accuracy;
+  }
+
   void network_rows() {
     for (const FullyConnected& fc : fully_connected_heads(model_, out_.cut))
       add(fc.what, false, 1, [&](const LabelledFeatures&, uint64_t) { return fc.head(train_.width); });
@@ -272,8 +320,9 @@ class Comparer {
     add("nearest class mean, f32", false, seeds,
         [&](const LabelledFeatures& data, uint64_t seed) { return prototype_head(data, 1, seed); });
     for (const int k : {1, 5})
-      add(fmt::format("{} nearest neighbour{}, f32", k, k > 1 ? "s" : ""), true, options_.quick ? 1 : seeds,
-          [&, k](const LabelledFeatures& data, uint64_t) { return neighbour_head(data, class_count_, k); });
+      if (most_per_class() >= k)
+        add(fmt::format("{} nearest neighbour{}, f32", k, k > 1 ? "s" : ""), true, options_.quick ? 1 : seeds,
+            [&, k](const LabelledFeatures& data, uint64_t) { return neighbour_head(data, class_count_, k); });
   }
 
   void prototype_rows() {
@@ -299,6 +348,7 @@ class Comparer {
   }
 
   int64_t most_per_class() const {
+    if (options_.shots > 0) return options_.shots;
     std::map<int32_t, int64_t> sizes;
     for (const int32_t c : train_.classes) ++sizes[c];
     int64_t most = 0;
@@ -331,6 +381,25 @@ class Comparer {
       }
       return memory_head(fit_head(data, map, class_count_, options), factor == 0 ? 1 : factor);
     });
+  }
+
+  /// A network trained towards code words has its memory already.
+  void code_word_rows() {
+    const std::variant<CodeWords, std::string> found = find_code_words(model_);
+    const auto* words = std::get_if<CodeWords>(&found);
+    if (words == nullptr || words->features != out_.cut || words->words.count() != class_count_) return;
+    for (const std::string rule : {"softmax", "pseudo_inverse", "storkey", "hebb"}) {
+      HopfieldOptions options;
+      options.rule = rule;
+      const bool dense = rule == "storkey";
+      if (dense && out_.bits > 4096) continue;
+      add(rule == "softmax" ? "trained code words, memory" : fmt::format("trained code words, settled by {}", rule),
+          dense, 1, [&](const LabelledFeatures&, uint64_t) {
+            FittedHead fitted = head_of_code_words(*words, options);
+            const double beta = fitted.head.beta;
+            return memory_head(std::move(fitted), beta);
+          });
+    }
   }
 
   void memory_rows() {

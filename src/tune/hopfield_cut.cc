@@ -13,6 +13,7 @@
 #include "session/model_impl.h"
 #include "session/picture_model.h"
 #include "tune/chain_builder.h"
+#include "tune/code_words.h"
 
 namespace tercel::inline tune {
 namespace {
@@ -53,7 +54,9 @@ Value* value_in_front_of_products(const Graph& graph) {
     if (is_fully_connected(node)) cut = operand;
     value = operand;
   }
-  return cut;
+  // Of codes: in front of the signs, which the memory takes itself.
+  Value* features = cut == nullptr ? nullptr : signed_value(*cut);
+  return features == nullptr ? cut : features;
 }
 
 /// All that the value is computed from.

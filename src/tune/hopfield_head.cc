@@ -82,6 +82,18 @@ FittedHead fit_head(const LabelledFeatures& data, int64_t class_count, const Hop
 
 FittedHead fit_head(const LabelledFeatures& data, const hopfield::Binarizer& binarizer, int64_t class_count,
                     const HopfieldOptions& options) {
+  const std::vector<float> projected = binarizer.project(data.rows());
+  hopfield::PrototypeOptions prototype_options;
+  prototype_options.per_class = options.patterns_per_class;
+  prototype_options.seed = options.seed;
+  hopfield::Prototypes prototypes =
+      hopfield::find_prototypes({projected, binarizer.bits}, data.classes, prototype_options);
+  return head_of_patterns(BitPatterns::of_signs(prototypes.values, binarizer.bits), std::move(prototypes.classes),
+                          binarizer, class_count, options);
+}
+
+FittedHead head_of_patterns(BitPatterns patterns, std::vector<int32_t> classes, const hopfield::Binarizer& binarizer,
+                            int64_t class_count, const HopfieldOptions& options) {
   FittedHead fitted;
   fitted.binarizer = binarizer;
   const hopfield::Rule& rule = hopfield::find_rule(options.rule);
@@ -97,17 +109,21 @@ FittedHead fit_head(const LabelledFeatures& data, const hopfield::Binarizer& bin
   head.max_sweeps = options.max_sweeps;
   head.class_count = class_count;
   head.beta = 1 / std::sqrt(static_cast<double>(binarizer.bits));
-  const std::vector<float> projected = binarizer.project(data.rows());
-  hopfield::PrototypeOptions prototype_options;
-  prototype_options.per_class = options.patterns_per_class;
-  prototype_options.seed = options.seed;
-  const hopfield::Prototypes prototypes =
-      hopfield::find_prototypes({projected, binarizer.bits}, data.classes, prototype_options);
-  head.memory.patterns = BitPatterns::of_signs(prototypes.values, binarizer.bits);
-  head.memory.classes = prototypes.classes;
+  head.memory.patterns = std::move(patterns);
+  head.memory.classes = std::move(classes);
   fitted.capacity = rule.capacity(binarizer.bits);
   assign(fitted, options);
   count_kept(fitted);
+  return fitted;
+}
+
+FittedHead head_of_code_words(const CodeWords& words, const HopfieldOptions& options) {
+  hopfield::Binarizer zero;
+  zero.inputs = zero.bits = words.words.bits();
+  std::vector<int32_t> classes(static_cast<size_t>(words.words.count()));
+  std::iota(classes.begin(), classes.end(), 0);
+  FittedHead fitted = head_of_patterns(words.words, std::move(classes), zero, words.words.count(), options);
+  fitted.head.beta = words.beta;
   return fitted;
 }
 

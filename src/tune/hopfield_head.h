@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tercel/hopfield.h"
+#include "tune/code_words.h"
 #include "tune/hopfield_cut.h"
 #include "tune/pattern_assignment.h"
 
@@ -40,6 +41,13 @@ FittedHead fit_head(const LabelledFeatures& data, int64_t class_count, const Hop
 /// The same with a map fitted already.
 FittedHead fit_head(const LabelledFeatures& data, const hopfield::Binarizer& binarizer, int64_t class_count,
                     const HopfieldOptions& options);
+
+/// Given patterns (networks of the memory are assigned here), which the map makes of features.
+FittedHead head_of_patterns(hopfield::BitPatterns patterns, std::vector<int32_t> classes,
+                            const hopfield::Binarizer& binarizer, int64_t class_count, const HopfieldOptions& options);
+
+/// A class has one code word, a feature one bit; scores have the factor of the network's own.
+FittedHead head_of_code_words(const CodeWords& words, const HopfieldOptions& options);
 
 /// Bytes that a file needs for it: map, patterns (a bit a unit), classes and networks (2 bytes each).
 int64_t stored_bytes(const FittedHead& fitted);

@@ -14,6 +14,7 @@ trains, a gate leads from LayerNorm to a fixed map built of them, and the fixed 
 
 Shapes: B pictures, N tokens, D channels. Tokens are the second axis from the end, channels the last.
 """
+from .codes import CodeWords, binary_sign, hadamard_words
 from .distill import distillation_loss
 from .export import export
 from .fold import Affine, fold
