@@ -1,4 +1,5 @@
-"""Vision Transformers whose LayerNorm costs nothing once they are trained. Needs PyTorch 1.13 or newer.
+"""Training for Tercel: Vision Transformers whose LayerNorm costs nothing once they are trained, and features that are codes for a
+memory (CodeWords, codes.py). Needs PyTorch 1.13 or newer.
 
 LayerNorm computes a mean and a deviation for every token, when the network runs. Here those moments are kept while the network
 trains, a gate leads from LayerNorm to a fixed map built of them, and the fixed map is merged into the linear layer beside it:
@@ -22,5 +23,5 @@ from .gate import GateSchedule, set_gate
 from .norm import MovingLayerNorm, calibrate, convert
 from .reconstruct import Tuned, reconstruct
 
-__all__ = ["Affine", "GateSchedule", "MovingLayerNorm", "Tuned", "calibrate", "convert", "distillation_loss", "export", "fold",
-           "reconstruct", "set_gate"]
+__all__ = ["Affine", "CodeWords", "GateSchedule", "MovingLayerNorm", "Tuned", "binary_sign", "calibrate", "convert",
+           "distillation_loss", "export", "fold", "hadamard_words", "reconstruct", "set_gate"]

@@ -128,7 +128,7 @@ class CodeWords(nn.Module):
         """The same scores by fixed operators: what export writes."""
         linear = nn.Linear(self.bits, self.classes, bias=False)
         linear.weight.data = self.weight.detach().clone()
-        return nn.Sequential(_Signs(), linear)
+        return nn.Sequential(_Signs(), linear).eval()
 
     def extra_repr(self) -> str:
         return f"classes={self.classes}, bits={self.bits}, words={'fixed' if self.latent is None else 'learned'}"

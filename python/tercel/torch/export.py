@@ -18,6 +18,8 @@ def export(model: nn.Module, example: Tensor, path, *, opset: int = 17, input_na
     converted, and CodeWords are the sign and a linear layer. Raises what fold does.
     """
     folded = fold(model)
+    if isinstance(folded, CodeWords):
+        folded = folded.frozen()
     replace_modules(folded, {id(words): words.frozen() for words in folded.modules() if isinstance(words, CodeWords)})
     # Parameters that take gradients keep nn.MultiheadAttention off its fused path, for which ONNX has no word.
     folded.requires_grad_(True)
