@@ -69,6 +69,27 @@ exits 0 '' run soft.tercel -i x.npy -o soft.npy
 exits 0 'too many' hopfield fit "$resnet" --data set --patterns 3 --rule hebb -o full.tercel
 exits 2 'synchronous recall' hopfield fit "$resnet" --data set --rule hebb --networks 10 -o no.tercel --export-onnx no.onnx
 
+# ---- code words that a network was trained towards: the memory is theirs, and answers as the network does
+
+codes=$source/models/mnist/codes.tercel
+exits 0 '' hopfield fit "$codes" --code-words -o words.tercel --json
+is_json hopfield fit --code-words
+says '"head_bytes": 660'
+says '"kept": 10'
+exits 0 '' classify "$codes" "$cat" --top 10
+cp out network.txt
+exits 0 '' classify words.tercel "$cat" --top 10
+same_files out network.txt 'the memory of code words answers otherwise than the network'
+exits 0 '' hopfield fit "$codes" --code-words --rule hebb --recall synchronous --max-sweeps 8 -o settles.tercel --export-onnx settles.onnx
+exits 0 '' inspect settles.tercel
+says 'ai.tercel.HopfieldMemory'
+exits 0 '' hopfield add words.tercel --data more/moggy -o moggy.tercel
+says '11 classes'
+exits 2 'has no code words' hopfield fit "$resnet" --code-words -o no.tercel
+exits 2 'none of cut, pool' hopfield fit "$codes" --code-words --patterns 3 -o no.tercel
+exits 2 'give one of the two' hopfield fit "$codes" -o no.tercel
+exits 2 'give one of the two' hopfield fit "$codes" --code-words --data set -o no.tercel
+
 # ---- bad input: a sentence, and nothing written
 
 idx one train 20 1
@@ -97,6 +118,13 @@ is_json hopfield compare
 says '"verdict"'
 exits 0 '' hopfield compare "$resnet" --data set --quick --report heads.html
 grep -q '<svg' heads.html || failed 'heads.html has no chart'
+exits 0 '' hopfield compare "$codes" --data set --quick --heads trained,linear
+says 'trained code words, settled by hebb'
+exits 0 '' hopfield compare "$resnet" --data set --quick --shots 4 --json
+is_json hopfield compare --shots
+says '"head": "fully connected, trained on as few"'
+exits 2 'wanted 50 of each' hopfield compare "$resnet" --data set --shots 50
+exits 2 "holds one of the words 'unicorn'" hopfield compare "$resnet" --data set --quick --heads unicorn
 exits 0 '' data n-mnist --from set -o noisy
 says 'sigma 0.3350'
 exits 0 '' data n-mnist --from set -o again --seed 1

@@ -265,6 +265,8 @@ void add_compare(CLI::App& hopfield) {
   command->add_option("--seeds", o.seeds, "Each draws four fifths of the pictures to fit on");
   command->add_option("--pictures", o.pictures, "Pictures to fit on at most");
   command->add_option("--shots", o.shots, "Pictures of each class to fit on, beside a layer trained on as few; 0: all");
+  command->add_option("--heads", o.heads, "Only heads whose name holds one of these words, with commas between")
+      ->delimiter(',');
   command->add_option("--test-pictures", o.test_pictures, "Pictures to test on at most");
   command->add_option("--settled-pictures", o.settled_pictures, "Of these, for networks that settle and neighbours");
   command->add_option("--seed", o.seed, "The first of the seeds");

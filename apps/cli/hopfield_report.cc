@@ -17,8 +17,8 @@ std::string points(double part) { return fmt::format("{:.2f}", 100 * part); }
 std::string probability(double p) { return p < 0.001 ? "< 0.001" : fmt::format("{:.3f}", p); }
 
 Rows head_rows(const HopfieldComparison& c) {
-  Rows rows{
-      {"head", "accuracy %", "+-", "against network", "McNemar p", "tested", "stored", "running", "p50 us", "p95 us"}};
+  Rows rows{{"head", "accuracy %", "+-", c.shots > 0 ? "against trained" : "against network", "McNemar p", "tested",
+             "stored", "running", "p50 us", "p95 us"}};
   for (const HopfieldComparisonRow& r : c.rows)
     rows.push_back({r.head, points(r.accuracy), points(r.deviation), fmt::format("{:+.2f}", 100 * r.difference),
                     probability(r.mcnemar), std::to_string(r.tested), bytes_text(static_cast<size_t>(r.bytes)),
@@ -48,10 +48,11 @@ Rows assignment_rows(const HopfieldComparison& c) {
 
 std::string summary(const HopfieldComparison& c) {
   return fmt::format(
-      "cut at {}: {} features, {} bits ({}), {} classes; heads fitted on four fifths of {} pictures, drawn anew for "
-      "each "
-      "seed; network and heads tested on the same pictures",
-      c.cut, c.features, c.bits, c.binarization, c.classes, c.fitted);
+      "cut at {}: {} features, {} bits ({}), {} classes; heads fitted on {} pictures, drawn anew for each seed; all "
+      "tested on the same pictures",
+      c.cut, c.features, c.bits, c.binarization, c.classes,
+      c.shots > 0 ? fmt::format("{} of each class of {}", c.shots, c.fitted)
+                  : fmt::format("four fifths of {}", c.fitted));
 }
 
 constexpr double kWidth = 680, kLabel = 250;
@@ -150,11 +151,19 @@ std::string convergence_chart(const HopfieldComparison& c) {
       kHeight + 44, lines);
 }
 
+std::string assignment_section(const HopfieldComparison& c) {
+  return fmt::format("<h2>Patterns to networks</h2>\n<p>{}</p>\n{}\n{}\n", html_escaped(c.assignment_verdict),
+                     convergence_chart(c), html_table(assignment_rows(c)));
+}
+
 }  // namespace
 
 std::string to_text(const HopfieldComparison& c) {
-  return summary(c) + "\n\n" + table(head_rows(c)) + "\n" + table(settling_rows(c)) + "\n" + table(assignment_rows(c)) +
-         c.assignment_verdict + "\n";
+  std::string out = summary(c) + "\n\n" + table(head_rows(c));
+  if (std::any_of(c.rows.begin(), c.rows.end(), [](const auto& r) { return r.settles; }))
+    out += "\n" + table(settling_rows(c));
+  if (!c.assignments.empty()) out += "\n" + table(assignment_rows(c)) + c.assignment_verdict + "\n";
+  return out;
 }
 
 Json to_json(const HopfieldComparison& c) {
@@ -182,6 +191,7 @@ Json to_json(const HopfieldComparison& c) {
           {"binarization", c.binarization},
           {"classes", c.classes},
           {"fitted", c.fitted},
+          {"shots", c.shots},
           {"tested", c.tested},
           {"rows", rows},
           {"assignment",
@@ -208,14 +218,9 @@ std::string to_html(const HopfieldComparison& c, const std::string& model) {
 <p>Right to wrong: the nearest pattern named the class right, settling did not. Fell back: no network settled on a
 stored pattern, and the nearest counted.</p>
 {}
-<h2>Patterns to networks</h2>
-<p>{}</p>
-{}
-{}
-)",
+{})",
       html_escaped(model), html_escaped(summary(c)), accuracy_chart(c), size_chart(c), html_table(head_rows(c)),
-      html_table(settling_rows(c)), html_escaped(c.assignment_verdict), convergence_chart(c),
-      html_table(assignment_rows(c)));
+      html_table(settling_rows(c)), c.assignments.empty() ? "" : assignment_section(c));
   return html_page("Heads: " + model,
                    ".direct { fill: #1b7f5c; } .settles { fill: #b5452c; } text { font-size: 11px; }\n", body);
 }

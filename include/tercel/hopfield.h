@@ -104,6 +104,8 @@ struct HopfieldCompareOptions {
   /// Above 0: heads are fitted on so many pictures of each class, drawn anew for each seed, and compared with a fully
   /// connected layer trained on the same; the network may tell other classes apart.
   int shots = 0;
+  /// Only heads whose name holds one of these words, and no comparison of assignments; empty: all.
+  std::vector<std::string> heads;
   int test_pictures = 10000;    ///< to test on at most
   int settled_pictures = 1000;  ///< of these, for networks that settle and for nearest neighbours, which are slow
   uint64_t seed = 1;
@@ -146,6 +148,7 @@ struct HopfieldComparison {
   int64_t features = 0, bits = 0;
   int classes = 0;
   size_t fitted = 0, tested = 0;
+  int shots = 0;  ///< pictures of each class fitted on; 0: four fifths of all
   std::string binarization;
   std::vector<HopfieldComparisonRow> rows;
   int64_t assigned_patterns = 0;

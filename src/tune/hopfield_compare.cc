@@ -89,14 +89,15 @@ class Comparer {
   HopfieldComparison run() {
     if (options_.shots > 0) {
       few_shot_rows();
-      return std::move(out_);
+    } else {
+      network_rows();
+      code_word_rows();
+      linear_rows();
+      prototype_rows();
+      memory_rows();
+      if (options_.heads.empty()) compare_assignments();
     }
-    network_rows();
-    code_word_rows();
-    linear_rows();
-    prototype_rows();
-    memory_rows();
-    compare_assignments();
+    if (out_.rows.empty()) fail_input("no head's name holds one of the words '{}'", fmt::join(options_.heads, "', '"));
     return std::move(out_);
   }
 
@@ -141,6 +142,7 @@ class Comparer {
     out_.fitted = static_cast<size_t>(train_.count());
     out_.tested = static_cast<size_t>(test_.count());
     out_.binarization = options_.binarization;
+    out_.shots = options_.shots;
   }
 
   LabelledFeatures features_of(const Model& features, const LabelledPictures& pictures, std::string_view stage) {
@@ -184,6 +186,7 @@ class Comparer {
 
   /// Measures a head; `slow`: on fewer pictures.
   void add(const std::string& name, bool slow, int seeds, const MakeHead& make) {
+    if (!wanted(name)) return;
     HopfieldComparisonRow row;
     row.head = name;
     row.seeds = seeds;
@@ -236,6 +239,12 @@ class Comparer {
     out_.rows.push_back(std::move(row));
   }
 
+  bool wanted(const std::string& name) const {
+    return options_.heads.empty() ||
+           std::any_of(options_.heads.begin(), options_.heads.end(),
+                       [&](const std::string& w) { return name.find(w) != std::string::npos; });
+  }
+
   double right(const std::vector<int32_t>& named, int64_t i) const {
     return named[static_cast<size_t>(i)] == test_.classes[static_cast<size_t>(i)] ? 1 : 0;
   }
@@ -285,11 +294,13 @@ class Comparer {
     const Head first = trained(part(options_.seed), options_.seed);
     for (int64_t i = 0; i < test_.count(); ++i) network_named_.push_back(first.name(test_.rows().row(i)));
     add("fully connected, trained on as few", false, options_.seeds, trained);
+    const double reference = out_.rows.empty() ? 0 : out_.rows.front().accuracy;
     linear_rows();
     prototype_rows();
     for (const int k : {1, 4, 16})
       if (most_per_class() >= k) memory_row("softmax memory,", k, "softmax", 1, "greedy", 0, options_.seeds, false);
-    for (HopfieldComparisonRow& row : out_.rows) row.difference = row.accuracy - out_.rows.front().accuracy;
+    if (reference > 0)  // of the layer trained anew for each seed, as the heads are
+      for (HopfieldComparisonRow& row : out_.rows) row.difference = row.accuracy - reference;
   }
 
   void network_rows() {
