@@ -57,9 +57,13 @@ void count_kept(FittedHead& fitted) {
 }  // namespace
 
 const char* LabelledFeatures::simple_binarization() const {
-  const auto above = std::count_if(values.begin(), values.end(), [](float v) { return v > 0; });
-  const double part = static_cast<double>(above) / static_cast<double>(values.size());
-  return part > 0.2 && part < 0.8 ? "zero" : "median";
+  int64_t above = 0, below = 0;  // behind a ReLU many are 0, and none below
+  for (const float v : values) {
+    above += v > 0 ? 1 : 0;
+    below += v < 0 ? 1 : 0;
+  }
+  const double fair = 0.2 * static_cast<double>(values.size());
+  return static_cast<double>(above) > fair && static_cast<double>(below) > fair ? "zero" : "median";
 }
 
 LabelledFeatures LabelledFeatures::selected(const std::vector<size_t>& numbers) const {
