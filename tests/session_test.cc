@@ -256,6 +256,35 @@ TEST(Session, ARunAllocatesNothingPerStep) {
     }
 }
 
+// What a server does: requests of several shapes at once, answers into memory of its own.
+TEST(Session, EightThreadsOfOneSessionWriteIntoTheirOwnMemory) {
+  constexpr int kBatches = 6, kThreads = 8;  // more shapes than the session keeps plans for
+  const Model model = load(shipped(kResNet.name));
+  Session session(model, with_threads(2));
+  std::vector<Array> inputs, wanted;
+  for (int batch = 1; batch <= kBatches; ++batch) {
+    inputs.push_back(noise({batch, 3, 32, 32}, static_cast<uint32_t>(batch)));
+    wanted.push_back(Session(model, with_threads(1)).run({inputs.back()}).at(0));
+  }
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 12; ++i) {
+        const auto which = static_cast<size_t>((i * 5 + t) % kBatches);
+        Array answer(DType::f32, wanted[which].dims());
+        const ArrayView in[] = {inputs[which]};
+        const MutableArrayView out[] = {answer};
+        session.run(in, out);
+        const std::span<const float> got = answer.floats(), right = wanted[which].floats();
+        for (size_t k = 0; k < got.size(); ++k)
+          wrong += !(std::abs(got[k] - right[k]) <= 1e-5f * (1 + std::abs(right[k])));
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST(Session, WrongInputsAreRefusedByName) {
   const Model model = load(shipped(kResNet.name));
   Session session(model);
@@ -362,6 +391,20 @@ TEST(Load, FromMemory) {
   EXPECT_THAT(refusal(ErrorCode::bad_input, [&] { load(std::as_bytes(std::span(*damaged)), damaged, "half a file"); }),
               HasSubstr("half a file"));
   refusal(ErrorCode::bad_input, [] { load({}, nullptr); });
+}
+
+TEST(Model, ToBytesIsWhatLoadReads) {
+  const auto file = bytes_of(shipped(kResNet.name));
+  const Model read = load(shipped(kResNet.name));
+  EXPECT_EQ(read.to_bytes(), *file);
+  const Array x = noise(kResNet.dims, 6);
+  for (const Model& model : {read, optimize(read), load(TERCEL_SOURCE_DIR "/tests/quantized/u8.onnx")}) {
+    auto bytes = std::make_shared<const std::string>(model.to_bytes());
+    const Model again = load(std::as_bytes(std::span(*bytes)), bytes, model.name());
+    EXPECT_EQ(again.text(), model.text());
+    EXPECT_EQ(again.metadata(), model.metadata());
+    EXPECT_EQ(again.to_bytes(), *bytes);
+  }
 }
 
 TEST(Session, MemoryHasALimit) {

@@ -79,6 +79,11 @@ class TERCEL_API Model {
   /// the same in standard operators; throws Error for one that has none, and for operators of the engine.
   void save_onnx(const std::filesystem::path& path) const;
 
+  /// What load() from memory reads this network from, operators of Tercel's own included: the `.tercel` file where the
+  /// network is what such a file says, else ONNX. Throws Error for operators of the engine and Error(limit) above 2
+  /// GiB.
+  std::string to_bytes() const;
+
   /// This model with fixed input shapes: types of all values follow as far as they can. An extent of -1 stays as the
   /// model declares it. Throws Error naming an input that is not there or has other extents.
   Model with_shapes(const InputShapes& shapes) const;

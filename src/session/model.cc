@@ -45,6 +45,13 @@ int64_t Model::parameters() const { return count_parameters(impl_->graph); }
 std::string Model::text(int64_t max_elements) const { return print(impl_->graph, {max_elements}); }
 void Model::save_onnx(const std::filesystem::path& path) const { onnx::write_model(impl_->graph, path); }
 
+std::string Model::to_bytes() const {
+  const std::span<const std::byte> packed = impl_->packed.bytes;
+  if (!packed.empty()) return {reinterpret_cast<const char*>(packed.data()), packed.size()};
+  return at_place([&] { return name(); },
+                  [&] { return onnx::write_model(impl_->graph, {}, onnx::OwnOperators::alone); });
+}
+
 int64_t Model::parameter_bytes() const {
   int64_t bytes = 0;
   for (const auto& value : impl_->graph.values())
