@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from typing import Any
+
+from . import _tercel
+
+
+def session(model: _tercel.Model, options: dict[str, Any]) -> _tercel.Session:
+    return _tercel.Session(model, **options)
