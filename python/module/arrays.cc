@@ -47,7 +47,8 @@ std::string class_name(nb::handle object) { return nb::cast<std::string>(object.
 
 std::string dtype_text(nb::handle object) {
   try {
-    return nb::cast<std::string>(nb::str(object.attr("dtype")));
+    const nb::object dtype = object.attr("dtype");  // nb::str of an accessor would want it to be one
+    return nb::cast<std::string>(nb::str(dtype));
   } catch (nb::python_error&) {
     return "unknown type";
   }

@@ -99,7 +99,7 @@ void bind_model(nb::module_& module) {
             if (!settings) refuse("with_preprocessing: give a Preprocessing, the name of a preset, or a model");
             return model.with_metadata(settings->to_metadata());
           },
-          nb::arg("how"), nb::sig("def with_preprocessing(self, how: Preprocessing | Model | str) -> Model"),
+          nb::arg("how").none(), nb::sig("def with_preprocessing(self, how: Preprocessing | Model | str) -> Model"),
           "This model with that preprocessing in its metadata.")
       .def(
           "with_labels",
@@ -113,7 +113,7 @@ void bind_model(nb::module_& module) {
            "This model with fixed input shapes; -1 stays as declared.")
       .def("__reduce__",
            [](const nb::object& self) {
-             return nb::make_tuple(nb::module_::import_("tercel._tercel").attr("_model_from_bytes"),
+             return nb::make_tuple(nb::module_::import_("tercel._pickle").attr("model"),
                                    nb::make_tuple(self.attr("to_bytes")(), self.attr("name")));
            })
       .def("__repr__",
@@ -128,7 +128,6 @@ void bind_model(nb::module_& module) {
           },
           nb::sig("def _repr_html_(self) -> str"));
 
-  module.def("_model_from_bytes", &from_bytes, nb::arg("bytes"), nb::arg("name"));
   module.def(
       "load",
       [](const nb::object& source, const std::string& name) {
@@ -146,7 +145,7 @@ void bind_model(nb::module_& module) {
         // Memory that may change: a copy.
         return from_bytes(nb::steal<nb::bytes>(PyBytes_FromObject(source.ptr())), name);
       },
-      nb::arg("source"), nb::kw_only(), nb::arg("name") = "model",
+      nb::arg("source").none(), nb::kw_only(), nb::arg("name") = "model",
       nb::sig("def load(source: Source, *, name: str = 'model') -> Model"),
       "Reads an ONNX or .tercel file (told apart by their first bytes).\n\n"
       "source: a path, the bytes of a file (not copied where they are `bytes`), or an onnx.ModelProto. name: stands "

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,13 @@ namespace {
 void raise(const Error& error) {
   try {
     const nb::object type = nb::module_::import_("tercel._error").attr("Error");
-    const std::string_view code = to_string(error.code());
+    std::string code(to_string(error.code()));
+    std::replace(code.begin(), code.end(), ' ', '_');  // a word of programs
     // Names in files may be no UTF-8.
     const std::string_view what = error.what();
     const nb::object text =
         nb::steal(PyUnicode_DecodeUTF8(what.data(), static_cast<Py_ssize_t>(what.size()), "replace"));
-    PyErr_SetObject(type.ptr(), type(text, nb::str(code.data(), code.size())).ptr());
+    PyErr_SetObject(type.ptr(), type(text, nb::str(code.c_str())).ptr());
   } catch (nb::python_error& failed) {
     failed.restore();
   }

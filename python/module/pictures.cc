@@ -159,12 +159,12 @@ void bind_pictures(nb::module_& module) {
   nb::class_<Image>(module, "Image", "An 8-bit RGB picture.")
       .def(
           "__init__", [](Image* self, const nb::object& picture) { new (self) Image(to_image(picture)); },
-          nb::arg("picture"), nb::sig("def __init__(self, picture: Picture) -> None"),
+          nb::arg("picture").none(), nb::sig("def __init__(self, picture: Picture) -> None"),
           "From a path, the bytes of a JPEG, PNG or WebP file, a PIL.Image, or an array of uint8, [height, width, 3]. "
           "Turned as EXIF says. Raises Error: not found, not a picture, cut short.")
       .def_prop_ro("width", &Image::width, "Pixels.")
       .def_prop_ro("height", &Image::height, "Pixels.")
-      .def("numpy", &pixels, nb::sig("def numpy(self) -> numpy.typing.NDArray[numpy.uint8]"),
+      .def("pixels", &pixels, nb::sig("def pixels(self) -> numpy.typing.NDArray[numpy.uint8]"),
            "The pixels, [height, width, 3], a copy.")
       .def("__repr__", [](const Image& image) { return fmt::format("Image({} x {})", image.width(), image.height()); });
 
@@ -230,7 +230,7 @@ void bind_pictures(nb::module_& module) {
         new (&self) Preprocessing(Preprocessing::from_metadata(keys, Preprocessing()));
       });
 
-  module.def("preprocess", &preprocessed, nb::arg("picture"), nb::arg("how"), nb::kw_only(),
+  module.def("preprocess", &preprocessed, nb::arg("picture").none(), nb::arg("how").none(), nb::kw_only(),
              nb::arg("out") = nb::none(),
              nb::sig("def preprocess(picture: Picture, how: Preprocessing | Model | str, *, out: ArrayLike | None = "
                      "None) -> numpy.typing.NDArray[numpy.float32]"),

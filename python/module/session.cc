@@ -281,8 +281,9 @@ void bind_session(nb::module_& module) {
             const nb::gil_scoped_release unlocked;
             new (self) PySession(network, options);
           },
-          nb::arg("model"), nb::kw_only(), nb::arg("threads") = 0, nb::arg("engine") = "", nb::arg("optimize") = true,
-          nb::arg("isa") = "", nb::arg("max_memory") = 0, nb::arg("without") = std::vector<std::string>(),
+          nb::arg("model").none(), nb::kw_only(), nb::arg("threads") = 0, nb::arg("engine") = "",
+          nb::arg("optimize") = true, nb::arg("isa") = "", nb::arg("max_memory") = 0,
+          nb::arg("without") = std::vector<std::string>(),
           nb::sig("def __init__(self, model: Model | Source, *, threads: int = 0, engine: str = '', optimize: bool = "
                   "True, isa: str = '', max_memory: int = 0, without: Sequence[str] = ()) -> None"),
           "model: a Model, or what load() takes. threads: at most so many; 0: one per processor this process may use. "
@@ -293,7 +294,7 @@ void bind_session(nb::module_& module) {
       .def_prop_ro("model", &PySession::model, "The model.")
       .def_prop_ro(
           "threads", [](const PySession& s) { return s.options().threads; }, "As given; 0: one per processor.")
-      .def("run", &PySession::run, nb::arg("inputs"), nb::kw_only(), nb::arg("out") = nb::none(),
+      .def("run", &PySession::run, nb::arg("inputs").none(), nb::kw_only(), nb::arg("out") = nb::none(),
            nb::sig("def run(self, inputs: ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike], *, out: ArrayLike "
                    "| Sequence[ArrayLike] | Mapping[str, ArrayLike] | None = None) -> list[numpy.typing.NDArray[Any]]"),
            "One array per output of the model, in order.\n\n"
@@ -306,7 +307,7 @@ void bind_session(nb::module_& module) {
       .def("__call__", &PySession::call, nb::arg("inputs"),
            nb::sig("def __call__(self, *inputs: ArrayLike) -> numpy.typing.NDArray[Any]"),
            "The output of a model that has one. Raises Error where it has more: use run().")
-      .def("classify", &PySession::classify, nb::arg("picture"), nb::kw_only(), nb::arg("top") = 5,
+      .def("classify", &PySession::classify, nb::arg("picture").none(), nb::kw_only(), nb::arg("top") = 5,
            nb::arg("preprocessing") = nb::none(),
            nb::sig("def classify(self, picture: Picture, *, top: int = 5, preprocessing: Preprocessing | Model | str | "
                    "None = None) -> list[Class]"),

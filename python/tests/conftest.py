@@ -35,7 +35,7 @@ def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(2)
     for k, name in enumerate(("cat.jpg", "bird.jpg")):
-        pixels = tercel.Image(PHOTOS / name).numpy()
+        pixels = tercel.Image(PHOTOS / name).pixels()
         (folder / name[:-4]).mkdir()
         for i in range(20):
             y, x = (int(rng.integers(0, side - 96)) for side in pixels.shape[:2])
