@@ -81,8 +81,10 @@ def test_read_only_memory_and_torch(session):
     torch = pytest.importorskip("torch")
     t = torch.tensor([[-1.0, 2, -3, 4]])
     np.testing.assert_array_equal(session(t), np.maximum(x, 0))
-    with pytest.raises(tercel.Error, match="detach"):
-        session(t.requires_grad_())
+    try:  # PyTorch of some versions gives such memory away, of others not
+        np.testing.assert_array_equal(session(t.requires_grad_()), np.maximum(x, 0))
+    except tercel.Error as error:
+        assert "detach" in str(error)
     with pytest.raises(tercel.Error, match="contiguous"):
         session(torch.ones(4, 3).t())
     with pytest.raises(tercel.Error, match=r"x.to\(torch.float32\)"):
