@@ -67,6 +67,9 @@ bool is_ml_bfloat16(nb::handle object) {
   if (nb::hasattr(object, "detach") && nb::hasattr(object, "requires_grad") &&
       nb::cast<bool>(object.attr("requires_grad")))
     refuse(fmt::format("{}: the tensor requires a gradient; write x.detach()", where));
+  if (nb::hasattr(object, "flags") && nb::hasattr(object.attr("flags"), "writeable") &&
+      !nb::cast<bool>(object.attr("flags").attr("writeable")) && where.starts_with("out"))
+    refuse(where + ": the array is read-only");
   if (nb::hasattr(object, "dtype") && nb::hasattr(object, "astype"))
     refuse(fmt::format("{}: wanted {}, got an array of {}, which cannot be read as numbers{}; write x.astype({})",
                        where, to_string(wanted), dtype_text(object), why, name));
@@ -77,21 +80,29 @@ bool is_ml_bfloat16(nb::handle object) {
 }
 
 template <typename NdArray>
-NdArray import_array(const std::string& where, DType wanted, nb::handle object, DType& dtype) {
-  NdArray array;
-  const bool bf16 = is_ml_bfloat16(object);
-  const nb::object bits = bf16 ? nb::object(object.attr("view")("uint16")) : nb::borrow(object);
-  std::string because;
+bool try_import(nb::handle object, NdArray& array, std::string& because) {
+  bool found = false;
   try {
-    if (!nb::try_cast<NdArray>(bits, array, false)) array = NdArray();
+    found = nb::try_cast<NdArray>(object, array, false);
   } catch (nb::python_error& error) {
     because = nb::cast<std::string>(nb::str(error.value()));
   }
   PyErr_Clear();
-  if (!array.is_valid()) refuse_array(where, wanted, object, because);
+  return found;
+}
+
+/// The common case comes first: what is asked of the object costs more than the run of a small network.
+template <typename NdArray>
+NdArray import_array(const std::string& where, DType wanted, nb::handle object, DType& dtype) {
+  NdArray array;
+  std::string because;
+  const bool found = try_import(object, array, because);
+  if (found) dtype = dtype_of(array.dtype());
+  else if (!is_ml_bfloat16(object) || !try_import(object.attr("view")("uint16"), array, because))
+    refuse_array(where, wanted, object, because);
+  else dtype = DType::bf16;
   if (array.device_type() != nb::device::cpu::value)
     refuse(fmt::format("{}: the array is not in the processor's memory; write x.cpu()", where));
-  dtype = bf16 ? DType::bf16 : dtype_of(array.dtype());
   return array;
 }
 
@@ -158,9 +169,6 @@ HeldOutput held_output(const Port& port, nb::handle object) {
   const std::string where = "out for '" + port.name + "'";
   HeldOutput held;
   DType dtype = DType::none;
-  if (nb::hasattr(object, "flags") && nb::hasattr(object.attr("flags"), "writeable") &&
-      !nb::cast<bool>(object.attr("flags").attr("writeable")))
-    refuse(where + ": the array is read-only");
   held.array = import_array<nb::ndarray<>>(where, port.dtype, object, dtype);
   check(where, port.dtype, held.array, dtype, object);
   held.view = MutableArrayView(dtype, dims_of(held.array), held.array.data());
