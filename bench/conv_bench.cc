@@ -75,7 +75,7 @@ void measure(const Layer& layer, int threads) {
     ways.push_back({variant.name,
                     std::move(kernel),
                     std::move(scratch),
-                    out == 1 ? direct_cost(sizes, isa, threads) : winograd_cost(sizes, out, isa, threads),
+                    out == 1 ? direct_cost(sizes, isa) : winograd_cost(sizes, out, isa),
                     {}});
   }
   const double macs = 9.0 * static_cast<double>(layer.n * layer.c * layer.oc * layer.h * layer.w);

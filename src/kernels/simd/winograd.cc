@@ -367,12 +367,12 @@ std::string why_not(const Problem& p) {
 template <int M>
 std::string why_slower(const Problem& p) {
   const ConvSizes g(p, false);
-  const double own = winograd_cost(g, M, p.isa, p.threads);
-  if (const double direct = direct_cost(g, p.isa, p.threads); direct < own)
+  const double own = winograd_cost(g, M, p.isa);
+  if (const double direct = direct_cost(g, p.isa); direct < own)
     return fmt::format("direct convolution takes {:.2f} of the time", direct / own);
   for (int out : kWinogradForms)
     if (out != M && winograd_error(out, g.c) <= kWinogradErrorLimit)
-      if (const double other = winograd_cost(g, out, p.isa, p.threads); other < own)
+      if (const double other = winograd_cost(g, out, p.isa); other < own)
         return fmt::format("tiles of {0} x {0} take {1:.2f} of the time", out, other / own);
   return {};
 }

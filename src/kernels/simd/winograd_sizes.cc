@@ -31,10 +31,6 @@ constexpr double kThin = 1.07;
 /// Rows of a register tile below which it waits for its own sums.
 constexpr double kLeastRows = 3;
 
-double share_of_slowest(int64_t parts, int threads) {
-  return static_cast<double>(div_up<int64_t>(parts, threads)) / static_cast<double>(parts);
-}
-
 }  // namespace
 
 WinogradSizes::WinogradSizes(const ConvSizes& g, int out_, const Isa& isa, int threads)
@@ -68,13 +64,13 @@ double winograd_error(int out, int64_t channels) {
   return kUnit * std::sqrt(static_cast<double>(channels + 6 * (out + 2))) * growth;
 }
 
-double direct_cost(const ConvSizes& g, const Isa& isa, int threads) {
+double direct_cost(const ConvSizes& g, const Isa& isa) {
   const int64_t vectors = div_up<int64_t>(g.oc, gemm_tile(isa).columns / 2);
-  return static_cast<double>(g.n * g.h.output * g.w.output) * static_cast<double>(9 * g.c * vectors) / threads;
+  return static_cast<double>(g.n * g.h.output * g.w.output) * static_cast<double>(9 * g.c * vectors);
 }
 
-double winograd_cost(const ConvSizes& g, int out, const Isa& isa, int threads) {
-  const WinogradSizes s(g, out, isa, threads);
+double winograd_cost(const ConvSizes& g, int out, const Isa& isa) {
+  const WinogradSizes s(g, out, isa, 1);
   const int64_t lanes = s.columns / 2;
   const auto source_vectors = static_cast<double>(div_up(g.c, lanes)), vectors = static_cast<double>(2 * s.panels);
   const auto tiles = static_cast<double>(s.tiles), blocks = static_cast<double>(s.blocks);
@@ -82,11 +78,8 @@ double winograd_cost(const ConvSizes& g, int out, const Isa& isa, int threads) {
   const Transforms cost = transforms_of(out);
   const auto row_tiles = static_cast<double>(div_up<int64_t>(s.block, gemm_tile(isa).rows));
   const double rows = blocks * row_tiles * std::max(kLeastRows, tiles / blocks / row_tiles);
-  const double inputs = tiles * source_vectors * cost.input;
-  const double rest =
-      vectors * (rows * s.positions * channels * kThin + tiles * cost.output + blocks * channels * cost.weights);
-  if (s.by_block) return (inputs + rest) * share_of_slowest(s.blocks, threads);
-  return inputs / threads + rest * share_of_slowest(s.panels, threads);
+  return tiles * source_vectors * cost.input +
+         vectors * (rows * s.positions * channels * kThin + tiles * cost.output + blocks * channels * cost.weights);
 }
 
 }  // namespace tercel::inline kernels

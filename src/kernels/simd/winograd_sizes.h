@@ -37,8 +37,9 @@ double winograd_error(int out, int64_t channels);
 /// Layers whose error may be larger refuse the form.
 inline constexpr double kWinogradErrorLimit = 5e-4;
 
-/// Time of one run, in multiply-adds of a vector.
-double direct_cost(const ConvSizes& g, const Isa& isa, int threads);
-double winograd_cost(const ConvSizes& g, int out, const Isa& isa, int threads);
+/// Time of one run on one thread, in multiply-adds of a vector. However many threads there are: the choice between
+/// forms must not depend on them, for answers do not.
+double direct_cost(const ConvSizes& g, const Isa& isa);
+double winograd_cost(const ConvSizes& g, int out, const Isa& isa);
 
 }  // namespace tercel::inline kernels

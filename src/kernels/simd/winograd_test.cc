@@ -180,6 +180,15 @@ TEST(SimdWinograd, ChosenOnlyWhereItPays) {
   }
 }
 
+TEST(SimdWinograd, TheChoiceDoesNotDependOnThreads) {
+  for (Isa isa : machine_isas())
+    for (int64_t channels : {8, 16, 32, 64, 256})
+      for (int64_t size : {1, 3, 7, 8, 14, 32}) {
+        const Conv conv{.c = channels, .h = size, .w = size, .oc = channels};
+        for (int threads : {2, 3, 64}) EXPECT_EQ(chosen(conv, isa, threads), chosen(conv, isa)) << channels << size;
+      }
+}
+
 TEST(SimdWinograd, HoldsTheWeightsOnceForBothTiles) {
   const VariantCase c = case_of({.c = 20, .h = 9, .w = 9, .oc = 48});
   for (Isa isa : machine_isas()) {
