@@ -35,13 +35,14 @@ ROWS = [  # label, head of the network, row of the comparison
 # Words that choose those rows and few others.
 HEADS = {"codes": ["trained code words"],
          "fc": ["fully connected", "linear on", "class mean", "Hamming", "softmax", "hebb, 1", "pseudo_inverse, 1"]}
+CUTS = {"codes": [], "fc": ["--cut", "/9/Relu"]}  # behind the last batch normalization: bits of zero need both signs
 
 
 def report(tercel: str, model: pathlib.Path, data: str, options: list) -> dict:
-    kept = model.with_suffix(".json")
+    head, kept = model.stem.rsplit("-", 2)[1], model.with_suffix(".json")
     if not kept.exists() or kept.stat().st_mtime < model.stat().st_mtime:
         out = subprocess.run([tercel, "hopfield", "compare", model, "--data", data, "--seeds", "1", "--json",
-                              "--heads", ",".join(HEADS[model.stem.rsplit("-", 2)[1]]), *options],
+                              "--heads", ",".join(HEADS[head]), *CUTS[head], *options],
                              check=True, capture_output=True, text=True).stdout
         kept.write_text(out)
     return json.loads(kept.read_text())

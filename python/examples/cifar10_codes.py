@@ -60,13 +60,15 @@ from tercel.torch import CodeWords, export  # noqa: E402
 def load(path: pathlib.Path, most: int, seed: int) -> tuple:
     """At most so many pictures, drawn by the seed: [n, 3, 32, 32] as `--preprocess cifar` makes them, and labels [n]."""
     with tarfile.open(path) as archive:
-        members = sorted((m for m in archive if m.isfile()), key=lambda m: m.name)
-        folders = sorted({pathlib.PurePath(m.name).parent.name for m in members})
+        members = [member for member in archive if member.isfile()]
+        names = [pathlib.PurePath(member.name).parent.name for member in members]
+        folders = sorted(set(names))
         if len(folders) != 10:
             sys.exit(f"{path}: wanted pictures in ten folders, found {len(folders)}")
-        chosen = np.random.default_rng(seed).permutation(len(members))[:most]
+        # In the archive's order: going back in it means to decompress it anew.
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(members))[:most])
         pictures = np.stack([np.asarray(Image.open(archive.extractfile(members[i])).convert("RGB")) for i in chosen])
-    labels = np.array([folders.index(pathlib.PurePath(members[i].name).parent.name) for i in chosen])
+    labels = np.array([folders.index(names[i]) for i in chosen])
     levels = (pictures.astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STDDEV)
     return np.ascontiguousarray(levels.transpose(0, 3, 1, 2)), torch.from_numpy(labels)
 
@@ -155,7 +157,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         front = folder / "front.onnx"
-        onnx.utils.extract_model(str(a.model), str(front), [model.graph.input[0].name], [start])
+        onnx.save(onnx.utils.Extractor(model).extract_model([model.graph.input[0].name], [start]), str(front))
         sets = []
         for path in (a.train, a.test):
             pictures, labels = load(path, a.pictures, 1)
@@ -169,9 +171,8 @@ def main() -> None:
             block.eval()
             export(block, x[:1], folder / "back.onnx", input_name="features")
             first, second = onnx.load(str(front)), onnx.load(str(folder / "back.onnx"))
-            second.ir_version = first.ir_version
-            first.opset_import[0].version = second.opset_import[0].version = max(first.opset_import[0].version,
-                                                                                second.opset_import[0].version)
+            # What is left of the front (Conv, Relu, Add, Slice, Pad) is the same in the opset that the back was written in.
+            first.ir_version, first.opset_import[0].version = second.ir_version, second.opset_import[0].version
             whole = onnx.compose.merge_models(onnx.compose.add_prefix(first, "front/"), onnx.compose.add_prefix(second, "back/"),
                                               [("front/" + start, "back/features")])
             onnx.helper.set_model_props(whole, {prop.key: prop.value for prop in model.metadata_props})
