@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bindings.h"
+#include "paths.h"
 #include "pictures.h"
 #include "records.h"
 #include "work.h"
@@ -28,7 +29,7 @@ CompressOptions options_of(Work& work, const nb::object& pictures, const std::st
                            int held_out_pictures, uint64_t seed, int threads) {
   CompressOptions options;
   options.profile = parse_profile(profile);
-  if (!pictures.is_none()) options.pictures = nb::cast<std::filesystem::path>(pictures);
+  if (!pictures.is_none()) options.pictures = to_path(pictures);
   options.preprocessing = to_preprocessing(preprocessing);
   options.calibration_pictures = calibration_pictures;
   options.tuning_pictures = tuning_pictures;

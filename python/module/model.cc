@@ -10,6 +10,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "paths.h"
 #include "pictures.h"
 #include "records.h"
 #include "work.h"
@@ -133,7 +134,7 @@ void bind_model(nb::module_& module) {
       [](const nb::object& source, const std::string& name) {
         if (nb::isinstance<nb::bytes>(source)) return from_bytes(nb::borrow<nb::bytes>(source), name);
         if (nb::isinstance<nb::str>(source) || nb::hasattr(source, "__fspath__")) {
-          const auto path = nb::cast<std::filesystem::path>(source);
+          const auto path = to_path(source);
           const nb::gil_scoped_release unlocked;
           return load(path);
         }

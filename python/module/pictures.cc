@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "arrays.h"
+#include "paths.h"
 #include "records.h"
 #include "work.h"
 
@@ -124,7 +125,7 @@ nb::object pixels(const Image& image) {
 Image to_image(nb::handle picture) {
   if (nb::isinstance<Image>(picture)) return nb::cast<Image>(picture);
   if (nb::isinstance<nb::str>(picture) || nb::hasattr(picture, "__fspath__")) {
-    const auto path = nb::cast<std::filesystem::path>(picture);
+    const auto path = to_path(picture);
     const nb::gil_scoped_release unlocked;
     return Image::open(path);
   }

@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings.h"
+#include "paths.h"
 #include "pictures.h"
 #include "records.h"
 #include "work.h"
@@ -76,7 +77,7 @@ void bind_quantize(nb::module_& module) {
         options.preprocessing = to_preprocessing(preprocessing);
         options.calibration_pictures = calibration_pictures;
         options.held_out_pictures = held_out_pictures;
-        if (!held_out.is_none()) options.held_out = nb::cast<std::filesystem::path>(held_out);
+        if (!held_out.is_none()) options.held_out = to_path(held_out);
         options.seed = seed;
         options.threads = threads;
         options.progress = work.progress();
