@@ -15,8 +15,8 @@
 namespace tercel::inline plan {
 namespace {
 
-// Results that are their operand under another shape: no step, the same bytes.
-bool only_renames(const Node& node) {
+// Operators whose result is their operand under another shape: no step, the same bytes.
+bool is_view(const Node& node) {
   return node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze") || node.is("Identity");
 }
 
@@ -37,23 +37,23 @@ class Planner {
       need_known(*value);
       const Place place{Place::Kind::input, plan_.inputs.size()};
       plan_.inputs.push_back({value->name, value->type.dtype, value->type.dims, place});
-      set_home(value, Layout::plain, add_home({place, 0, 0, 0}));
+      set_buffer(value, Layout::plain, add_buffer({place, 0, 0, 0}));
     }
     for (const auto& node : graph_.nodes()) at_place([&] { return node->describe(); }, [&] { add_node(*node); });
     for (const Value* value : graph_.outputs()) {
       need_known(*value);
-      output_homes_.push_back(home_of(value, Layout::plain));
+      output_buffers_.push_back(buffer_of(value, Layout::plain));
       plan_.outputs.push_back({value->name, value->type.dtype, value->type.dims, {}});
     }
     // Only now: the reorder steps of later outputs must not write over the earlier ones.
-    for (int home : output_homes_) home_list_[static_cast<size_t>(home)].last = now();
+    for (int buffer : output_buffers_) buffers_[static_cast<size_t>(buffer)].last = now();
     place_in_memory();
     return std::move(plan_);
   }
 
  private:
-  /// Where the bytes of one value in one layout live. Values that only rename another share its home.
-  struct Home {
+  /// The bytes of one value in one layout. Views share the buffer of what they view.
+  struct Buffer {
     Place place;  // decided already for inputs and constants; arena offsets come last
     size_t bytes = 0;
     int first = 0, last = 0;  // steps
@@ -63,33 +63,33 @@ class Planner {
     if (std::string reason = why_not_known(value); !reason.empty()) fail_unsupported("{}", reason);
   }
 
-  int add_home(Home home) {
-    home_list_.push_back(home);
-    return static_cast<int>(home_list_.size()) - 1;
+  int add_buffer(Buffer buffer) {
+    buffers_.push_back(buffer);
+    return static_cast<int>(buffers_.size()) - 1;
   }
 
   int add_constant(Tensor tensor) {
     const Place place{Place::Kind::constant, plan_.constants.size()};
     plan_.constants.push_back(tensor.aligned());
-    return add_home({place, 0, 0, 0});
+    return add_buffer({place, 0, 0, 0});
   }
 
   int now() const { return static_cast<int>(plan_.steps.size()); }
 
-  int existing_home(const Value* value, Layout layout) const {
-    const auto at = homes_.find(value);
-    return at == homes_.end() ? -1 : at->second[static_cast<size_t>(layout)];
+  int existing_buffer(const Value* value, Layout layout) const {
+    const auto at = buffer_by_layout_.find(value);
+    return at == buffer_by_layout_.end() ? -1 : at->second[static_cast<size_t>(layout)];
   }
 
-  void set_home(const Value* value, Layout layout, int home) {
-    homes_[value][static_cast<size_t>(layout)] = home;
+  void set_buffer(const Value* value, Layout layout, int buffer) {
+    buffer_by_layout_[value][static_cast<size_t>(layout)] = buffer;
     if (value->type.dims.size() == 4 && layouts_coincide(value->type.dims))
-      homes_[value][1 - static_cast<size_t>(layout)] = home;
+      buffer_by_layout_[value][1 - static_cast<size_t>(layout)] = buffer;
   }
 
-  /// The home of a value in the layout asked for; a reorder step is added where it only lives in the other.
-  int home_of(const Value* value, Layout layout) {
-    if (const int home = existing_home(value, layout); home >= 0) return home;
+  /// The buffer of a value in the layout asked for; a reorder step is added where it has one in the other only.
+  int buffer_of(const Value* value, Layout layout) {
+    if (const int buffer = existing_buffer(value, layout); buffer >= 0) return buffer;
     if (value->is_constant()) {
       Tensor tensor = value->constant;
       if (layout == Layout::channels_last && !layouts_coincide(tensor.dims())) {
@@ -97,14 +97,14 @@ class Planner {
         reorder(tensor.data(), moved.mutable_data(), tensor.dtype(), tensor.dims(), Layout::plain);
         tensor = std::move(moved);
       }
-      set_home(value, layout, add_constant(std::move(tensor)));
-      return existing_home(value, layout);
+      set_buffer(value, layout, add_constant(std::move(tensor)));
+      return existing_buffer(value, layout);
     }
     const Layout other = layout == Layout::plain ? Layout::channels_last : Layout::plain;
-    const int from = existing_home(value, other);
-    TERCEL_CHECK(from >= 0, "'{}' lives nowhere", value->name);
+    const int from = existing_buffer(value, other);
+    TERCEL_CHECK(from >= 0, "'{}' has no buffer", value->name);
     if (layouts_coincide(value->type.dims)) {
-      set_home(value, layout, from);
+      set_buffer(value, layout, from);
       return from;
     }
     Step step;
@@ -115,11 +115,11 @@ class Planner {
     step.dst_types = {{value->type.dtype, value->type.dims, layout, {}}};
     step.kernel = make_reorder(value->type.dtype, value->type.dims, other);
     step.bytes = static_cast<int64_t>(2 * bytes_of(value->type));
-    home_list_[static_cast<size_t>(from)].last = now();
-    const int to = add_home({{Place::Kind::arena, 0}, bytes_of(value->type), now(), now()});
-    step_homes_.push_back({{from}, {to}});
+    buffers_[static_cast<size_t>(from)].last = now();
+    const int to = add_buffer({{Place::Kind::arena, 0}, bytes_of(value->type), now(), now()});
+    step_buffers_.push_back({{from}, {to}});
     plan_.steps.push_back(std::move(step));
-    set_home(value, layout, to);
+    set_buffer(value, layout, to);
     return to;
   }
 
@@ -133,16 +133,16 @@ class Planner {
   Layout common_layout(const Node& node) const {
     for (const Value* value : node.inputs)
       if (value != nullptr && value->type.dims.size() == 4 && !value->is_constant() &&
-          !layouts_coincide(value->type.dims) && existing_home(value, Layout::plain) < 0)
+          !layouts_coincide(value->type.dims) && existing_buffer(value, Layout::plain) < 0)
         return Layout::channels_last;
     return Layout::plain;
   }
 
   void add_node(const Node& node) {
     if (std::string reason = why_not_planned(node); !reason.empty()) fail_unsupported("{}", reason);
-    if (only_renames(node)) {
+    if (is_view(node)) {
       const Layout layout = node.is("Identity") ? common_layout(node) : Layout::plain;
-      set_home(node.output(), layout, home_of(node.input(0), layout));
+      set_buffer(node.output(), layout, buffer_of(node.input(0), layout));
       return;
     }
     const auto variants = menu(node.op);
@@ -179,59 +179,59 @@ class Planner {
     step.op = node.op;
     step.macs = std::max<int64_t>(count_macs(node), 0);
     step.kernel = variant.make(problem);
-    StepHomes homes;
+    StepBuffers buffers;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Value* value = node.inputs[i];
       const bool gone = value == nullptr || (value->is_constant() && step.kernel->consumed(i));
-      homes.src.push_back(gone ? -1 : home_of(value, problem.src[i].layout));
+      buffers.src.push_back(gone ? -1 : buffer_of(value, problem.src[i].layout));
       if (value != nullptr) step.bytes += static_cast<int64_t>(bytes_of(value->type));
       if (gone && value != nullptr) value->constant.release();
     }
-    for (int home : homes.src)
-      if (home >= 0) home_list_[static_cast<size_t>(home)].last = now();
+    for (int buffer : buffers.src)
+      if (buffer >= 0) buffers_[static_cast<size_t>(buffer)].last = now();
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const Value* value = node.outputs[i];
-      int home = -1;
+      int buffer = -1;
       if (value != nullptr) {
-        home = add_home({{Place::Kind::arena, 0}, bytes_of(value->type), now(), now()});
-        set_home(value, problem.dst[i].layout, home);
+        buffer = add_buffer({{Place::Kind::arena, 0}, bytes_of(value->type), now(), now()});
+        set_buffer(value, problem.dst[i].layout, buffer);
         step.bytes += static_cast<int64_t>(bytes_of(value->type));
       }
-      homes.dst.push_back(home);
+      buffers.dst.push_back(buffer);
     }
     step.src_types = problem.src;
     step.dst_types = problem.dst;
     for (Operand& operand : step.src_types) operand.constant = Tensor();
     plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.kernel->scratch_bytes());
     plan_.packed_bytes += step.kernel->packed_bytes();
-    step_homes_.push_back(std::move(homes));
+    step_buffers_.push_back(std::move(buffers));
     plan_.steps.push_back(std::move(step));
   }
 
   void place_in_memory() {
     std::vector<Lifetime> lifetimes;
     std::vector<size_t> owner;
-    for (size_t i = 0; i < home_list_.size(); ++i) {
-      const Home& home = home_list_[i];
-      if (home.place.kind != Place::Kind::arena) continue;
-      lifetimes.push_back({home.bytes, home.first, home.last});
+    for (size_t i = 0; i < buffers_.size(); ++i) {
+      const Buffer& buffer = buffers_[i];
+      if (buffer.place.kind != Place::Kind::arena) continue;
+      lifetimes.push_back({buffer.bytes, buffer.first, buffer.last});
       owner.push_back(i);
-      plan_.unshared_bytes += round_up(home.bytes, kAlignment);
+      plan_.unshared_bytes += round_up(buffer.bytes, kAlignment);
     }
     plan_.arena_bytes = place_in_arena(lifetimes);
     if (plan_.arena_bytes > options_.max_bytes || plan_.scratch_bytes > options_.max_bytes)
       fail(ErrorCode::limit, "the activations need {} bytes of memory, {} are allowed",
            plan_.arena_bytes + plan_.scratch_bytes, options_.max_bytes);
-    for (size_t i = 0; i < owner.size(); ++i) home_list_[owner[i]].place.at = lifetimes[i].offset;
-    const auto place = [&](int home) { return home < 0 ? Place{} : home_list_[static_cast<size_t>(home)].place; };
+    for (size_t i = 0; i < owner.size(); ++i) buffers_[owner[i]].place.at = lifetimes[i].offset;
+    const auto place = [&](int buffer) { return buffer < 0 ? Place{} : buffers_[static_cast<size_t>(buffer)].place; };
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
-      for (int home : step_homes_[i].src) plan_.steps[i].src.push_back(place(home));
-      for (int home : step_homes_[i].dst) plan_.steps[i].dst.push_back(place(home));
+      for (int buffer : step_buffers_[i].src) plan_.steps[i].src.push_back(place(buffer));
+      for (int buffer : step_buffers_[i].dst) plan_.steps[i].dst.push_back(place(buffer));
     }
-    for (size_t i = 0; i < output_homes_.size(); ++i) plan_.outputs[i].place = place(output_homes_[i]);
+    for (size_t i = 0; i < output_buffers_.size(); ++i) plan_.outputs[i].place = place(output_buffers_[i]);
   }
 
-  struct StepHomes {
+  struct StepBuffers {
     std::vector<int> src, dst;
   };
   struct PerLayout : std::array<int, 2> {
@@ -241,10 +241,10 @@ class Planner {
   const Graph& graph_;
   const PlanOptions& options_;
   Plan plan_;
-  std::vector<Home> home_list_;
-  std::vector<StepHomes> step_homes_;
-  std::vector<int> output_homes_;
-  std::unordered_map<const Value*, PerLayout> homes_;
+  std::vector<Buffer> buffers_;
+  std::vector<StepBuffers> step_buffers_;
+  std::vector<int> output_buffers_;
+  std::unordered_map<const Value*, PerLayout> buffer_by_layout_;
 };
 
 }  // namespace
@@ -254,7 +254,7 @@ std::string why_not_planned(const Node& node) {
     for (const Value* value : *values)
       if (value != nullptr)
         if (std::string reason = why_not_known(*value); !reason.empty()) return reason;
-  if (only_renames(node) || !menu(node.op).empty()) return {};
+  if (is_view(node) || !menu(node.op).empty()) return {};
   return fmt::format("Tercel has no kernel for '{}'", node.op);
 }
 

@@ -50,7 +50,7 @@ FeatureMemory::FeatureMemory(const Graph& graph, int vec) : vec_(vec) {
       const bool layer = maker != nullptr && (maker->is("FusedConv") || maker->is("MaxPool") || maker->is("FusedAdd") ||
                                               maker->is("AveragePool") || maker->is("Requantize"));
       if (layer && channel % vec == 0 && part->type.static_shape())
-        homes_.try_emplace(part, Home{node->output(), channel});
+        joined_parts_.try_emplace(part, JoinedPart{node->output(), channel});
       if (part->type.dims.size() < 2) break;
       channel += part->type.dims[1];
     }
@@ -70,11 +70,11 @@ const FeatureMap& FeatureMemory::at(const Value* value) const {
 
 const FeatureMap& FeatureMemory::place(const Value* value) {
   FeatureMap map = extents_of(*value);
-  if (const auto home = homes_.find(value); home != homes_.end()) {
-    const FeatureMap* whole = find(home->second.whole);
-    const FeatureMap& from = whole != nullptr ? *whole : place(home->second.whole);
+  if (const auto part = joined_parts_.find(value); part != joined_parts_.end()) {
+    const FeatureMap* whole = find(part->second.whole);
+    const FeatureMap& from = whole != nullptr ? *whole : place(part->second.whole);
     map.at = from.at, map.image_words = from.image_words, map.words = from.words;
-    map.channel = from.channel + home->second.channel;
+    map.channel = from.channel + part->second.channel;
   } else {
     map.words = div_up<int64_t>(map.channels, vec_);
     map.image_words = map.words * map.plane();

@@ -39,7 +39,7 @@ class FeatureMemory {
   int64_t words() const { return words_; }
 
  private:
-  struct Home {
+  struct JoinedPart {
     const Value* whole;
     int64_t channel;
   };
@@ -47,7 +47,7 @@ class FeatureMemory {
   int vec_;
   int64_t words_ = 0;
   std::map<const Value*, FeatureMap> maps_;
-  std::map<const Value*, Home> homes_;
+  std::map<const Value*, JoinedPart> joined_parts_;
 };
 
 }  // namespace tercel::inline engines
