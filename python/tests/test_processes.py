@@ -138,6 +138,7 @@ def test_memory_stays_over_many_shapes():
 SLOW = textwrap.dedent("""
     import os, signal, sys, warnings
     import tercel
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
     model, pictures, mode = sys.argv[1:]
     calls = 0
     def progress(stage, done):
