@@ -186,7 +186,8 @@ struct Session::Impl {
       for (size_t i = 0; i < model_inputs().size(); ++i)
         if (model_inputs()[i]->name == input->name) out->fed.push_back(i);
     const ModelShared& shared = *model.impl().shared;
-    out->program = engine.compile(graph, {isa, threads, options.max_memory, shared.packed(), shared.workspaces(), options.progress});
+    out->program = engine.compile(
+        graph, {isa, threads, options.max_memory, shared.packed(), shared.workspaces(), options.progress});
     return out;
   }
 
