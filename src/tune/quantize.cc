@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "base/error.h"
 #include "base/words.h"
@@ -148,10 +149,16 @@ class QuantizeJob {
   }
 
   LevelScales scales_of(const std::vector<Histogram>& histograms) const {
+    // Of the network's outputs, such as scores, it is the largest that matter: they are not cut off.
+    std::set<const Value*> answers;
+    for (const LevelValue& v : choice_.values)
+      if (graph_.is_output(v.value)) answers.insert(v.like);
     LevelScales scales;
-    for (size_t i = 0; i < own_.size(); ++i)
-      scales[own_[i]] =
-          std::make_shared<const Quantization>(levels_over(range_of(histograms[i], options_), options_.activations));
+    for (size_t i = 0; i < own_.size(); ++i) {
+      const ValueRange range =
+          answers.contains(own_[i]) ? minmax_range(histograms[i]) : range_of(histograms[i], options_);
+      scales[own_[i]] = std::make_shared<const Quantization>(levels_over(range, options_.activations));
+    }
     return scales;
   }
 

@@ -272,6 +272,17 @@ TEST_F(QuantizeNetworks, TheFileIsReadAsItWasWritten) {
   EXPECT_GT(result.report.agreement, 0.7);
 }
 
+TEST_F(QuantizeNetworks, OutputsAreNotCutOff) {
+  options_.range = RangeMethod::percentile;
+  options_.percentile = 80;
+  const QuantizeReport report = quantized(kResidual).report;
+  const QuantizedLayer &first = report.layers.front(), &last = report.layers.back();
+  EXPECT_EQ(first.op, "input");
+  EXPECT_GT(first.clipped, 0.05);
+  EXPECT_THAT(last.value, HasSubstr("logits"));
+  EXPECT_EQ(last.clipped, 0);
+}
+
 TEST_F(QuantizeNetworks, NodesCanBeKept) {
   options_.keep = {"c3", "logits"};
   const QuantizeResult result = quantized(kResidual);
