@@ -5,7 +5,8 @@
     scores, = session.run(None, {session.get_inputs()[0].name: x})
 
 Inputs may be lists, as there; types must fit, as there. What does nothing here (providers, most session options) is taken and
-ignored; InferenceSession warns once where a provider other than the CPU's was asked for. Errors are tercel.Error.
+ignored; InferenceSession warns where a provider other than the CPU's or a file that is not written was asked for. Errors are
+tercel.Error.
 """
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from typing import Any
 from . import _tercel
 from ._error import Error
 
-__all__ = ["GraphOptimizationLevel", "InferenceSession", "ModelMetadata", "NodeArg", "SessionOptions", "get_available_providers",
-           "get_device"]
+__all__ = ["ExecutionMode", "GraphOptimizationLevel", "InferenceSession", "ModelMetadata", "NodeArg", "RunOptions", "SessionOptions",
+           "get_available_providers", "get_device", "set_default_logger_severity"]
 
 _ONNX_TYPES = {"f32": "float", "f64": "double", "f16": "float16", "bf16": "bfloat16", "i8": "int8", "u8": "uint8", "i16": "int16",
                "u16": "uint16", "i32": "int32", "u32": "uint32", "i64": "int64", "u64": "uint64", "bool": "bool"}
@@ -30,6 +31,26 @@ def get_available_providers() -> list[str]:
 
 def get_device() -> str:
     return "CPU"
+
+
+def set_default_logger_severity(severity: int) -> None:
+    """Ignored: Tercel logs nothing."""
+
+
+class ExecutionMode:
+    """Nodes run one after the other in either."""
+
+    ORT_SEQUENTIAL = 0
+    ORT_PARALLEL = 1
+
+
+class RunOptions:
+    """Ignored."""
+
+    def __init__(self) -> None:
+        self.log_severity_level = 2
+        self.log_verbosity_level = 0
+        self.logid = ""
 
 
 class GraphOptimizationLevel:
@@ -46,8 +67,9 @@ class SessionOptions:
         self.intra_op_num_threads = 0
         self.inter_op_num_threads = 0
         self.graph_optimization_level: Any = GraphOptimizationLevel.ORT_ENABLE_ALL
-        self.execution_mode: Any = None
+        self.execution_mode: Any = ExecutionMode.ORT_SEQUENTIAL
         self.log_severity_level = 2
+        self.log_verbosity_level = 0
         self.enable_profiling = False
         self.enable_mem_pattern = True
         self.enable_cpu_mem_arena = True
@@ -86,6 +108,12 @@ class InferenceSession:
         others = [name for name in others if name != "CPUExecutionProvider"]
         if others:
             warnings.warn(f"Tercel runs on the CPU; ignored: {', '.join(others)}", stacklevel=2)
+        if options.optimized_model_filepath:
+            warnings.warn("optimized_model_filepath is ignored: tercel.optimize(tercel.load(path)).save_onnx(other) writes that file",
+                          stacklevel=2)
+        if options.enable_profiling:
+            warnings.warn("enable_profiling is ignored: tercel.Session(path).profile() gives the time of each step", stacklevel=2)
+        self._options = options
         level = options.graph_optimization_level
         self._session = _tercel.Session(_tercel.load(path_or_bytes), threads=options.intra_op_num_threads,
                                         optimize=getattr(level, "value", level) != GraphOptimizationLevel.ORT_DISABLE_ALL)
@@ -109,11 +137,13 @@ class InferenceSession:
         return get_available_providers()
 
     def get_session_options(self) -> SessionOptions:
-        return SessionOptions()
+        return self._options
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: Any = None) -> list[Any]:
         """The outputs of these names, or all (None), as arrays."""
         names = [port.name for port in self._outputs]
+        if isinstance(output_names, str):
+            raise Error(f"output_names: wanted a list of names or None, got a str; write ['{output_names}']")
         for name in output_names or []:
             if name not in names:
                 raise Error(f"the model has no output '{name}'; there is {', '.join(names)}")

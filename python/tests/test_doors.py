@@ -32,20 +32,34 @@ def test_inference_session(picture):
     assert ort.InferenceSession(RESNET.read_bytes()).get_providers() == ["CPUExecutionProvider"]
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         ort.InferenceSession(str(RESNET), providers=[("CUDAExecutionProvider", {}), "CPUExecutionProvider"])
+    with pytest.raises(tercel.Error, match="write \\['" + scores.name):
+        session.run(scores.name, {given.name: picture})
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    assert ort.InferenceSession(str(RESNET), options).get_session_options().intra_op_num_threads == 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     np.testing.assert_allclose(ort.InferenceSession(str(RESNET), options).run(None, {given.name: picture})[0], wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("option, value", [("optimized_model_filepath", "lean.onnx"), ("enable_profiling", True)])
+def test_files_that_are_not_written_are_said(option, value):
+    options = ort.SessionOptions()
+    setattr(options, option, value)
+    with pytest.warns(UserWarning, match=option):
+        ort.InferenceSession(str(RESNET), options)
 
 
 def test_names_are_those_of_onnx_runtime():
     theirs = pytest.importorskip("onnxruntime")
     for here, there in ((ort.InferenceSession, theirs.InferenceSession), (ort.ModelMetadata, theirs.ModelMetadata),
-                        (ort.GraphOptimizationLevel, theirs.GraphOptimizationLevel), (ort, theirs)):
+                        (ort.GraphOptimizationLevel, theirs.GraphOptimizationLevel), (ort.ExecutionMode, theirs.ExecutionMode),
+                        (ort, theirs)):
         made_up = {name for name in dir(here) if not name.startswith("_")} - set(dir(there))
         assert here is ort or not made_up
     assert set(ort.__all__) <= set(dir(theirs))
     assert set(vars(ort.SessionOptions())) <= set(dir(theirs.SessionOptions()))
+    assert set(vars(ort.RunOptions())) <= set(dir(theirs.RunOptions()))
 
 
 def test_equal_to_onnx_runtime_on_real_networks():
