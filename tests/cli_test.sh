@@ -81,6 +81,8 @@ grep -q 'output *y  f32\[1x49284x5\]' out || failed "inspect: a computed shape: 
 exits 0 '' inspect "$dynamic/picture.onnx" --json && is_json inspect of open extents
 grep -q '"shape": "Nx3xHxW"' out || failed "inspect --json: the input's symbols: $(cat out)"
 exits 0 '' bench "$dynamic/classifier.onnx" -n 2
+exits 0 '' inspect "$source/models/mnist/codes.tercel"
+grep -q 'metadata   tercel.labels = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9$' out || failed "inspect: labels on one line: $(cat out)"
 exits 0 '' inspect "$dynamic/sequence.onnx"
 exits 0 '' inspect "$dynamic/product.onnx"
 grep -q 'MACs .*without 1 product of open extents: --shape' out || failed "inspect product.onnx: $(cat out)"

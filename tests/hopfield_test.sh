@@ -118,6 +118,9 @@ exits 0 '' hopfield compare "$resnet" --data set --quick --json
 is_json hopfield compare
 says '"verdict"'
 exits 0 '' hopfield compare "$resnet" --data set --quick --report heads.html
+# Names that begin with a digit are names: they stand where the others stand.
+grep -q '^1 nearest neighbour, f32 ' out || failed "compare: a name begins elsewhere than the others: $(cat out)"
+grep -q 'mean cost of random is [0-9.]* % above the genetic one' out || failed "compare: the verdict: $(cat out)"
 grep -q '<svg' heads.html || failed 'heads.html has no chart'
 exits 0 '' hopfield compare "$codes" --data set --quick --heads trained,linear
 says 'trained code words, settled by hebb'

@@ -118,16 +118,23 @@ std::string bytes_text(size_t bytes) {
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
+  const auto begins_with = [](const std::string& cell, int (*kind)(int)) {
+    return !cell.empty() && kind(static_cast<unsigned char>(cell[0])) != 0;
+  };
   std::vector<size_t> widths;
+  std::vector<bool> names;  // columns of them: also "1 nearest neighbour" is one
   for (const auto& row : rows) {
-    if (widths.size() < row.size()) widths.resize(row.size(), 0);
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    if (widths.size() < row.size()) widths.resize(row.size(), 0), names.resize(row.size(), false);
+    for (size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size());
+      if (&row != &rows.front() && begins_with(row[i], std::isalpha)) names[i] = true;
+    }
   }
   std::string out;
   for (const auto& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const bool number = !row[i].empty() && std::isdigit(static_cast<unsigned char>(row[i][0]));
+      const bool number = !names[i] && begins_with(row[i], std::isdigit);
       line += number ? fmt::format("{:>{}}", row[i], widths[i]) : fmt::format("{:<{}}", row[i], widths[i]);
       line += "  ";
     }

@@ -53,7 +53,7 @@ std::string scaled(double value);
 
 std::string bytes_text(size_t bytes);
 
-/// Rows of cells, columns aligned; numbers (cells that start with a digit) to the right.
+/// Rows of cells, columns aligned; numbers (cells that start with a digit) to the right, but in columns of names.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 Json to_json(const PlanReport& report);

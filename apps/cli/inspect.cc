@@ -112,9 +112,13 @@ void print_summary(const Summary& s, const Flags& flags) {
   for (const auto& [op, count] : s.operators)
     operators += fmt::format("{}{} {}", operators.empty() ? "" : ", ", count, op);
   print(fmt::format("  {:<10} {}: {}\n", "nodes", s.nodes.size(), operators));
-  for (const auto& [key, value] : s.model.metadata())
+  for (const auto& [key, value] : s.model.metadata()) {
+    // Short values of several lines (labels) keep to one line of the table.
+    std::string one_line;
+    for (const char c : value) one_line += c == '\n' ? std::string(", ") : std::string(1, c);
     print(fmt::format("  {:<10} {} = {}\n", "metadata", key,
-                      value.size() <= 60 ? value : fmt::format("({} characters)", value.size())));
+                      value.size() <= 60 ? one_line : fmt::format("({} characters)", value.size())));
+  }
   if (takes_a_picture(s.model)) print(fmt::format("  {:<10} {}\n", "preprocess", PreprocessFlag{}.text(s.model)));
   print_nodes(s.nodes, flags.layers);
 }

@@ -478,8 +478,8 @@ class Comparer {
       const double by = 100 * (mean_of(other) / std::max(mean_of("genetic"), 1e-12) - 1);
       // Nine of ten is p = 0.02 by the sign test.
       const char* word = better >= 9 ? "better than" : worse >= 9 ? "worse than" : "not told apart from";
-      return fmt::format("{} {} ({} of {} seeds better, {} worse; mean cost of {} is {:+.1f} % of the genetic one's)",
-                         word, other, better, kSeeds, worse, other, by);
+      return fmt::format("{} {} ({} of {} seeds better, {} worse; mean cost of {} is {:.1f} % {} the genetic one's)",
+                         word, other, better, kSeeds, worse, other, std::abs(by), by < 0 ? "below" : "above");
     };
     out_.assignment_verdict = fmt::format(
         "{} patterns in {} networks, {} evaluations each: the genetic algorithm is {}, and {}.", out_.assigned_patterns,

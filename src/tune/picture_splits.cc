@@ -16,8 +16,8 @@ PictureSplits::PictureSplits(const Model& model, const CompressOptions& options)
   const auto size = [](int count) { return static_cast<size_t>(count); };
   const PictureSet all = find_pictures(options.pictures);
   if (all.size() < 4)
-    fail_input("{}: {} pictures are too few for calibration, tuning and evaluation", options.pictures.string(),
-               all.size());
+    fail_input("{}: {} pictures are too few for calibration, tuning and evaluation: give at least 4",
+               options.pictures.string(), all.size());
   auto [measured, evaluated] = split_pictures(all, size(options.calibration_pictures + options.tuning_pictures),
                                               size(options.held_out_pictures), options.seed);
   auto [calibrated, tuned] =
