@@ -28,14 +28,14 @@ std::variant<CodeWords, std::string> words_of(const Node& product) {
   const bool rows_are_words = gemm && product.attrs.get_bool("transB");
   const std::vector<double> weights = w->constant.to_doubles();
   const double magnitude = std::abs(weights[0]);
+  if (!std::isfinite(magnitude)) return fmt::format("the weights of {} are not finite", product.describe());
   for (const double weight : weights)
     if (!(std::abs(std::abs(weight) - magnitude) <= kSameMagnitude * magnitude))
       return fmt::format("the weights of {} have several magnitudes, {:.6g} and {:.6g} among them", product.describe(),
                          magnitude, std::abs(weight));
   const double factor = gemm ? static_cast<double>(product.attrs.get_float("alpha")) : 1;
   const double beta = magnitude * factor;
-  if (!(beta > 0) || !std::isfinite(beta))
-    return fmt::format("the weights of {} are no code words", product.describe());
+  if (!(beta > 0)) return fmt::format("the weights of {} are no code words", product.describe());
   if (gemm && product.input(2) != nullptr) {
     if (!product.input(2)->is_constant()) return fmt::format("{} has a bias that is computed", product.describe());
     for (const double bias : product.input(2)->constant.to_doubles())
@@ -64,9 +64,16 @@ Value* signed_value(const Value& value) {
 
 std::variant<CodeWords, std::string> find_code_words(const Model& model) {
   const Value* value = model.impl().graph.outputs().at(0);
-  while (value->producer != nullptr &&
-         (value->producer->is("Softmax") || value->producer->is("LogSoftmax") || value->producer->is("Identity")))
-    value = value->producer->input(0);
+  // A memory gives the scores, of which one softmax over the classes makes the probabilities; a second gives others.
+  for (bool softmax = false; value->producer != nullptr; value = value->producer->input(0)) {
+    const Node& end = *value->producer;
+    if (end.is("Identity")) continue;
+    if (!end.is("Softmax") && !end.is("LogSoftmax")) break;
+    if (softmax) return fmt::format("{} is one of several softmaxes at its end", end.describe());
+    softmax = true;
+    if (const int64_t axis = end.attrs.get_int("axis"); axis != -1 && axis + 1 != std::ssize(value->type.dims))
+      return fmt::format("{} is not over the classes", end.describe());
+  }
   const Node* product = value->producer;
   if (product == nullptr || (!product->is("Gemm") && !product->is("MatMul")))
     return fmt::format("it ends in {}", product == nullptr ? "no layer" : product->describe());
@@ -78,6 +85,8 @@ std::variant<CodeWords, std::string> find_code_words(const Model& model) {
   if (auto* words = std::get_if<CodeWords>(&found)) {
     words->features = features->name;
     words->beta *= *scalar_of(codes->producer->input(1));
+    if (const auto beta = static_cast<float>(words->beta); !(beta > 0) || !std::isfinite(beta))
+      return fmt::format("the scores of {} are beyond the numbers of f32", product->describe());
   }
   return found;
 }

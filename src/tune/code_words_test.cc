@@ -27,6 +27,10 @@ const %minus : f32[] = [-1]
 const %w : f32[3x2] = [0.5, -0.5, 0.5, 0.5, -0.5, 0.5]
 const %rows : f32[2x3] = [0.5, 0.5, -0.5, -0.5, 0.5, 0.5]
 const %uneven : f32[3x2] = [0.5, -0.5, 0.5, 0.25, -0.5, 0.5]
+const %huge : f32[3x2] = [1e30, -1e30, 1e30, 1e30, -1e30, 1e30]
+const %endless : f32[3x2] = [inf, -inf, inf, inf, -inf, inf]
+const %far : f32[] = [1e30]
+const %minus_far : f32[] = [-1e30]
 const %none : f32[3x2] = [0, 0, 0, 0, 0, 0]
 const %no_bias : f32[2] = [0, 0]
 const %bias : f32[2] = [0, 1]
@@ -72,6 +76,17 @@ TEST(CodeWords, WhatIsNoCodeWordsIsSaid) {
   EXPECT_THAT(why_not(end, "%s : f32[?x3] = Where(%above, %plus, %zero)"), HasSubstr("does not read signs"));
   EXPECT_THAT(why_not(end, "%a : bool[?x3] = Greater(%x, %one)\n%s : f32[?x3] = Where(%a, %plus, %minus)"),
               HasSubstr("does not read signs"));
+  EXPECT_THAT(why_not("%y : f32[?x2] = MatMul(%s, %endless)"), HasSubstr("are not finite"));
+  EXPECT_THAT(why_not("%y : f32[?x2] = MatMul(%s, %huge)", "%s : f32[?x3] = Where(%above, %far, %minus_far)"),
+              HasSubstr("beyond the numbers of f32"));
+}
+
+TEST(CodeWords, AnEndOfWhichTheMemoryCannotGiveTheProbabilitiesIsRefused) {
+  const std::string scores = "%t : f32[?x2] = MatMul(%s, %w)\n";
+  expect_words(scores + "%u : f32[?x2] = Identity(%t)\n%y : f32[?x2] = LogSoftmax(%u) {axis = 1}", 0.5);
+  EXPECT_THAT(why_not(scores + "%y : f32[?x2] = Softmax(%t) {axis = 0}"), HasSubstr("is not over the classes"));
+  EXPECT_THAT(why_not(scores + "%u : f32[?x2] = Softmax(%t)\n%y : f32[?x2] = Softmax(%u)"),
+              HasSubstr("one of several softmaxes"));
 }
 
 TEST(CodeWords, TheMemoryAnswersAsTheNetwork) {
