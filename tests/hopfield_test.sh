@@ -90,6 +90,7 @@ exits 2 'has no code words' hopfield fit "$resnet" --code-words -o no.tercel
 exits 2 'none of cut, pool' hopfield fit "$codes" --code-words --patterns 3 -o no.tercel
 exits 2 'give one of the two' hopfield fit "$codes" -o no.tercel
 exits 2 'give one of the two' hopfield fit "$codes" --code-words --data set -o no.tercel
+exits 2 'named by --output and by --export-onnx' hopfield fit "$codes" --code-words -o no.onnx --export-onnx ./no.onnx
 
 # ---- bad input: a sentence, and nothing written
 
@@ -128,6 +129,14 @@ exits 0 '' hopfield compare "$resnet" --data set --quick --shots 4 --json
 is_json hopfield compare --shots
 says '"head": "fully connected, trained on as few"'
 exits 2 'wanted 50 of each' hopfield compare "$resnet" --data set --shots 50
+exits 2 '0 pictures of class' hopfield compare "$resnet" --data set --pictures 5 --shots 1
+# What a row is held against does not depend on which rows are shown.
+for heads in memory trained,memory; do
+	exits 0 '' hopfield compare "$resnet" --data set --quick --shots 1 --heads $heads
+	awk '/^softmax memory, 1 a class/ { print $6, $8 }' out >"against $heads"
+done
+[ -s 'against memory' ] || failed 'no row of the softmax memory'
+same_files 'against memory' 'against trained,memory' 'the difference from the trained layer depends on --heads'
 exits 2 "holds one of the words 'unicorn'" hopfield compare "$resnet" --data set --quick --heads unicorn
 exits 0 '' data n-mnist --from set -o noisy
 says 'sigma 0.3350'

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 
 #include "common.h"
@@ -29,6 +30,19 @@ void save(const Model& model, const std::string& path) {
   CompressOptions lossless;
   lossless.lossless = true;
   compress(model, lossless).save(path);
+}
+
+/// Before anything is computed: may the files be written?
+void check_outputs(const FitFlags& flags) {
+  check_output(flags.output, {".tercel", ".onnx"});
+  check_output(flags.export_onnx, {".onnx"});
+  std::error_code error;
+  const auto place = [&](const std::string& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  };
+  if (!flags.export_onnx.empty() && place(flags.output) == place(flags.export_onnx))
+    throw Error(ErrorCode::bad_input,
+                fmt::format("{}: named by --output and by --export-onnx: give two files", flags.output));
 }
 
 /// What can fail is made before either file is written.
@@ -117,8 +131,7 @@ void fit(FitFlags flags) {
     throw Error(
         ErrorCode::bad_input,
         "hopfield fit learns from pictures (--data), or takes a network's own --code-words: give one of the two");
-  check_output(flags.output, {".tercel", ".onnx"});
-  check_output(flags.export_onnx, {".onnx"});
+  check_outputs(flags);
   const Model model = loaded(flags.model, flags.preprocess);
   listen(flags);
   const HopfieldResult result =
@@ -137,8 +150,7 @@ void fit(FitFlags flags) {
 }
 
 void add(FitFlags flags) {
-  check_output(flags.output, {".tercel", ".onnx"});
-  check_output(flags.export_onnx, {".onnx"});
+  check_outputs(flags);
   const Model model = loaded(flags.model, flags.preprocess);
   listen(flags);
   const HopfieldResult result = add_hopfield_classes(model, flags.data, flags.options);
@@ -159,8 +171,7 @@ void add(FitFlags flags) {
 }
 
 void remove(const FitFlags& flags, const std::string& name) {
-  check_output(flags.output, {".tercel", ".onnx"});
-  check_output(flags.export_onnx, {".onnx"});
+  check_outputs(flags);
   write(remove_hopfield_class(load_with_warnings(flags.model), name), flags.output, flags.export_onnx);
   if (flags.json) print(Json{{"model", flags.model}, {"output", flags.output}, {"removed", name}});
   else print_written(flags);
