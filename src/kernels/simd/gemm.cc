@@ -20,8 +20,6 @@ namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int64_t kAheadDepth = 32, kLineFloats = 16;
-
 /// What a tile calls in for those that come after it: `lines` cache lines every kAheadDepth steps of its sum.
 struct Ahead {
   const float* from = nullptr;

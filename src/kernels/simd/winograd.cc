@@ -125,8 +125,6 @@ void TransformWeights(const WinogradJob& job, int64_t panel, int y, int64_t firs
     }
 }
 
-constexpr int kAheadDepth = 32, kLineFloats = 16;
-
 /// products[r] (+)= sum over k of inputs[r][k] * weights[k], for R rows of a position.
 template <int R>
 HWY_NOINLINE void ProductTile(const float* inputs, int64_t input_row, const float* weights, int64_t channels, bool adds,
@@ -143,7 +141,7 @@ HWY_NOINLINE void ProductTile(const float* inputs, int64_t input_row, const floa
   // The rows after these are called in meanwhile: they come from the third cache.
   const float* next = inputs + R * input_row;
   for (int64_t k = 0; k < channels; k += kAheadDepth) {
-    for (int line = 0; line < R * kAheadDepth / kLineFloats; ++line, next += kLineFloats)
+    for (int64_t line = 0; line < R * kAheadDepth / kLineFloats; ++line, next += kLineFloats)
       __builtin_prefetch(next, 0, 2);
     MultiplyAdd<R, kVectors>(acc, a, weights, k, std::min(k + kAheadDepth, channels));
   }
