@@ -196,12 +196,11 @@ class Comparer {
     const int64_t count = std::min(test_.count(), limit);
     row.tested = static_cast<size_t>(count);
     std::vector<double> accuracies;
-    double network = 0;
-    for (int64_t i = 0; i < count; ++i) network += right(network_named_, i) / static_cast<double>(count);
     for (int s = 0; s < seeds; ++s) {
       if (options_.progress && !options_.progress(name, static_cast<double>(s) / seeds))
         fail(ErrorCode::stopped, "stopped while comparing");
       const uint64_t seed = options_.seed + static_cast<uint64_t>(s);
+      const std::vector<int32_t>& reference_named = held_against(seed);
       const Head head = make(part(seed), seed);
       std::vector<int32_t> named(static_cast<size_t>(count));
       std::vector<hopfield::Verdict> verdicts(head.verdict ? named.size() : 0);
@@ -219,25 +218,28 @@ class Comparer {
           }
         });
       }
-      double accuracy = 0;
-      for (int64_t i = 0; i < count; ++i) accuracy += right(named, i) / static_cast<double>(count);
+      double accuracy = 0, reference = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        accuracy += right(named, i) / static_cast<double>(count);
+        reference += right(reference_named, i) / static_cast<double>(count);
+      }
       accuracies.push_back(accuracy);
+      row.difference += (accuracy - reference) / seeds;
       if (s > 0) continue;
       row.bytes = head.bytes;
       row.memory = head.memory;
-      int64_t only_head = 0, only_network = 0;
+      int64_t only_head = 0, only_reference = 0;
       for (int64_t i = 0; i < count; ++i) {
-        only_head += right(named, i) > right(network_named_, i) ? 1 : 0;
-        only_network += right(named, i) < right(network_named_, i) ? 1 : 0;
+        only_head += right(named, i) > right(reference_named, i) ? 1 : 0;
+        only_reference += right(named, i) < right(reference_named, i) ? 1 : 0;
       }
-      row.mcnemar = mcnemar(only_head, only_network);
+      row.mcnemar = mcnemar(only_head, only_reference);
       time(head, row);
       if (head.verdict) count_settled(verdicts, row);
     }
     row.accuracy = std::accumulate(accuracies.begin(), accuracies.end(), 0.0) / seeds;
     for (const double a : accuracies) row.deviation += (a - row.accuracy) * (a - row.accuracy);
     row.deviation = seeds > 1 ? std::sqrt(row.deviation / (seeds - 1)) : 0;
-    row.difference = row.accuracy - network;
     out_.rows.push_back(std::move(row));
   }
 
@@ -290,37 +292,29 @@ class Comparer {
       *part /= static_cast<double>(verdicts.size());
   }
 
-  /// A layer trained on as few pictures takes the place of the network's own, which saw all.
+  /// The classes of the test that a row is held against: those the network names. With few shots, as it saw all
+  /// pictures, those a layer names that was trained on what the heads of this seed see.
+  const std::vector<int32_t>& held_against(uint64_t seed) {
+    if (options_.shots == 0) return network_named_;
+    std::vector<int32_t>& named = few_shot_named_[seed];
+    if (!named.empty()) return named;
+    const Head& layer = few_shot_layer(seed);
+    for (int64_t i = 0; i < test_.count(); ++i) named.push_back(layer.name(test_.rows().row(i)));
+    return named;
+  }
+
+  const Head& few_shot_layer(uint64_t seed) {
+    const auto known = few_shot_layers_.find(seed);
+    if (known != few_shot_layers_.end()) return known->second;
+    return few_shot_layers_.emplace(seed, softmax_regression(part(seed), class_count_)).first->second;
+  }
+
   void few_shot_rows() {
-    std::map<uint64_t, Head> layers;  // by seed: each is asked for as a row and as what rows are held against
-    const auto layer = [&](uint64_t seed) -> const Head& {
-      const auto known = layers.find(seed);
-      if (known != layers.end()) return known->second;
-      return layers.emplace(seed, softmax_regression(part(seed), class_count_)).first->second;
-    };
-    const auto named_by = [&](const Head& head) {
-      std::vector<int32_t> named;
-      for (int64_t i = 0; i < test_.count(); ++i) named.push_back(head.name(test_.rows().row(i)));
-      return named;
-    };
-    network_named_ = named_by(layer(options_.seed));
     add("fully connected, trained on as few", false, options_.seeds,
-        [&](const LabelledFeatures&, uint64_t seed) { return layer(seed); });
+        [&](const LabelledFeatures&, uint64_t seed) { return few_shot_layer(seed); });
     linear_rows();
     prototype_rows();
-    for (const int k : {1, 4, 16})
-      if (most_per_class() >= k) memory_row("softmax memory,", k, "softmax", 1, "greedy", 0, options_.seeds, false);
-    // Each row is held against layers trained on what its own heads saw, on the pictures that it was tested on.
-    std::vector<std::vector<int32_t>> named;
-    for (HopfieldComparisonRow& row : out_.rows) {
-      double reference = 0;
-      for (int s = 0; s < row.seeds; ++s) {
-        if (std::ssize(named) == s) named.push_back(named_by(layer(options_.seed + static_cast<uint64_t>(s))));
-        for (size_t i = 0; i < row.tested; ++i)
-          reference += right(named[static_cast<size_t>(s)], static_cast<int64_t>(i));
-      }
-      row.difference = row.accuracy - reference / (static_cast<double>(row.tested) * row.seeds);
-    }
+    softmax_memory_rows();
   }
 
   void network_rows() {
@@ -433,10 +427,14 @@ class Comparer {
     }
   }
 
+  void softmax_memory_rows() {
+    for (const int k : {1, 4, 16})
+      if (most_per_class() >= k) memory_row("softmax memory,", k, "softmax", 1, "greedy", 0, options_.seeds, false);
+  }
+
   void memory_rows() {
     const int seeds = options_.seeds;
-    for (const int k : {1, 4, 16})
-      if (most_per_class() >= k) memory_row("softmax memory,", k, "softmax", 1, "greedy", 0, seeds, false);
+    softmax_memory_rows();
     for (const std::string rule : {"pseudo_inverse", "storkey", "hebb"}) {
       if (rule == "storkey" && out_.bits > 4096) continue;  // gigabytes of W
       const int some = std::max(2, class_count_ / 2);
@@ -519,7 +517,9 @@ class Comparer {
   LabelledFeatures train_, test_, part_;
   uint64_t part_seed_ = 0;
   int class_count_ = 0;
-  std::vector<int32_t> network_named_;
+  std::vector<int32_t> network_named_;                       ///< none with few shots
+  std::map<uint64_t, Head> few_shot_layers_;                 ///< by seed
+  std::map<uint64_t, std::vector<int32_t>> few_shot_named_;  ///< by seed
   HopfieldComparison out_;
 };
 
