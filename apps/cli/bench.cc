@@ -8,9 +8,9 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <random>
 
 #include "common.h"
+#include "made_up_inputs.h"
 #include "progress.h"
 #include "verbs.h"
 
@@ -26,19 +26,6 @@ struct Flags {
   ShapeFlags shape;
   RunFlags run;
 };
-
-/// Seeded noise for floats, zeros for the rest (an index must not point outside).
-std::vector<Array> made_up_inputs(const Model& model, const InputShapes& shapes) {
-  std::vector<Array> arrays;
-  std::mt19937 engine(1);
-  for (const Port& port : model.inputs()) {
-    Array array(port.dtype, shapes.at(port.name));
-    if (port.dtype == DType::f32)
-      for (float& x : array.floats()) x = static_cast<float>(engine()) / 2147483648.0f - 1.0f;
-    arrays.push_back(std::move(array));
-  }
-  return arrays;
-}
 
 double quantile(const std::vector<double>& sorted, double q) {
   return sorted[static_cast<size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];

@@ -9,9 +9,9 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
+#include "../../apps/cli/made_up_inputs.h"
 #include "arrays.h"
 #include "bindings.h"
 #include "pictures.h"
@@ -94,7 +94,7 @@ class PySession {
   PlanReport profile(const nb::object& given, int runs) {
     if (runs < 1 || runs > 1000000) refuse(fmt::format("profile: runs: {} is not in 1..1000000", runs));
     std::vector<Array> arrays;
-    if (given.is_none()) arrays = made_up_inputs();
+    if (given.is_none()) arrays = cli::made_up_inputs(model_, model_.full_shapes());
     else
       for (const HeldInput& input : held_inputs(given)) arrays.push_back(input.view.copy());
     const nb::gil_scoped_release unlocked;
@@ -175,20 +175,6 @@ class PySession {
         if (overlap(out[i], out[k]))
           refuse(fmt::format("out for '{}' shares memory with out for '{}'", outputs_[i].name, outputs_[k].name));
     }
-  }
-
-  /// Seeded noise for f32, zeros for the rest (an index must not point outside).
-  std::vector<Array> made_up_inputs() const {
-    const InputShapes shapes = model_.full_shapes();
-    std::vector<Array> arrays;
-    std::mt19937 engine(1);
-    for (const Port& port : inputs_) {
-      Array array(port.dtype, shapes.at(port.name));
-      if (port.dtype == DType::f32)
-        for (float& x : array.floats()) x = static_cast<float>(engine()) / 2147483648.0f - 1.0f;
-      arrays.push_back(std::move(array));
-    }
-    return arrays;
   }
 
   Model model_;
