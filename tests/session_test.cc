@@ -374,6 +374,13 @@ std::shared_ptr<const std::string> bytes_of(const std::string& path) {
   return std::make_shared<std::string>(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
 }
 
+TEST(Model, LabelsAreNamesOfClasses) {
+  const Model model = load(shipped(kResNet.name));
+  const std::vector<std::string> labels{"a b", "", "c"};
+  EXPECT_EQ(model.with_labels(labels).labels(), labels);
+  EXPECT_EQ(model.with_labels({}).labels(), std::vector<std::string>());
+}
+
 TEST(Load, FromMemory) {
   for (const std::string& path :
        {shipped(kResNet.name), std::string(TERCEL_SOURCE_DIR "/tests/dynamic/picture.onnx")}) {

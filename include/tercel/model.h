@@ -68,6 +68,8 @@ class TERCEL_API Model {
   Preprocessing preprocessing() const;
   /// From metadata; empty where the model names none.
   std::vector<std::string> labels() const;
+  /// This model with these names of classes.
+  Model with_labels(const std::vector<std::string>& labels) const;
 
   /// This model with further metadata; keys it has already get the new values.
   Model with_metadata(const std::map<std::string, std::string>& metadata) const;

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/map.h>
@@ -102,13 +101,8 @@ void bind_model(nb::module_& module) {
           },
           nb::arg("how").none(), nb::sig("def with_preprocessing(self, how: Preprocessing | Model | str) -> Model"),
           "This model with that preprocessing in its metadata.")
-      .def(
-          "with_labels",
-          [](const Model& model, const std::vector<std::string>& labels) {
-            return model.with_metadata({{"tercel.labels", fmt::format("{}", fmt::join(labels, "\n"))}});
-          },
-          nb::arg("labels"), nb::sig("def with_labels(self, labels: Sequence[str]) -> Model"),
-          "This model with these names of classes.")
+      .def("with_labels", &Model::with_labels, nb::arg("labels"),
+           nb::sig("def with_labels(self, labels: Sequence[str]) -> Model"), "This model with these names of classes.")
       .def("with_shapes", &Model::with_shapes, nb::arg("shapes"),
            nb::sig("def with_shapes(self, shapes: Mapping[str, Sequence[int]]) -> Model"),
            "This model with fixed input shapes; -1 stays as declared.")

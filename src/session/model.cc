@@ -21,6 +21,8 @@
 namespace tercel {
 namespace {
 
+constexpr const char* kLabelsKey = "tercel.labels";
+
 Port port_of(const Value& value) {
   return {value.name, value.type.dtype, value.type.dims, value.dim_names, value.type.ranked};
 }
@@ -79,11 +81,15 @@ std::vector<NodeInfo> Model::nodes() const {
 
 std::vector<std::string> Model::labels() const {
   std::vector<std::string> labels;
-  const auto at = metadata().find("tercel.labels");
+  const auto at = metadata().find(kLabelsKey);
   if (at == metadata().end()) return labels;
   std::istringstream lines(at->second);
   for (std::string line; std::getline(lines, line);) labels.push_back(line);
   return labels;
+}
+
+Model Model::with_labels(const std::vector<std::string>& labels) const {
+  return with_metadata({{kLabelsKey, fmt::format("{}", fmt::join(labels, "\n"))}});
 }
 
 Preprocessing Model::preprocessing() const {

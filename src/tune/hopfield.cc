@@ -79,7 +79,7 @@ class Fitter {
     report_head(report_, fitted, model_, options_);
     report_.fitted = pictures_.size();
     Model made = with_memory(model_, report_.cut, options_.pool, fitted.binarizer, fitted.head);
-    if (!labels_.empty()) made = with_labels(made, labels_);
+    if (!labels_.empty()) made = made.with_labels(labels_);
     return {std::move(made), std::move(report_)};
   }
 

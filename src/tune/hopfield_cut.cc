@@ -333,11 +333,7 @@ Model with_other_memory(const Model& model, const MemoryHead& head, const std::v
   graph.drop_unused();
   graph.sort();
   const Model made = finished(model, std::move(graph));
-  return labels.empty() ? made : with_labels(made, labels);
-}
-
-Model with_labels(const Model& model, const std::vector<std::string>& labels) {
-  return model.with_metadata({{"tercel.labels", fmt::format("{}", fmt::join(labels, "\n"))}});
+  return labels.empty() ? made : made.with_labels(labels);
 }
 
 }  // namespace tercel::inline tune

@@ -45,7 +45,5 @@ MemoryHead memory_of(const Model& model);
 std::string memory_input(const Model& model);
 /// The model with that memory in the place of its own.
 Model with_other_memory(const Model& model, const MemoryHead& head, const std::vector<std::string>& labels);
-/// The model with these names of its classes.
-Model with_labels(const Model& model, const std::vector<std::string>& labels);
 
 }  // namespace tercel::inline tune
