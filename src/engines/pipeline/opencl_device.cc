@@ -3,6 +3,9 @@
 #ifdef TERCEL_HAVE_OPENCL
 
 #include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
 
 #include "base/report_while.h"
 #include "engines/pipeline/device/text.h"
@@ -67,15 +70,25 @@ void OpenclDevice::find(std::string_view wanted, bool channels) {
   fail_unsupported("no OpenCL platform has a processor to run on (there is {}); {}", known, kWhatToDo);
 }
 
+// Kept until the process ends: PoCL's threads let go of the last command after clFinish has returned, and look at its
+// device then, which neither the command nor its queue holds.
 void OpenclDevice::take_processors(int threads) {
   if (threads <= 0 || static_cast<size_t>(threads) >= processors()) return;
+  static std::mutex mutex;
+  static auto& divided = *new std::map<std::pair<cl_device_id, int>, cl::Device>;
+  const std::lock_guard lock(mutex);
+  const std::pair key{device_(), threads};
+  if (const auto known = divided.find(key); known != divided.end()) {
+    device_ = known->second;
+    return;
+  }
   const auto count = static_cast<cl_device_partition_property>(threads);
   const cl_device_partition_property parts[] = {CL_DEVICE_PARTITION_BY_COUNTS, count,
                                                 CL_DEVICE_PARTITION_BY_COUNTS_LIST_END, 0};
   std::vector<cl::Device> devices;
   try {
     device_.createSubDevices(parts, &devices);
-    device_ = devices.at(0);
+    device_ = divided[key] = devices.at(0);
   } catch (const cl::Error&) {  // a device that cannot be divided runs on all it has
   }
 }
