@@ -31,6 +31,25 @@ exits() {
   fi
 }
 
+# interrupt SECONDS ARGS...: Ctrl-C so long after the program listens for it; before that the shell has it ignore the signal.
+interrupt() {
+  seconds=$1
+  shift
+  "$tercel" "$@" >out 2>err &
+  process=$!
+  until [ "$(readlink /proc/$process/exe)" = "$tercel" ] && grep -q "^SigCgt:.*[2367abef]\$" /proc/$process/status; do
+    kill -0 $process 2>/dev/null || break
+    sleep 0.02
+  done
+  sleep "$seconds"
+  kill -INT $process 2>/dev/null
+  wait $process
+  got=$?
+  [ $got -eq 130 ] || failed "tercel $*: exit $got after Ctrl-C: $(cat err)"
+  grep -q interrupted: err || failed "tercel $*: no word of Ctrl-C: $(cat err)"
+  [ -z "$(find . -name '*.partial')" ] || failed "tercel $*: unfinished files"
+}
+
 same_files() { cmp -s "$1" "$2" || failed "$3"; }
 
 is_json() {

@@ -181,20 +181,6 @@ grep -q 'class="top-1 before"' front.html || failed 'front.html: no top-1 of the
 
 # ---- Ctrl-C
 
-# interrupt SECONDS ARGS...: the status of a run that is interrupted then.
-interrupt() {
-  seconds=$1
-  shift
-  "$tercel" "$@" >out 2>err &
-  process=$!
-  sleep "$seconds"
-  kill -INT $process 2>/dev/null
-  wait $process
-  got=$?
-  [ $got -eq 130 ] || failed "tercel $*: exit $got after Ctrl-C: $(cat err)"
-  grep -q interrupted: err || failed "tercel $*: no word of Ctrl-C: $(cat err)"
-  [ -z "$(find . -name '*.partial')" ] || failed "tercel $*: unfinished files"
-}
 # Hours of work. While it measures nothing can be written; then there is a best so far. Machines differ in speed.
 for seconds in 1 4 10 25 60; do
   rm -f long.tercel

@@ -47,13 +47,7 @@ exits 2 'ends in .onnx' quantize "$resnet" --calibrate pictures -o no.pt
 exits 2 'makes 1x3x224x224' quantize "$resnet" --calibrate pictures --preprocess imagenet -o no.onnx
 [ ! -e no.onnx ] || failed 'a file was written in spite of an error'
 
-"$tercel" quantize "$squeezenet" --calibrate pictures -o long.onnx >out 2>err &
-process=$!
-sleep 1
-kill -INT $process 2>/dev/null
-wait $process
-status=$?
-[ $status -eq 130 ] || failed "exit $status after Ctrl-C: $(cat err)"
-[ ! -e long.onnx ] && [ -z "$(find . -name '*.partial')" ] || failed 'Ctrl-C left a file'
+interrupt 1 quantize "$squeezenet" --calibrate pictures -o long.onnx
+[ ! -e long.onnx ] || failed 'Ctrl-C left a file'
 
 finish
