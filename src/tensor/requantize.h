@@ -24,6 +24,7 @@ namespace tercel::inline tensor {
 struct Ratio {
   int32_t multiplier = 0;
   int32_t shift = 0;
+  float value() const { return std::ldexp(static_cast<float>(multiplier), -shift); }
   bool operator==(const Ratio&) const = default;
 };
 

@@ -17,6 +17,7 @@ class ConvLevelsKernel final : public Kernel {
   explicit ConvLevelsKernel(const Problem& p)
       : g_(p, false),
         isa_(p.isa),
+        form_(levels_form(p.isa, p.src[kWeights])),
         a_signed_(p.src[0].dtype == DType::i8),
         padding_(static_cast<size_t>(g_.icg), static_cast<uint8_t>(p.src[0].quantization->zeros[0])) {
     const Operand& weights = p.src[kWeights];
@@ -25,24 +26,24 @@ class ConvLevelsKernel final : public Kernel {
     const LevelReader read(weights);
     const std::vector<Ratio> ratios =
         product_ratios(*p.src[0].quantization, *weights.quantization, *p.dst[0].quantization);
-    group_size_ = packed_levels(g_.icg, g_.taps(), g_.ocg, isa_);
+    group_bytes_ = packed_levels(g_.icg, g_.taps(), g_.ocg, form_);
     const auto weight_of = [&](int64_t group) {
       return [&, first = group * g_.ocg](int64_t i, int64_t column) {
-        return static_cast<int16_t>(read((first + column) * k + order[static_cast<size_t>(i)], first + column));
+        return read((first + column) * k + order[static_cast<size_t>(i)], first + column);
       };
     };
     packed_ = p.packed(kWeights, form_of_levels(p, fmt::format("conv_levels {} groups", g_.group)),
-                       group_size_ * static_cast<size_t>(g_.group) * sizeof(int16_t), [&](std::byte* packed) {
+                       group_bytes_ * static_cast<size_t>(g_.group), [&](std::byte* packed) {
                          for (int64_t group = 0; group < g_.group; ++group)
-                           pack_levels(g_.icg, g_.taps(), g_.ocg, isa_, weight_of(group),
-                                       reinterpret_cast<int16_t*>(packed) + static_cast<size_t>(group) * group_size_);
+                           pack_levels(g_.icg, g_.taps(), g_.ocg, form_, weight_of(group),
+                                       packed + static_cast<size_t>(group) * group_bytes_);
                        });
     for (int64_t group = 0; group < g_.group; ++group)
-      columns_.push_back(level_columns(p, group * g_.ocg, g_.ocg, k, ratios, kBias, weight_of(group)));
+      columns_.push_back(level_columns(p, form_, group * g_.ocg, g_.ocg, k, ratios, kBias, weight_of(group)));
   }
 
   bool consumed(size_t operand) const override { return operand == kWeights || operand == kBias; }
-  size_t packed_bytes() const override { return packed_->size() + columns_.size() * columns_[0].bias.size() * 12; }
+  size_t packed_bytes() const override { return packed_->size() + columns_.size() * columns_[0].bytes(); }
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
@@ -53,12 +54,13 @@ class ConvLevelsKernel final : public Kernel {
     job.depth = g_.icg;
     job.taps = static_cast<int>(g_.taps());
     job.a_signed = a_signed_;
+    job.group = form_.group;
     job.lda = g_.c;
     job.ldd = g_.oc;
     for (int64_t group = 0; group < g_.group; ++group) {
       rows.src = src + group * g_.icg;
       rows.give_to(job);
-      job.b = packed(group);
+      job.b = packed_->data() + static_cast<size_t>(group) * group_bytes_;
       job.columns = &columns_[static_cast<size_t>(group)];
       job.dst = reinterpret_cast<uint8_t*>(args.dst[0]) + group * g_.ocg;
       gemm_levels(job, isa_);
@@ -66,15 +68,12 @@ class ConvLevelsKernel final : public Kernel {
   }
 
  private:
-  const int16_t* packed(int64_t group) const {
-    return reinterpret_cast<const int16_t*>(packed_->data()) + static_cast<size_t>(group) * group_size_;
-  }
-
   ConvSizes g_;
   Isa isa_;
+  LevelsForm form_;
   bool a_signed_;
   std::vector<uint8_t> padding_;
-  size_t group_size_ = 0;
+  size_t group_bytes_ = 0;
   std::shared_ptr<const Buffer> packed_;
   std::vector<LevelColumns> columns_;  // per group
 };

@@ -4,26 +4,29 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/bits.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/gemm_levels.cc"
 // clang-format off
 #include "kernels/simd/dispatch.h"
 #include <hwy/foreach_target.h>
 // clang-format on
-#include <hwy/highway.h>
+#include "kernels/simd/requantize-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+template <typename W>
+constexpr int kGroupOf = sizeof(W) == 1 ? 4 : 2;
+
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 using DSum = hn::ScalableTag<int32_t>;
 using VSum = hn::Vec<DSum>;
 using DWeight = hn::Repartition<int16_t, DSum>;
 using VWeight = hn::Vec<DWeight>;
-using DWide = hn::Repartition<int64_t, DSum>;
-using DCount = hn::Repartition<uint64_t, DSum>;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(DSum()));
 
 // Two vectors wide; as many rows as leave registers for the two of b and one of each row's levels.
@@ -31,6 +34,8 @@ constexpr int kVectors = 2;
 constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
 constexpr int kColumns = kVectors * kLanes;
 constexpr int64_t kStep = 8;  // levels that are widened at once
+
+using Sums = VSum[kVectors];
 
 /// Eight levels, as 16 bits in each 128-bit block.
 template <bool kSigned>
@@ -43,7 +48,7 @@ HWY_INLINE VWeight Widen(const uint8_t* levels) {
 
 /// Adds the products of pair kPair of every row's eight levels.
 template <int R, int kPair>
-HWY_INLINE void AddPair(const VWeight (&levels)[R], const int16_t* HWY_RESTRICT b, VSum (&acc)[R][kVectors]) {
+HWY_INLINE void AddPair(const VWeight (&levels)[R], const int16_t* HWY_RESTRICT b, Sums (&acc)[R]) {
   const DSum d;
   VWeight bv[kVectors];
   for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(DWeight(), b + (kPair * kVectors + v) * 2 * kLanes);
@@ -56,75 +61,83 @@ HWY_INLINE void AddPair(const VWeight (&levels)[R], const int16_t* HWY_RESTRICT 
   }
 }
 
-/// shift_to_nearest_even() of tensor/requantize.h on half of the lanes, as 64 bits. The product is moved to where it is
-/// positive, by a multiple of 2 after the shift: shifts of unsigned numbers are what every instruction set has.
-HWY_INLINE hn::Vec<DWide> ShiftToNearestEven(hn::Vec<DWide> product, hn::Vec<DCount> shift) {
-  const DCount d;
-  const auto one = hn::Set(d, uint64_t{1}), middle = hn::Set(d, uint64_t{1} << 62);
-  const auto value = hn::Add(hn::BitCast(d, product), middle);
-  const auto odd = hn::And(hn::Shr(value, shift), one);
-  const auto below_half = hn::Sub(hn::Shl(one, hn::Sub(shift, one)), one);
-  const auto level = hn::Shr(hn::Add(value, hn::Add(below_half, odd)), shift);
-  return hn::BitCast(DWide(), hn::Sub(level, hn::Shr(middle, shift)));
-}
-
-HWY_INLINE VSum UpperOfPairs(VSum v) { return hn::BitCast(DSum(), hn::ShiftRight<32>(hn::BitCast(DCount(), v))); }
-
-HWY_INLINE VSum Requantize(VSum sum, VSum multiplier, VSum shift, VSum low, VSum high, VSum zero) {
-  const DSum d;
-  const auto even_shift = hn::And(hn::BitCast(DCount(), shift), hn::Set(DCount(), uint64_t{0xFFFFFFFF}));
-  const auto odd_shift = hn::BitCast(DCount(), UpperOfPairs(shift));
-  const auto even = ShiftToNearestEven(hn::MulEven(sum, multiplier), even_shift);
-  const auto odd = ShiftToNearestEven(hn::MulEven(UpperOfPairs(sum), UpperOfPairs(multiplier)), odd_shift);
-  const auto level = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
-  return hn::Add(hn::Min(hn::Max(level, low), high), zero);
-}
-
-/// One register tile: R rows of a panel.
+/// The rows `a` of one tap against pairs of 16-bit weights.
 template <int R, bool kSigned>
-HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const int16_t* HWY_RESTRICT b,
-                             int64_t row0, int64_t column0, int64_t columns) {
+HWY_INLINE void AddTap(const uint8_t* const (&a)[R], int64_t depth, const int16_t* HWY_RESTRICT b, Sums (&acc)[R]) {
+  constexpr int64_t kPairElements = 2 * kColumns;
+  VWeight levels[R];
+  int64_t k = 0;
+  for (; k + kStep <= depth; k += kStep, b += kStep / 2 * kPairElements) {
+    for (int r = 0; r < R; ++r) levels[r] = Widen<kSigned>(a[r] + k);
+    AddPair<R, 0>(levels, b, acc);
+    AddPair<R, 1>(levels, b, acc);
+    AddPair<R, 2>(levels, b, acc);
+    AddPair<R, 3>(levels, b, acc);
+  }
+  const int64_t rest = depth - k, pairs = (rest + 1) / 2;
+  if (rest == 0) return;
+  for (int r = 0; r < R; ++r) {
+    uint8_t last[kStep] = {};  // nothing past a row is read
+    for (int64_t i = 0; i < rest; ++i) last[i] = a[r][k + i];
+    levels[r] = Widen<kSigned>(last);
+  }
+  AddPair<R, 0>(levels, b, acc);
+  if (pairs > 1) AddPair<R, 1>(levels, b, acc);
+  if (pairs > 2) AddPair<R, 2>(levels, b, acc);
+  if (pairs > 3) AddPair<R, 3>(levels, b, acc);
+}
+
+/// The same against quads of 8-bit weights. Signed rows are taken as their levels + 128: the bias knows.
+template <int R, bool kSigned>
+HWY_INLINE void AddTap(const uint8_t* const (&a)[R], int64_t depth, const int8_t* HWY_RESTRICT b, Sums (&acc)[R]) {
   const DSum d;
-  VSum acc[R][kVectors];
+  const hn::Repartition<int8_t, DSum> d8;
+  const auto add = [&](const int32_t(&quads)[R]) HWY_ATTR {
+    hn::Vec<decltype(d8)> bv[kVectors];
+    for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(d8, b + v * 4 * kLanes);
+    b += 4 * kColumns;
+    HWY_UNROLL(8)
+    for (int r = 0; r < R; ++r) {
+      const VSum quad = hn::Set(d, kSigned ? quads[r] ^ static_cast<int32_t>(0x80808080) : quads[r]);
+      for (int v = 0; v < kVectors; ++v) acc[r][v] = AddDotsOfQuads(acc[r][v], quad, hn::BitCast(d, bv[v]));
+    }
+  };
+  int32_t quads[R];
+  int64_t k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    for (int r = 0; r < R; ++r) std::memcpy(&quads[r], a[r] + k, 4);
+    add(quads);
+  }
+  if (k == depth) return;
+  for (int r = 0; r < R; ++r) {
+    quads[r] = 0;
+    for (int64_t i = 0; i < depth - k; ++i) quads[r] |= int32_t{a[r][k + i]} << 8 * i;
+  }
+  add(quads);
+}
+
+/// One register tile: R rows of a panel, whose weights are of type W.
+template <int R, bool kSigned, typename W>
+HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const std::byte* panel, int64_t row0,
+                             int64_t column0, int64_t columns) {
+  const DSum d;
+  Sums acc[R];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
-  constexpr int64_t kPairElements = 2 * kColumns;
-  for (int t = 0; t < job.taps; ++t) {
-    const uint8_t* HWY_RESTRICT a[R];
+  const W* HWY_RESTRICT b = reinterpret_cast<const W*>(panel);
+  for (int t = 0; t < job.taps; ++t, b += round_up<int64_t>(job.depth, kGroupOf<W>) * kColumns) {
+    const uint8_t* a[R];
     for (int r = 0; r < R; ++r) a[r] = rows[t * kRows + r];
-    VWeight levels[R];
-    int64_t k = 0;
-    for (; k + kStep <= job.depth; k += kStep, b += kStep / 2 * kPairElements) {
-      for (int r = 0; r < R; ++r) levels[r] = Widen<kSigned>(a[r] + k);
-      AddPair<R, 0>(levels, b, acc);
-      AddPair<R, 1>(levels, b, acc);
-      AddPair<R, 2>(levels, b, acc);
-      AddPair<R, 3>(levels, b, acc);
-    }
-    const int64_t rest = job.depth - k, pairs = (rest + 1) / 2;
-    if (rest == 0) continue;
-    for (int r = 0; r < R; ++r) {
-      uint8_t last[kStep] = {};  // nothing past a row is read
-      for (int64_t i = 0; i < rest; ++i) last[i] = a[r][k + i];
-      levels[r] = Widen<kSigned>(last);
-    }
-    AddPair<R, 0>(levels, b, acc);
-    if (pairs > 1) AddPair<R, 1>(levels, b, acc);
-    if (pairs > 2) AddPair<R, 2>(levels, b, acc);
-    if (pairs > 3) AddPair<R, 3>(levels, b, acc);
-    b += pairs * kPairElements;
+    AddTap<R, kSigned>(a, job.depth, b, acc);
   }
   const LevelColumns& ends = *job.columns;
-  const VSum zero = hn::Set(d, ends.to.zero), low = hn::Set(d, ends.to.low - ends.to.zero),
-             high = hn::Set(d, ends.to.high - ends.to.zero);
+  const Requantizer<DSum> requantize(d, ends.to);
   HWY_ALIGN int32_t buffer[kColumns];
   for (int r = 0; r < R; ++r) {
     for (int v = 0; v < kVectors; ++v) {
       const int64_t at = column0 + v * kLanes;
       const VSum sum = hn::Add(acc[r][v], hn::LoadU(d, ends.bias.data() + at));
-      hn::Store(Requantize(sum, hn::LoadU(d, ends.multiplier.data() + at), hn::LoadU(d, ends.shift.data() + at), low,
-                           high, zero),
-                d, buffer + v * kLanes);
+      hn::Store(requantize(sum, hn::LoadU(hn::Rebind<float, DSum>(), ends.ratio.data() + at)), d, buffer + v * kLanes);
     }
     uint8_t* out = job.dst + (row0 + r) * job.ldd + column0;
     for (int64_t j = 0; j < columns; ++j) out[j] = static_cast<uint8_t>(buffer[j]);
@@ -134,10 +147,11 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
 // Plain C++: other targets have no product of pairs in this order, or no vectors at all.
 constexpr int kRows = 4, kColumns = 8;
 
-template <int R, bool kSigned>
-void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const int16_t* HWY_RESTRICT b, int64_t row0,
-                int64_t column0, int64_t columns) {
+template <int R, bool kSigned, typename W>
+void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const std::byte* panel, int64_t row0, int64_t column0,
+                int64_t columns) {
   using Level = std::conditional_t<kSigned, int8_t, uint8_t>;
+  const W* HWY_RESTRICT b = reinterpret_cast<const W*>(panel);
   uint32_t acc[R][kColumns] = {};  // sums wrap on the way
   for (int t = 0; t < job.taps; ++t)
     for (int64_t k = 0; k < job.depth; k += 2, b += 2 * kColumns)
@@ -152,44 +166,57 @@ void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const int16_t*
       const auto at = static_cast<size_t>(column0 + j);
       const auto sum = static_cast<int32_t>(acc[r][j] + static_cast<uint32_t>(ends.bias[at]));
       job.dst[(row0 + r) * job.ldd + column0 + j] =
-          static_cast<uint8_t>(requantize(sum, {ends.multiplier[at], ends.shift[at]}, ends.to));
+          static_cast<uint8_t>(requantize(sum, *ratio_of(ends.ratio[at]), ends.to));
     }
 }
 #endif
 
-using LevelsTileFn = void (*)(const LevelsJob&, const uint8_t* const*, const int16_t*, int64_t, int64_t, int64_t);
+using LevelsTileFn = void (*)(const LevelsJob&, const uint8_t* const*, const std::byte*, int64_t, int64_t, int64_t);
 
-template <bool kSigned>
+template <bool kSigned, typename W>
 LevelsTileFn PickLevelsTile(int rows) {
   switch (rows) {
-    case 1: return LevelsTile<1, kSigned>;
-    case 2: return LevelsTile<2, kSigned>;
-    case 3: return LevelsTile<3, kSigned>;
-    case 4: return LevelsTile<4, kSigned>;
+    case 1: return LevelsTile<1, kSigned, W>;
+    case 2: return LevelsTile<2, kSigned, W>;
+    case 3: return LevelsTile<3, kSigned, W>;
+    case 4: return LevelsTile<4, kSigned, W>;
 #if HWY_TARGET == HWY_AVX3
-    case 5: return LevelsTile<5, kSigned>;
-    case 6: return LevelsTile<6, kSigned>;
-    case 7: return LevelsTile<7, kSigned>;
-    case 8: return LevelsTile<8, kSigned>;
+    case 5: return LevelsTile<5, kSigned, W>;
+    case 6: return LevelsTile<6, kSigned, W>;
+    case 7: return LevelsTile<7, kSigned, W>;
+    case 8: return LevelsTile<8, kSigned, W>;
 #endif
   }
   return nullptr;
 }
 
 /// Tiles [tile_begin, tile_end) against panels [panel_begin, panel_end). A tile's rows are found once for all panels.
-void LevelsPart(const LevelsJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
-                int64_t panel_end) {
+template <bool kSigned, typename W>
+void PartOf(const LevelsJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
+            int64_t panel_end) {
   const uint8_t* rows[kMaxTaps * kRows];
-  const int64_t panel_size = job.taps * ((job.depth + 1) / 2) * 2 * kColumns;
+  const size_t panel_bytes = packed_levels(job.depth, job.taps, kColumns, {kGroupOf<W>, kColumns});
   for (int64_t t = tile_begin; t < tile_end; ++t) {
     const int64_t first = job.m * t / tiles;
     const int height = static_cast<int>(job.m * (t + 1) / tiles - first);
     list_rows(job, first, height, kRows, rows);
-    const LevelsTileFn tile = job.a_signed ? PickLevelsTile<true>(height) : PickLevelsTile<false>(height);
+    const LevelsTileFn tile = PickLevelsTile<kSigned, W>(height);
     for (int64_t panel = panel_begin; panel < panel_end; ++panel)
-      tile(job, rows, job.b + panel * panel_size, first, panel * kColumns,
+      tile(job, rows, job.b + static_cast<size_t>(panel) * panel_bytes, first, panel * kColumns,
            std::min<int64_t>(kColumns, job.n - panel * kColumns));
   }
+}
+
+void LevelsPart(const LevelsJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
+                int64_t panel_end) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if (job.group == 4) {
+    const auto part = job.a_signed ? PartOf<true, int8_t> : PartOf<false, int8_t>;
+    return part(job, tiles, tile_begin, tile_end, panel_begin, panel_end);
+  }
+#endif
+  const auto part = job.a_signed ? PartOf<true, int16_t> : PartOf<false, int16_t>;
+  part(job, tiles, tile_begin, tile_end, panel_begin, panel_end);
 }
 
 GemmTile LevelsTileSize() { return {kRows, kColumns}; }
@@ -203,22 +230,19 @@ namespace tercel::inline kernels {
 
 GemmTile levels_tile(Isa isa) { return TERCEL_PICK(isa, LevelsTileSize)(); }
 
-size_t packed_levels(int64_t depth, int64_t taps, int64_t n, Isa isa) {
-  return static_cast<size_t>(taps * round_up<int64_t>(depth, 2) * round_up<int64_t>(n, levels_tile(isa).columns));
+LevelsForm levels_form(Isa isa, const Operand& weights) {
+  const int32_t middle = weights.dtype == DType::u8 ? 128 : 0;
+  const std::vector<int32_t>& zeros = weights.quantization->zeros;
+  const bool fit = std::all_of(zeros.begin(), zeros.end(), [&](int32_t zero) { return zero == middle; });
+  return {
+      fit && (isa.has(CpuFeature::avx512) ? isa.has(CpuFeature::avx512_vnni) : isa.has(CpuFeature::avx_vnni)) ? 4 : 2,
+      levels_tile(isa).columns};
 }
 
-LevelColumns::LevelColumns(int64_t n, Isa isa, LevelRange range) : to(range) {
-  const auto size = static_cast<size_t>(round_up<int64_t>(n, levels_tile(isa).columns));
+LevelColumns::LevelColumns(int64_t n, const LevelsForm& form, LevelRange range) : to(range) {
+  const auto size = static_cast<size_t>(round_up<int64_t>(n, form.columns));
   bias.assign(size, 0);
-  multiplier.assign(size, 0);
-  shift.assign(size, 1);
-}
-
-void LevelColumns::set(int64_t column, int32_t bias_of_column, Ratio ratio) {
-  const auto at = static_cast<size_t>(column);
-  bias[at] = bias_of_column;
-  multiplier[at] = ratio.multiplier;
-  shift[at] = ratio.shift;
+  ratio.assign(size, 1);
 }
 
 void gemm_levels(const LevelsJob& job, Isa isa) {

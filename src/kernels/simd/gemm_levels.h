@@ -2,10 +2,12 @@
 //
 //   dst[i, j] = requantize(sum_t sum_k row(i, t)[k] * b[t, k, j] + bias[j], ratio[j])     (tensor/requantize.h)
 //
-// b holds weights less their zero points, which 9 bits hold; 16 are what every instruction set multiplies exactly. The
-// zero point of rows is in the bias: sum (x - zero) w = sum x w - zero sum w. Sums wrap on the way, their end fits.
+// b holds weights less their zero points. 9 bits hold them, and 16 are what every instruction set multiplies exactly,
+// in pairs; 8 bits in quads where there is VNNI and all of them fit. The zero point of rows is in the bias: sum (x -
+// zero) w = sum x w - zero sum w. Sums wrap on the way, their end fits.
 #pragma once
 
+#include "kernels/kernel.h"
 #include "kernels/simd/gemm.h"
 #include "tensor/requantize.h"
 
@@ -13,31 +15,48 @@ namespace tercel::inline kernels {
 
 GemmTile levels_tile(Isa isa);
 
-/// 16-bit elements that a packed b takes: per tap, depth rounded up to pairs.
-size_t packed_levels(int64_t depth, int64_t taps, int64_t n, Isa isa);
+/// How a packed b lies in memory: `group` weights of one column side by side, 2 of 16 bits or 4 of 8, then the columns
+/// of a panel.
+struct LevelsForm {
+  int group;
+  int columns;
+  bool operator==(const LevelsForm&) const = default;
+};
+LevelsForm levels_form(Isa isa, const Operand& weights);
+
+/// Bytes that a packed b takes: per tap, depth rounded up to groups.
+inline size_t packed_levels(int64_t depth, int64_t taps, int64_t n, const LevelsForm& form) {
+  return static_cast<size_t>(taps * round_up<int64_t>(depth, form.group) * round_up<int64_t>(n, form.columns)) *
+         (form.group == 4 ? sizeof(int8_t) : sizeof(int16_t));
+}
 
 /// `weight(k, n)` gives weights less their zero points; k counts tap by tap, depth innermost.
 template <typename F>
-void pack_levels(int64_t depth, int64_t taps, int64_t n, Isa isa, F&& weight, int16_t* packed) {
-  const int64_t columns = levels_tile(isa).columns, pairs = div_up<int64_t>(depth, 2);
-  for (int64_t panel = 0; panel < div_up(n, columns); ++panel)
-    for (int64_t tap = 0; tap < taps; ++tap)
-      for (int64_t pair = 0; pair < pairs; ++pair)
-        for (int64_t j = 0; j < columns; ++j)
-          for (int64_t half = 0; half < 2; ++half) {
-            const int64_t k = 2 * pair + half, column = panel * columns + j;
-            *packed++ = k < depth && column < n ? weight(tap * depth + k, column) : int16_t{0};
-          }
+void pack_levels(int64_t depth, int64_t taps, int64_t n, const LevelsForm& form, F&& weight, std::byte* packed) {
+  const auto pack = [&](auto* to) {
+    for (int64_t panel = 0; panel < div_up<int64_t>(n, form.columns); ++panel)
+      for (int64_t tap = 0; tap < taps; ++tap)
+        for (int64_t first = 0; first < depth; first += form.group)
+          for (int64_t j = 0; j < form.columns; ++j)
+            for (int64_t k = first; k < first + form.group; ++k) {
+              const int64_t column = panel * form.columns + j;
+              const int32_t value = k < depth && column < n ? weight(tap * depth + k, column) : 0;
+              *to++ = static_cast<std::remove_pointer_t<decltype(to)>>(value);
+            }
+  };
+  if (form.group == 4) pack(reinterpret_cast<int8_t*>(packed));
+  else pack(reinterpret_cast<int16_t*>(packed));
 }
 
 /// What a column of the result ends with. Arrays are as long as whole panels.
 struct LevelColumns {
-  std::vector<int32_t> bias, multiplier, shift;
+  std::vector<int32_t> bias;
+  std::vector<float> ratio;
   LevelRange to;
 
   LevelColumns() = default;
-  LevelColumns(int64_t n, Isa isa, LevelRange range);
-  void set(int64_t column, int32_t bias_of_column, Ratio ratio);
+  LevelColumns(int64_t n, const LevelsForm& form, LevelRange range);
+  size_t bytes() const { return bias.size() * (sizeof(int32_t) + sizeof(float)); }
 };
 
 struct LevelsJob {
@@ -49,8 +68,9 @@ struct LevelsJob {
   const uint8_t* a = nullptr;
   bool a_signed = false;
   int64_t lda = 0;
-  const int16_t* b = nullptr;  ///< packed
-  uint8_t* dst = nullptr;      ///< of either type: the range of its columns says which
+  const std::byte* b = nullptr;  ///< packed
+  int group = 2;                 ///< of its form
+  uint8_t* dst = nullptr;        ///< of either type: the range of its columns says which
   int64_t ldd = 0;
   const LevelColumns* columns = nullptr;
 };

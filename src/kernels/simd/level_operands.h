@@ -42,16 +42,18 @@ inline std::string form_of_levels(const Problem& p, std::string_view kernel) {
 /// What the columns [first, first + n) of the weights end with: weight(i, column) gives weights less their zero points,
 /// i < k; `ratios` is one, or one for each column of the whole. The zero point of src[0] goes into the bias.
 template <typename F>
-LevelColumns level_columns(const Problem& p, int64_t first, int64_t n, int64_t k, const std::vector<Ratio>& ratios,
-                           size_t bias_operand, F&& weight) {
+LevelColumns level_columns(const Problem& p, const LevelsForm& form, int64_t first, int64_t n, int64_t k,
+                           const std::vector<Ratio>& ratios, size_t bias_operand, F&& weight) {
   const Quantization& y = *p.dst[0].quantization;
-  const int64_t x_zero = p.src[0].quantization->zeros[0];
-  LevelColumns columns(n, p.isa, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, y));
+  const bool moved = form.group == 4 && p.src[0].dtype == DType::i8;  // taken as u8
+  const int64_t x_zero = p.src[0].quantization->zeros[0] + (moved ? 128 : 0);
+  LevelColumns columns(n, form, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, y));
   for (int64_t j = 0; j < n; ++j) {
     int64_t sum = 0;
     for (int64_t i = 0; i < k; ++i) sum += weight(i, j);
     const int64_t bias = p.input(bias_operand) ? p.src[bias_operand].constant.at<int32_t>(first + j) : 0;
-    columns.set(j, wrapped(bias - x_zero * sum), ratios[ratios.size() > 1 ? static_cast<size_t>(first + j) : 0]);
+    columns.bias[static_cast<size_t>(j)] = wrapped(bias - x_zero * sum);
+    columns.ratio[static_cast<size_t>(j)] = ratios[ratios.size() > 1 ? static_cast<size_t>(first + j) : 0].value();
   }
   return columns;
 }

@@ -7,10 +7,16 @@ namespace tercel::inline kernels {
 /// FusedConv of levels as an indirect matrix product, channels last.
 Variant simd_conv_levels();
 
+/// The same with a filter for each channel.
+Variant simd_depthwise_levels();
+
 /// FusedMatMul of levels with constant weights, packed once.
 Variant simd_matmul_levels();
 
-/// FusedAdd and Requantize by tables: what each of 256 levels comes to is known while planning.
+/// FusedAdd of levels.
+Variant simd_add_levels();
+
+/// Requantize by a table: what each of 256 levels comes to is known while planning.
 Variant table_levels();
 
 /// GlobalAveragePool of levels, in whatever layout there is.

@@ -61,7 +61,7 @@ void check(const Conv& conv) {
                                   : meaning(0.006f, conv.weights == DType::u8 ? 131 : 0),
                  nullptr, meaning(0.07f, conv.y == DType::u8 ? 128 : 3)};
   c.tolerance = 0;
-  check_variants(c, {"simd_conv_levels"});
+  check_variants(c, {conv.group == conv.c && conv.oc == conv.c ? "simd_depthwise_levels" : "simd_conv_levels"});
 }
 
 TEST(ConvLevels, EveryWidthOfChannels) {
@@ -108,6 +108,45 @@ TEST(ConvLevels, ActivationsAndLongSums) {
   check({.c = 512, .h = 7, .w = 7, .oc = 24});
 }
 
+TEST(DepthwiseLevels, EveryWidthOfChannelsAndType) {
+  for (int64_t c : {2, 3, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 130})
+    for (DType x : kTypes)
+      for (bool symmetric : {false, true})
+        check({.n = 2, .c = c, .h = 5, .w = 6, .oc = c, .group = c, .x = x, .symmetric = symmetric});
+}
+
+TEST(DepthwiseLevels, KernelsStridesDilationsPads) {
+  for (int64_t kernel : {1, 2, 3, 5, 7})
+    for (const Ints& strides : {Ints{1, 1}, Ints{2, 2}, Ints{3, 1}})
+      for (const Ints& pads : {Ints{0, 0, 0, 0}, Ints{1, 1, 1, 1}, Ints{2, 0, 1, 3}})
+        check({.c = 40,
+               .h = 9,
+               .w = 11,
+               .oc = 40,
+               .kh = kernel,
+               .kw = kernel,
+               .group = 40,
+               .strides = strides,
+               .pads = pads});
+  check({.c = 24, .h = 9, .w = 30, .oc = 24, .group = 24, .dilations = {2, 3}});
+  check({.c = 96, .h = 1, .w = 1, .oc = 96, .kh = 5, .kw = 5, .group = 96, .pads = {2, 2, 2, 2}});
+}
+
+TEST(DepthwiseLevels, EveryTypeAndActivation) {
+  for (DType weights : kTypes)
+    for (DType y : kTypes)
+      for (bool per_channel : {false, true})
+        for (Activation activation : {Activation::none, Activation::relu, Activation::clip})
+          check({.c = 70,
+                 .oc = 70,
+                 .group = 70,
+                 .weights = weights,
+                 .y = y,
+                 .bias = per_channel,
+                 .per_channel = per_channel,
+                 .activation = activation});
+}
+
 TEST(ConvLevels, RefusesInWords) {
   VariantCase c;
   c.op = "FusedConv";
@@ -118,7 +157,7 @@ TEST(ConvLevels, RefusesInWords) {
   p.dst = {{DType::u8, {1, 1, 1, 1}, Layout::channels_last, {}, meaning(1e5f, 0)}};
   const auto variants = menu("FusedConv");
   const auto at =
-      std::find_if(variants.begin(), variants.end(), [](const Variant& v) { return v.elements == Elements::levels; });
+      std::find_if(variants.begin(), variants.end(), [](const Variant& v) { return v.name == "simd_conv_levels"; });
   ASSERT_NE(at, variants.end());
   EXPECT_EQ(at->why_not(p), "sums of 40000 products and a bias of up to 0 may not fit 32 bits");
   p.src[0].quantization = nullptr;
@@ -151,11 +190,14 @@ TEST(MatmulLevels, EverySizeAndType) {
         }
 }
 
-TEST(TableLevels, SumsOfEveryTypeAndShape) {
+TEST(AddLevels, EveryTypeAndShape) {
   for (DType a : kTypes)
     for (DType b : kTypes)
-      for (const auto& [a_dims, b_dims] :
-           {std::pair<Dims, Dims>{{2, 5, 3, 4}, {2, 5, 3, 4}}, {{3, 7}, {3, 7}}, {{2, 3, 7}, {7}}})
+      for (const auto& [a_dims, b_dims] : {std::pair<Dims, Dims>{{2, 5, 3, 4}, {2, 5, 3, 4}},
+                                           {{3, 7}, {3, 7}},
+                                           {{2, 3, 7}, {7}},
+                                           {{1, 67, 5, 9}, {1, 67, 5, 9}},
+                                           {{5, 40}, {40}}})
         for (Activation activation : {Activation::none, Activation::relu}) {
           VariantCase c;
           c.op = "FusedAdd";
@@ -164,7 +206,7 @@ TEST(TableLevels, SumsOfEveryTypeAndShape) {
           c.dst = {{DType::u8, a_dims}};
           c.quantized = {meaning(0.02f, 7), meaning(0.031f, 120), meaning(0.04f, 100)};
           c.tolerance = 0;
-          check_variants(c, {"table_levels"});
+          check_variants(c, {"simd_add_levels"});
         }
 }
 

@@ -14,20 +14,21 @@ constexpr size_t kBias = 2;
 class MatmulLevelsKernel final : public Kernel {
  public:
   explicit MatmulLevelsKernel(const Problem& p) : isa_(p.isa) {
+    const LevelsForm form = levels_form(p.isa, p.src[1]);
     const Operand& b = p.src[1];
     const bool transposed = p.attrs->get_bool("transB");
     const int64_t k = p.src[0].dims.back(), n = p.dst[0].dims.back();
     const LevelReader read(b);
     const auto weight = [&](int64_t i, int64_t column) {
-      return static_cast<int16_t>(read(transposed ? column * k + i : i * n + column, column));
+      return read(transposed ? column * k + i : i * n + column, column);
     };
-    packed_ = p.packed(1, form_of_levels(p, transposed ? "matmul_levels n k" : "matmul_levels k n"),
-                       packed_levels(k, 1, n, isa_) * sizeof(int16_t), [&](std::byte* packed) {
-                         pack_levels(k, 1, n, isa_, weight, reinterpret_cast<int16_t*>(packed));
-                       });
+    packed_ =
+        p.packed(1, form_of_levels(p, transposed ? "matmul_levels n k" : "matmul_levels k n"),
+                 packed_levels(k, 1, n, form), [&](std::byte* packed) { pack_levels(k, 1, n, form, weight, packed); });
     const std::vector<Ratio> ratios = product_ratios(*p.src[0].quantization, *b.quantization, *p.dst[0].quantization,
                                                      p.attrs->get_float("alpha_scale"));
-    columns_ = level_columns(p, 0, n, k, ratios, kBias, weight);
+    columns_ = level_columns(p, form, 0, n, k, ratios, kBias, weight);
+    job_.group = form.group;
     job_.m = p.src[0].elements() / k;
     job_.n = n;
     job_.depth = job_.lda = k;
@@ -36,12 +37,12 @@ class MatmulLevelsKernel final : public Kernel {
   }
 
   bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
-  size_t packed_bytes() const override { return packed_->size() + columns_.bias.size() * 3 * sizeof(int32_t); }
+  size_t packed_bytes() const override { return packed_->size() + columns_.bytes(); }
 
   void run(const Args& args) const override {
     LevelsJob job = job_;
     job.a = reinterpret_cast<const uint8_t*>(args.src[0]);
-    job.b = reinterpret_cast<const int16_t*>(packed_->data());
+    job.b = packed_->data();
     job.dst = reinterpret_cast<uint8_t*>(args.dst[0]);
     job.columns = &columns_;
     gemm_levels(job, isa_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -24,8 +25,8 @@ struct PoolJob {
   Window h, w;
   bool averages;     // else the largest
   bool counts_pads;  // an average counts padding as zeros
-  const float* src;
-  float* dst;
+  const std::byte* src;
+  std::byte* dst;
 };
 
 /// Taps before the end of the padding: in ceil mode a window may reach past it, and what lies there never counts.
@@ -45,11 +46,18 @@ namespace hn = hwy::HWY_NAMESPACE;
 struct Largest {
   template <class D, class V = hn::Vec<D>>
   static HWY_INLINE V Start(D d) {
-    return hn::Set(d, -std::numeric_limits<float>::infinity());
+    using T = hn::TFromD<D>;
+    if constexpr (std::is_floating_point_v<T>) return hn::Set(d, -std::numeric_limits<T>::infinity());
+    return hn::Set(d, std::numeric_limits<T>::lowest());
   }
   template <class D, class V = hn::Vec<D>>
   static HWY_INLINE V Step(D d, V acc, V x) {
-    return MaxOrNaN(d, acc, x);
+    if constexpr (std::is_floating_point_v<hn::TFromD<D>>) return MaxOrNaN(d, acc, x);
+    return hn::Max(acc, x);
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V End(D, V acc, float) {
+    return acc;
   }
 };
 
@@ -62,26 +70,31 @@ struct Total {
   static HWY_INLINE V Step(D, V acc, V x) {
     return hn::Add(acc, x);
   }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V End(D d, V acc, float factor) {
+    return hn::Mul(acc, hn::Set(d, factor));
+  }
 };
 
 /// NV vectors of channels of one pixel.
-template <class Reduction, int NV, class D>
-HWY_INLINE void Pixel(D d, const float* src, int64_t row_step, int64_t tap_step, Range taps_h, Range taps_w,
-                      float factor, float* dst) {
+template <class Reduction, int NV, class D, typename T = hn::TFromD<D>>
+HWY_INLINE void Pixel(D d, const T* src, int64_t row_step, int64_t tap_step, Range taps_h, Range taps_w, float factor,
+                      T* dst) {
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V acc[NV];
   for (int v = 0; v < NV; ++v) acc[v] = Reduction::Start(d);
   for (int64_t kh = taps_h.begin; kh < taps_h.end; ++kh)
     for (int64_t kw = taps_w.begin; kw < taps_w.end; ++kw) {
-      const float* x = src + kh * row_step + kw * tap_step;
+      const T* x = src + kh * row_step + kw * tap_step;
       for (int v = 0; v < NV; ++v) acc[v] = Reduction::Step(d, acc[v], hn::LoadU(d, x + v * lanes));
     }
-  for (int v = 0; v < NV; ++v) hn::StoreU(hn::Mul(acc[v], hn::Set(d, factor)), d, dst + v * lanes);
+  for (int v = 0; v < NV; ++v) hn::StoreU(Reduction::End(d, acc[v], factor), d, dst + v * lanes);
 }
 
 template <class Reduction, class D>
 void PoolRows(D d, const PoolJob& job, int64_t begin, int64_t end) {
+  using T = hn::TFromD<D>;
   constexpr int kVectors = 4;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t c = job.c, row_step = job.h.dilation * job.w.input * c, tap_step = job.w.dilation * c;
@@ -97,8 +110,9 @@ void PoolRows(D d, const PoolJob& job, int64_t begin, int64_t end) {
       const Range kh{0, taps_w.size() == 0 ? 0 : taps_h.size()}, kw{0, taps_w.size()};
       const int64_t ih = job.h.start(oh) + taps_h.begin * job.h.dilation,
                     iw = job.w.start(ow) + taps_w.begin * job.w.dilation;
-      const float* src = job.src + (kh.size() == 0 ? 0 : ((n * job.h.input + ih) * job.w.input + iw) * c);
-      float* dst = job.dst + (row * job.w.output + ow) * c;
+      const T* src =
+          reinterpret_cast<const T*>(job.src) + (kh.size() == 0 ? 0 : ((n * job.h.input + ih) * job.w.input + iw) * c);
+      T* dst = reinterpret_cast<T*>(job.dst) + (row * job.w.output + ow) * c;
       int64_t at = 0;
       for (; at + kVectors * lanes <= c; at += kVectors * lanes)
         Pixel<Reduction, kVectors>(d, src + at, row_step, tap_step, kh, kw, factor, dst + at);
@@ -110,20 +124,23 @@ void PoolRows(D d, const PoolJob& job, int64_t begin, int64_t end) {
   }
 }
 
-template <class D>
-void PoolAny(D d, const PoolJob& job, int64_t begin, int64_t end) {
-  if (job.averages) PoolRows<Total>(d, job, begin, end);
-  else PoolRows<Largest>(d, job, begin, end);
+/// With the widest vectors that `c` channels fill.
+template <class Reduction, typename T>
+void PoolOf(const PoolJob& job, int64_t begin, int64_t end) {
+  const hn::ScalableTag<T> full;
+  const hn::CappedTag<T, 16 / sizeof(T)> block;
+  if (job.c >= static_cast<int64_t>(hn::Lanes(full))) PoolRows<Reduction>(full, job, begin, end);
+  else if (job.c >= static_cast<int64_t>(hn::Lanes(block))) PoolRows<Reduction>(block, job, begin, end);
+  else PoolRows<Reduction>(hn::CappedTag<T, 1>(), job, begin, end);
 }
 
 /// Result rows [begin, end), counted over the batch.
 void PoolPart(const PoolJob& job, int64_t begin, int64_t end) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 4> quarter;
-  if (job.c >= static_cast<int64_t>(hn::Lanes(full))) PoolAny(full, job, begin, end);
-  else if (job.c >= static_cast<int64_t>(hn::Lanes(quarter))) PoolAny(quarter, job, begin, end);
-  else PoolAny(hn::CappedTag<float, 1>(), job, begin, end);
+  if (job.averages) PoolOf<Total, float>(job, begin, end);
+  else PoolOf<Largest, float>(job, begin, end);
 }
+void MaxUnsignedPart(const PoolJob& job, int64_t begin, int64_t end) { PoolOf<Largest, uint8_t>(job, begin, end); }
+void MaxSignedPart(const PoolJob& job, int64_t begin, int64_t end) { PoolOf<Largest, int8_t>(job, begin, end); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace tercel::inline kernels
@@ -135,7 +152,10 @@ namespace {
 
 class PoolKernel final : public Kernel {
  public:
-  explicit PoolKernel(const Problem& p) : run_(TERCEL_PICK(p.isa, PoolPart)) {
+  explicit PoolKernel(const Problem& p)
+      : run_(p.src[0].dtype == DType::u8   ? TERCEL_PICK(p.isa, MaxUnsignedPart)
+             : p.src[0].dtype == DType::i8 ? TERCEL_PICK(p.isa, MaxSignedPart)
+                                           : TERCEL_PICK(p.isa, PoolPart)) {
     const Dims& x = p.src[0].dims;
     const auto windows = conv_windows(*p.attrs, std::span(x).subspan(2), p.attrs->get_ints("kernel_shape"));
     job_.n = x[0];
@@ -148,8 +168,8 @@ class PoolKernel final : public Kernel {
 
   void run(const Args& args) const override {
     PoolJob job = job_;
-    job.src = reinterpret_cast<const float*>(args.src[0]);
-    job.dst = reinterpret_cast<float*>(args.dst[0]);
+    job.src = args.src[0];
+    job.dst = args.dst[0];
     // At least the results themselves; taps count by how many can read an input.
     const int64_t taps = std::min(job.h.kernel, job.h.input) * std::min(job.w.kernel, job.w.input);
     const int64_t work = job.w.output * job.c * std::clamp<int64_t>(taps, 1, 1 << 10);
@@ -174,6 +194,13 @@ std::string why_not(const Problem& p) {
 Variant simd_pool() {
   return {"simd_pool", LayoutRule::channels_last, Elements::f32, why_not,
           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PoolKernel>(p); }};
+}
+
+Variant simd_max_levels() {
+  Variant variant = simd_pool();
+  variant.name = "simd_max_levels";
+  variant.elements = Elements::levels;
+  return variant;
 }
 
 }  // namespace tercel::inline kernels

@@ -5,6 +5,7 @@
 
 namespace tercel::inline kernels {
 
-Variant simd_pool();  ///< MaxPool without indices, AveragePool
+Variant simd_pool();        ///< MaxPool without indices, AveragePool
+Variant simd_max_levels();  ///< MaxPool of levels
 
 }  // namespace tercel::inline kernels

@@ -21,6 +21,12 @@ void check(const Pool& pool) {
   for (const Window& window : conv_windows(attrs, std::span(pool.x).subspan(2), pool.kernel))
     y.push_back(window.output);
   check_variants({"MaxPool", attrs, {random_floats(pool.x, 1)}, {}, {{DType::f32, y}}, 0}, {"simd_pool"});
+  const auto meaning = std::make_shared<const Quantization>(Quantization{{0.5f}, {3}, -1});
+  for (DType levels : {DType::u8, DType::i8}) {
+    VariantCase c{"MaxPool", attrs, {random_bytes(levels, pool.x, 1)}, {}, {{levels, y}}, 0};
+    c.quantized = {meaning, meaning};
+    check_variants(c, {"simd_max_levels"});
+  }
   check_variants({"AveragePool", attrs, {random_floats(pool.x, 1)}, {}, {{DType::f32, y}}, 1e-6}, {"simd_pool"});
 }
 

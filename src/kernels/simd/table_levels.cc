@@ -1,4 +1,4 @@
-// Elementwise on levels: 256 possible operands, so every product is looked up.
+// Levels under another scale: 256 possible operands, so every result is looked up. Means of levels.
 #include <array>
 
 #include "base/error.h"
@@ -38,54 +38,7 @@ class RequantizeKernel final : public Kernel {
   std::array<uint8_t, 256> table_{};
 };
 
-/// Of two operands of one shape, or the second a row that repeats.
-class AddLevelsKernel final : public Kernel {
- public:
-  explicit AddLevelsKernel(const Problem& p)
-      : count_(p.dst[0].elements()),
-        period_(p.src[1].elements()),
-        to_(range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization)) {
-    const TwoRatios ratios = sum_ratios(*p.src[0].quantization, *p.src[1].quantization, *p.dst[0].quantization);
-    shift_ = ratios.shift;
-    for (int i = 0; i < 256; ++i) {
-      const auto at = static_cast<size_t>(i);
-      a_[at] = (level_of_byte(i, p.src[0].dtype) - p.src[0].quantization->zeros[0]) * ratios.a;
-      b_[at] = (level_of_byte(i, p.src[1].dtype) - p.src[1].quantization->zeros[0]) * ratios.b;
-    }
-  }
-
-  void run(const Args& args) const override {
-    const auto* a = reinterpret_cast<const uint8_t*>(args.src[0]);
-    const auto* b = reinterpret_cast<const uint8_t*>(args.src[1]);
-    auto* dst = reinterpret_cast<uint8_t*>(args.dst[0]);
-    const int64_t low = int64_t{to_.low} - to_.zero, high = int64_t{to_.high} - to_.zero;
-    parallel_for(count_ / period_, std::max<int64_t>(1, kWorthAThread / period_), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row)
-        for (int64_t j = 0, i = row * period_; j < period_; ++j, ++i) {
-          const int64_t level = shift_to_nearest_even(a_[a[i]] + b_[b[j]], shift_);
-          dst[i] = static_cast<uint8_t>(std::clamp(level, low, high) + to_.zero);
-        }
-    });
-  }
-
- private:
-  int64_t count_, period_;
-  LevelRange to_;
-  int shift_ = 1;
-  std::array<int64_t, 256> a_{}, b_{};
-};
-
-std::string refuse_table(const Problem& p) {
-  if (p.dst[0].elements() == 0) return "nothing to compute";
-  if (p.op != "FusedAdd") return {};
-  const Operand &a = p.src[0], &b = p.src[1];
-  if (a.dims != p.dst[0].dims) return "the first operand is broadcast";
-  if (b.dims == a.dims && b.layout == a.layout) return {};
-  // The same order of elements in any layout only without one: rank 4 is left out.
-  const bool suffix = b.rank() <= a.rank() && std::equal(b.dims.rbegin(), b.dims.rend(), a.dims.rbegin());
-  if (!suffix || a.rank() == 4 || b.elements() == 0) return "the second operand is broadcast, and is no row";
-  return {};
-}
+std::string refuse_table(const Problem& p) { return p.dst[0].elements() == 0 ? "nothing to compute" : ""; }
 
 class MeanKernel final : public Kernel {
  public:
@@ -139,10 +92,7 @@ std::string refuse_mean(const Problem& p) {
 
 Variant table_levels() {
   return {"table_levels", LayoutRule::same, Elements::levels, refuse_table,
-          [](const Problem& p) -> std::unique_ptr<Kernel> {
-            if (p.op == "FusedAdd") return std::make_unique<AddLevelsKernel>(p);
-            return std::make_unique<RequantizeKernel>(p);
-          }};
+          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<RequantizeKernel>(p); }};
 }
 
 Variant mean_levels() {
