@@ -1,11 +1,6 @@
 #include "kernels/simd/conv.h"
 
-#include <algorithm>
-#include <cstring>
-
-#include "base/bits.h"
 #include "base/error.h"
-#include "base/threads.h"
 #include "kernels/activation.h"
 #include "kernels/simd/conv_operands.h"
 
@@ -17,22 +12,13 @@ class ConvKernel final : public Kernel {
   explicit ConvKernel(const Problem& p)
       : g_(p), operands_(p, g_), isa_(p.isa), activation_(*p.attrs), zero_(static_cast<size_t>(g_.icg), 0.0f) {}
 
-  size_t scratch_bytes() const override {
-    return g_.merged && g_.padded()
-               ? static_cast<size_t>(g_.n * g_.padded_height() * g_.padded_width() * g_.c) * sizeof(float)
-               : 0;
-  }
+  size_t scratch_bytes() const override { return static_cast<size_t>(g_.padded_elements()) * sizeof(float); }
   bool consumed(size_t operand) const override { return ConvOperands::consumed(operand); }
   size_t packed_bytes() const override { return operands_.bytes(); }
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const float*>(args.src[0]);
-    ConvRows<float> rows{&g_, src, zero_.data(), g_.h.input, g_.w.input, g_.h.pad_begin, g_.w.pad_begin};
-    if (g_.merged && g_.padded()) {
-      auto* copy = reinterpret_cast<float*>(args.scratch);
-      write_padded(src, copy);
-      rows = {&g_, copy, nullptr, g_.padded_height(), g_.padded_width(), 0, 0};
-    }
+    ConvRows<float> rows = conv_rows(g_, src, zero_.data(), reinterpret_cast<float*>(args.scratch));
     GemmJob job;
     job.m = g_.n * g_.h.output * g_.w.output;
     job.n = g_.ocg;
@@ -57,25 +43,6 @@ class ConvKernel final : public Kernel {
   }
 
  private:
-  void write_padded(const float* src, float* copy) const {
-    const int64_t height = g_.padded_height(), row = g_.padded_width() * g_.c, inner = g_.w.input * g_.c;
-    const int64_t left = g_.w.pad_begin * g_.c;
-    parallel_for(g_.n * height, std::max<int64_t>(1, 16384 / (row + 1)), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        float* to = copy + i * row;
-        const int64_t ih = i % height - g_.h.pad_begin;
-        if (ih < 0 || ih >= g_.h.input) {
-          std::fill(to, to + row, 0.0f);
-          continue;
-        }
-        std::fill(to, to + left, 0.0f);
-        std::memcpy(to + left, src + (i / height * g_.h.input + ih) * inner,
-                    static_cast<size_t>(inner) * sizeof(float));
-        std::fill(to + left + inner, to + row, 0.0f);
-      }
-    });
-  }
-
   ConvSizes g_;
   ConvOperands operands_;
   Isa isa_;

@@ -15,7 +15,7 @@ constexpr size_t kWeights = 1, kBias = 2;
 class ConvLevelsKernel final : public Kernel {
  public:
   explicit ConvLevelsKernel(const Problem& p)
-      : g_(p, false),
+      : g_(p),
         isa_(p.isa),
         form_(levels_form(p.isa, p.src[kWeights])),
         a_signed_(p.src[0].dtype == DType::i8),
@@ -26,7 +26,7 @@ class ConvLevelsKernel final : public Kernel {
     const LevelReader read(weights);
     const std::vector<Ratio> ratios =
         product_ratios(*p.src[0].quantization, *weights.quantization, *p.dst[0].quantization);
-    group_bytes_ = packed_levels(g_.icg, g_.taps(), g_.ocg, form_);
+    group_bytes_ = packed_levels(g_.depth(), g_.taps(), g_.ocg, form_);
     const auto weight_of = [&](int64_t group) {
       return [&, first = group * g_.ocg](int64_t i, int64_t column) {
         return read((first + column) * k + order[static_cast<size_t>(i)], first + column);
@@ -35,30 +35,32 @@ class ConvLevelsKernel final : public Kernel {
     packed_ = p.packed(kWeights, form_of_levels(p, fmt::format("conv_levels {} groups", g_.group)),
                        group_bytes_ * static_cast<size_t>(g_.group), [&](std::byte* packed) {
                          for (int64_t group = 0; group < g_.group; ++group)
-                           pack_levels(g_.icg, g_.taps(), g_.ocg, form_, weight_of(group),
+                           pack_levels(g_.depth(), g_.taps(), g_.ocg, form_, weight_of(group),
                                        packed + static_cast<size_t>(group) * group_bytes_);
                        });
     for (int64_t group = 0; group < g_.group; ++group)
       columns_.push_back(level_columns(p, form_, group * g_.ocg, g_.ocg, k, ratios, kBias, weight_of(group)));
   }
 
+  size_t scratch_bytes() const override { return static_cast<size_t>(g_.padded_elements()); }
   bool consumed(size_t operand) const override { return operand == kWeights || operand == kBias; }
   size_t packed_bytes() const override { return packed_->size() + columns_.size() * columns_[0].bytes(); }
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
-    ConvRows<uint8_t> rows{&g_, src, padding_.data(), g_.h.input, g_.w.input, g_.h.pad_begin, g_.w.pad_begin};
+    ConvRows<uint8_t> rows = conv_rows(g_, src, padding_.data(), reinterpret_cast<uint8_t*>(args.scratch));
+    const uint8_t* first = rows.src;
     LevelsJob job;
     job.m = g_.n * g_.h.output * g_.w.output;
     job.n = g_.ocg;
-    job.depth = g_.icg;
+    job.depth = g_.depth();
     job.taps = static_cast<int>(g_.taps());
     job.a_signed = a_signed_;
     job.group = form_.group;
     job.lda = g_.c;
     job.ldd = g_.oc;
     for (int64_t group = 0; group < g_.group; ++group) {
-      rows.src = src + group * g_.icg;
+      rows.src = first + group * g_.icg;
       rows.give_to(job);
       job.b = packed_->data() + static_cast<size_t>(group) * group_bytes_;
       job.columns = &columns_[static_cast<size_t>(group)];
@@ -82,9 +84,9 @@ std::string refuse(const Problem& p) {
   if (p.src[0].rank() != 4) return fmt::format("rank {}, not 4", p.src[0].rank());
   if (!p.src[kWeights].constant) return "the weights are not constant";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
-  const ConvSizes g(p, false);
+  const ConvSizes g(p);
   if (g.taps() > kMaxTaps) return fmt::format("{} kernel positions, more than {}", g.taps(), kMaxTaps);
-  return refuse_sums(p, g.icg * g.taps(), kBias);
+  return refuse_sums(p, g.depth() * g.taps(), kBias);
 }
 
 }  // namespace

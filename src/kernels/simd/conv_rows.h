@@ -1,10 +1,12 @@
 // A convolution as a product on rows found by address: its sizes, and where its rows are, for elements of any type.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
 #include "base/bits.h"
+#include "base/threads.h"
 #include "kernels/kernel.h"
 #include "tensor/window.h"
 
@@ -44,6 +46,8 @@ struct ConvSizes {
     const auto area = checked_mul(padded_height(), padded_width());
     return !padded() || (area && *area <= 16 * h.input * w.input + 4096);
   }
+  /// Of the copy with the padding written out; 0 where none is made.
+  int64_t padded_elements() const { return merged && padded() ? n * padded_height() * padded_width() * c : 0; }
   int64_t taps() const { return merged ? h.kernel : h.kernel * w.kernel; }
   int64_t depth() const { return merged ? w.kernel * icg : icg; }
 };
@@ -98,6 +102,34 @@ void ConvRows<T>::give_to(Job& job) const {
     job.find_rows = find_conv_rows<T>;
     job.context = this;
   }
+}
+
+/// A copy of `src` with its padding written out, every element of it `*zero`.
+template <typename T>
+void write_padded(const ConvSizes& g, const T* src, const T* zero, T* copy) {
+  const int64_t height = g.padded_height(), row = g.padded_width() * g.c, inner = g.w.input * g.c;
+  const int64_t left = g.w.pad_begin * g.c;
+  parallel_for(g.n * height, std::max<int64_t>(1, 16384 / (row + 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T* to = copy + i * row;
+      const int64_t ih = i % height - g.h.pad_begin;
+      if (ih < 0 || ih >= g.h.input) {
+        std::fill(to, to + row, *zero);
+        continue;
+      }
+      std::fill(to, to + left, *zero);
+      std::copy_n(src + (i / height * g.h.input + ih) * inner, inner, to + left);
+      std::fill(to + left + inner, to + row, *zero);
+    }
+  });
+}
+
+/// The rows of one run; `scratch` holds g.padded_elements().
+template <typename T>
+ConvRows<T> conv_rows(const ConvSizes& g, const T* src, const T* zero, T* scratch) {
+  if (g.padded_elements() == 0) return {&g, src, zero, g.h.input, g.w.input, g.h.pad_begin, g.w.pad_begin};
+  write_padded(g, src, zero, scratch);
+  return {&g, scratch, nullptr, g.padded_height(), g.padded_width(), 0, 0};
 }
 
 /// Offsets in o i kh kw weights, in the order in which the product sums: tap by tap, channels innermost.

@@ -283,13 +283,8 @@ class DepthwiseLevelsKernel final : public Kernel {
   size_t packed_bytes() const override { return packed_->size() + bias_.size() * (sizeof(int32_t) + sizeof(float)); }
 
   void run(const Args& args) const override {
-    const ConvRows<uint8_t> rows{&g_,
-                                 reinterpret_cast<const uint8_t*>(args.src[0]),
-                                 padding_.data(),
-                                 g_.h.input,
-                                 g_.w.input,
-                                 g_.h.pad_begin,
-                                 g_.w.pad_begin};
+    const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
+    const ConvRows<uint8_t> rows = conv_rows<uint8_t>(g_, src, padding_.data(), nullptr);
     DepthwiseLevelsJob job = job_;
     job.rows = &rows;
     job.weights = packed_->data();

@@ -29,62 +29,52 @@ using DWeight = hn::Repartition<int16_t, DSum>;
 using VWeight = hn::Vec<DWeight>;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(DSum()));
 
-// Two vectors wide; as many rows as leave registers for the two of b and one of each row's levels.
+// Two vectors wide; as many rows as leave registers for the two of b, one of a and one product.
 constexpr int kVectors = 2;
-constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
+constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 12 : 6;
 constexpr int kColumns = kVectors * kLanes;
-constexpr int64_t kStep = 8;  // levels that are widened at once
 
 using Sums = VSum[kVectors];
 
-/// Eight levels, as 16 bits in each 128-bit block.
+/// Levels as 16 bits, and a zero where their number is odd.
 template <bool kSigned>
-HWY_INLINE VWeight Widen(const uint8_t* levels) {
-  using DLevel = hn::Rebind<std::conditional_t<kSigned, int8_t, uint8_t>, DWeight>;
-  uint64_t eight;
-  std::memcpy(&eight, levels, sizeof(eight));
-  return hn::PromoteTo(DWeight(), hn::BitCast(DLevel(), hn::Set(hn::Repartition<uint64_t, DLevel>(), eight)));
-}
-
-/// Adds the products of pair kPair of every row's eight levels.
-template <int R, int kPair>
-HWY_INLINE void AddPair(const VWeight (&levels)[R], const int16_t* HWY_RESTRICT b, Sums (&acc)[R]) {
-  const DSum d;
-  VWeight bv[kVectors];
-  for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(DWeight(), b + (kPair * kVectors + v) * 2 * kLanes);
-  HWY_UNROLL(8)
-  for (int r = 0; r < R; ++r) {
-    const auto pair = hn::BitCast(DWeight(), hn::Broadcast<kPair>(hn::BitCast(d, levels[r])));
-    // On these targets lane i of the sum takes the products of lanes 2i and 2i + 1, and `none` nothing.
-    VSum none = hn::Zero(d);
-    for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::ReorderWidenMulAccumulate(d, pair, bv[v], acc[r][v], none);
-  }
+HWY_INLINE void Widen(const uint8_t* levels, int64_t count, int16_t* HWY_RESTRICT wide) {
+  using Level = std::conditional_t<kSigned, int8_t, uint8_t>;
+  const auto* from = reinterpret_cast<const Level*>(levels);
+  const auto widen = [&](auto d, int64_t i) HWY_ATTR {
+    hn::StoreU(hn::PromoteTo(d, hn::LoadU(hn::Rebind<Level, decltype(d)>(), from + i)), d, wide + i);
+  };
+  const hn::CappedTag<int16_t, 8> few;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) widen(DWeight(), i);
+  for (; i + 8 <= count; i += 8) widen(few, i);
+  for (; i < count; ++i) wide[i] = from[i];
+  if (count % 2 != 0) wide[count] = 0;
 }
 
 /// The rows `a` of one tap against pairs of 16-bit weights.
 template <int R, bool kSigned>
 HWY_INLINE void AddTap(const uint8_t* const (&a)[R], int64_t depth, const int16_t* HWY_RESTRICT b, Sums (&acc)[R]) {
-  constexpr int64_t kPairElements = 2 * kColumns;
-  VWeight levels[R];
-  int64_t k = 0;
-  for (; k + kStep <= depth; k += kStep, b += kStep / 2 * kPairElements) {
-    for (int r = 0; r < R; ++r) levels[r] = Widen<kSigned>(a[r] + k);
-    AddPair<R, 0>(levels, b, acc);
-    AddPair<R, 1>(levels, b, acc);
-    AddPair<R, 2>(levels, b, acc);
-    AddPair<R, 3>(levels, b, acc);
+  const DSum d;
+  constexpr int64_t kWidened = 64;  // levels of each row at once
+  HWY_ALIGN int16_t wide[R][kWidened];
+  for (int64_t k = 0; k < depth; k += kWidened) {
+    const int64_t count = std::min(kWidened, depth - k);
+    for (int r = 0; r < R; ++r) Widen<kSigned>(a[r] + k, count, wide[r]);
+    for (int64_t i = 0; i < count; i += 2, b += 2 * kColumns) {
+      VWeight bv[kVectors];
+      for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(DWeight(), b + v * 2 * kLanes);
+      HWY_UNROLL(12)
+      for (int r = 0; r < R; ++r) {
+        int32_t pair;
+        std::memcpy(&pair, wide[r] + i, sizeof(pair));
+        const auto both = hn::BitCast(DWeight(), hn::Set(d, pair));
+        // On these targets lane i of the sum takes the products of lanes 2i and 2i + 1, and `none` nothing.
+        VSum none = hn::Zero(d);
+        for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::ReorderWidenMulAccumulate(d, both, bv[v], acc[r][v], none);
+      }
+    }
   }
-  const int64_t rest = depth - k, pairs = (rest + 1) / 2;
-  if (rest == 0) return;
-  for (int r = 0; r < R; ++r) {
-    uint8_t last[kStep] = {};  // nothing past a row is read
-    for (int64_t i = 0; i < rest; ++i) last[i] = a[r][k + i];
-    levels[r] = Widen<kSigned>(last);
-  }
-  AddPair<R, 0>(levels, b, acc);
-  if (pairs > 1) AddPair<R, 1>(levels, b, acc);
-  if (pairs > 2) AddPair<R, 2>(levels, b, acc);
-  if (pairs > 3) AddPair<R, 3>(levels, b, acc);
 }
 
 /// The same against quads of 8-bit weights. Signed rows are taken as their levels + 128: the bias knows.
@@ -92,28 +82,19 @@ template <int R, bool kSigned>
 HWY_INLINE void AddTap(const uint8_t* const (&a)[R], int64_t depth, const int8_t* HWY_RESTRICT b, Sums (&acc)[R]) {
   const DSum d;
   const hn::Repartition<int8_t, DSum> d8;
-  const auto add = [&](const int32_t(&quads)[R]) HWY_ATTR {
-    hn::Vec<decltype(d8)> bv[kVectors];
-    for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(d8, b + v * 4 * kLanes);
-    b += 4 * kColumns;
-    HWY_UNROLL(8)
+  for (int64_t k = 0; k < depth; k += 4, b += 4 * kColumns) {
+    VSum bv[kVectors];
+    for (int v = 0; v < kVectors; ++v) bv[v] = hn::BitCast(d, hn::LoadU(d8, b + v * 4 * kLanes));
+    const size_t count = k + 4 <= depth ? 4 : static_cast<size_t>(depth - k);
+    HWY_UNROLL(12)
     for (int r = 0; r < R; ++r) {
-      const VSum quad = hn::Set(d, kSigned ? quads[r] ^ static_cast<int32_t>(0x80808080) : quads[r]);
-      for (int v = 0; v < kVectors; ++v) acc[r][v] = AddDotsOfQuads(acc[r][v], quad, hn::BitCast(d, bv[v]));
+      uint32_t quad = 0;
+      if (HWY_LIKELY(count == 4)) std::memcpy(&quad, a[r] + k, 4);
+      else std::memcpy(&quad, a[r] + k, count);
+      const VSum levels = hn::Set(d, static_cast<int32_t>(kSigned ? quad ^ 0x80808080 : quad));
+      for (int v = 0; v < kVectors; ++v) acc[r][v] = AddDotsOfQuads(acc[r][v], levels, bv[v]);
     }
-  };
-  int32_t quads[R];
-  int64_t k = 0;
-  for (; k + 4 <= depth; k += 4) {
-    for (int r = 0; r < R; ++r) std::memcpy(&quads[r], a[r] + k, 4);
-    add(quads);
   }
-  if (k == depth) return;
-  for (int r = 0; r < R; ++r) {
-    quads[r] = 0;
-    for (int64_t i = 0; i < depth - k; ++i) quads[r] |= int32_t{a[r][k + i]} << 8 * i;
-  }
-  add(quads);
 }
 
 /// One register tile: R rows of a panel, whose weights are of type W.
@@ -132,15 +113,20 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
   }
   const LevelColumns& ends = *job.columns;
   const Requantizer<DSum> requantize(d, ends.to);
-  HWY_ALIGN int32_t buffer[kColumns];
+  const hn::Rebind<uint8_t, DSum> d8;
+  const VSum byte = hn::Set(d, 0xFF);
+  const bool whole = columns == kColumns;
+  uint8_t part[kColumns];
   for (int r = 0; r < R; ++r) {
+    uint8_t* out = job.dst + (row0 + r) * job.ldd + column0;
     for (int v = 0; v < kVectors; ++v) {
       const int64_t at = column0 + v * kLanes;
       const VSum sum = hn::Add(acc[r][v], hn::LoadU(d, ends.bias.data() + at));
-      hn::Store(requantize(sum, hn::LoadU(hn::Rebind<float, DSum>(), ends.ratio.data() + at)), d, buffer + v * kLanes);
+      const VSum level = requantize(sum, hn::LoadU(hn::Rebind<float, DSum>(), ends.ratio.data() + at));
+      const auto unsigned_level = hn::BitCast(hn::Rebind<uint32_t, DSum>(), hn::And(level, byte));
+      hn::StoreU(hn::U8FromU32(unsigned_level), d8, (whole ? out : part) + v * kLanes);
     }
-    uint8_t* out = job.dst + (row0 + r) * job.ldd + column0;
-    for (int64_t j = 0; j < columns; ++j) out[j] = static_cast<uint8_t>(buffer[j]);
+    if (!whole) std::memcpy(out, part, static_cast<size_t>(columns));
   }
 }
 #else
@@ -180,30 +166,44 @@ LevelsTileFn PickLevelsTile(int rows) {
     case 2: return LevelsTile<2, kSigned, W>;
     case 3: return LevelsTile<3, kSigned, W>;
     case 4: return LevelsTile<4, kSigned, W>;
-#if HWY_TARGET == HWY_AVX3
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
     case 5: return LevelsTile<5, kSigned, W>;
     case 6: return LevelsTile<6, kSigned, W>;
+#endif
+#if HWY_TARGET == HWY_AVX3
     case 7: return LevelsTile<7, kSigned, W>;
     case 8: return LevelsTile<8, kSigned, W>;
+    case 9: return LevelsTile<9, kSigned, W>;
+    case 10: return LevelsTile<10, kSigned, W>;
+    case 11: return LevelsTile<11, kSigned, W>;
+    case 12: return LevelsTile<12, kSigned, W>;
 #endif
   }
   return nullptr;
 }
 
-/// Tiles [tile_begin, tile_end) against panels [panel_begin, panel_end). A tile's rows are found once for all panels.
+// Tiles whose rows are looked up together, so that they find a panel in the first cache that the first of them read.
+constexpr int kBlockTiles = 16, kBlockTaps = 32;
+static_assert(kMaxTaps <= kBlockTiles * kBlockTaps);
+
+/// Tiles [tile_begin, tile_end) against panels [panel_begin, panel_end).
 template <bool kSigned, typename W>
 void PartOf(const LevelsJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
             int64_t panel_end) {
-  const uint8_t* rows[kMaxTaps * kRows];
+  const uint8_t* rows[kBlockTiles * kBlockTaps * kRows];
+  const int block_tiles = std::min(kBlockTiles, kBlockTiles * kBlockTaps / job.taps);
   const size_t panel_bytes = packed_levels(job.depth, job.taps, kColumns, {kGroupOf<W>, kColumns});
-  for (int64_t t = tile_begin; t < tile_end; ++t) {
-    const int64_t first = job.m * t / tiles;
-    const int height = static_cast<int>(job.m * (t + 1) / tiles - first);
-    list_rows(job, first, height, kRows, rows);
-    const LevelsTileFn tile = PickLevelsTile<kSigned, W>(height);
+  const auto first_row = [&](int64_t tile) { return job.m * tile / tiles; };
+  const auto height = [&](int64_t tile) { return static_cast<int>(first_row(tile + 1) - first_row(tile)); };
+  for (int64_t block = tile_begin; block < tile_end; block += block_tiles) {
+    const int count = static_cast<int>(std::min<int64_t>(block_tiles, tile_end - block));
+    for (int i = 0; i < count; ++i)
+      list_rows(job, first_row(block + i), height(block + i), kRows, rows + i * job.taps * kRows);
     for (int64_t panel = panel_begin; panel < panel_end; ++panel)
-      tile(job, rows, job.b + static_cast<size_t>(panel) * panel_bytes, first, panel * kColumns,
-           std::min<int64_t>(kColumns, job.n - panel * kColumns));
+      for (int i = 0; i < count; ++i)
+        PickLevelsTile<kSigned, W>(height(block + i))(
+            job, rows + i * job.taps * kRows, job.b + static_cast<size_t>(panel) * panel_bytes, first_row(block + i),
+            panel * kColumns, std::min<int64_t>(kColumns, job.n - panel * kColumns));
   }
 }
 

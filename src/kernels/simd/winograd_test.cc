@@ -176,7 +176,7 @@ TEST(SimdWinograd, ChosenOnlyWhereItPays) {
     EXPECT_EQ(chosen({.c = 256, .h = 14, .w = 14, .oc = 256}, isa, 2), "simd_winograd_4");
     EXPECT_EQ(chosen({.c = 64, .h = 2, .w = 2, .oc = 64}, isa), "simd_conv");
     EXPECT_EQ(chosen({.c = 3, .h = 56, .w = 56, .oc = 64}, isa), "simd_conv");
-    EXPECT_EQ(chosen({.c = 64, .h = 56, .w = 56, .oc = 1}, isa), "simd_conv");
+    EXPECT_EQ(chosen({.c = 8, .h = 56, .w = 56, .oc = 1}, isa), "simd_conv");
   }
 }
 
