@@ -6,8 +6,8 @@ target_compile_options(tercel_options INTERFACE -Wall -Wextra -Wpedantic -Wshado
                                                 $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                                                 $<$<BOOL:${TERCEL_WERROR}>:-Werror>)
 target_include_directories(tercel_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-target_include_directories(tercel_options SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR})
-target_link_libraries(tercel_options INTERFACE fmt::fmt PkgConfig::HWY JPEG::JPEG PNG::PNG nlohmann_json::nlohmann_json
+target_include_directories(tercel_options SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR} ${HWY_INCLUDE_DIRS})
+target_link_libraries(tercel_options INTERFACE fmt::fmt JPEG::JPEG PNG::PNG nlohmann_json::nlohmann_json
                                                Eigen3::Eigen PkgConfig::ZSTD Threads::Threads)
 if(WEBP_FOUND)
   target_link_libraries(tercel_options INTERFACE PkgConfig::WEBP)
@@ -115,7 +115,7 @@ function(tercel_library)
     target_link_libraries(tercel PRIVATE $<BUILD_INTERFACE:OpenCL::OpenCL>)
   endif()
   # What a static library hands on to whoever links it; names that tercel-config.cmake finds again.
-  foreach(needed fmt::fmt PkgConfig::HWY PkgConfig::ZSTD JPEG::JPEG PNG::PNG $<$<BOOL:${WEBP_FOUND}>:PkgConfig::WEBP>
+  foreach(needed fmt::fmt PkgConfig::ZSTD JPEG::JPEG PNG::PNG $<$<BOOL:${WEBP_FOUND}>:PkgConfig::WEBP>
                  $<$<BOOL:${ZLIB_FOUND}>:ZLIB::ZLIB> Threads::Threads $<$<BOOL:${Pagmo_FOUND}>:Pagmo::pagmo>
                  $<$<BOOL:${TERCEL_OPENCL}>:OpenCL::OpenCL>)
     target_link_libraries(tercel PRIVATE $<INSTALL_INTERFACE:${needed}>)
@@ -142,7 +142,7 @@ function(tercel_library)
           DESTINATION ${package_dir})
 
   # For builds without CMake: c++ $(pkg-config --cflags --libs tercel); --static where the library is a static one.
-  set(tercel_private_requires "fmt libhwy libzstd libjpeg libpng")
+  set(tercel_private_requires "fmt libzstd libjpeg libpng")
   if(WEBP_FOUND)
     string(APPEND tercel_private_requires " libwebp")
   endif()

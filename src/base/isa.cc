@@ -19,9 +19,9 @@ struct Extra {
   Level level;
 };
 constexpr Extra kExtras[] = {
-    {CpuFeature::avx_vnni, "avx_vnni", Level::avx2},   {CpuFeature::avx512_vnni, "vnni", Level::avx512},
-    {CpuFeature::avx512_bf16, "bf16", Level::avx512},  {CpuFeature::amx_int8, "amx_int8", Level::avx512},
-    {CpuFeature::amx_bf16, "amx_bf16", Level::avx512},
+    {CpuFeature::avx_vnni, "avx_vnni", Level::avx2},        {CpuFeature::avx512_vnni, "vnni", Level::avx512},
+    {CpuFeature::avx512_icelake, "icelake", Level::avx512}, {CpuFeature::avx512_bf16, "bf16", Level::avx512},
+    {CpuFeature::amx_int8, "amx_int8", Level::avx512},      {CpuFeature::amx_bf16, "amx_bf16", Level::avx512},
 };
 
 struct LevelName {
@@ -64,7 +64,7 @@ Isa parse_isa(std::string_view words) {
   const auto refuse = [&] {
     fail_input(
         "'{}' is no instruction set; known: baseline, avx2, avx512, each with what builds on it "
-        "(avx2+avx_vnni, avx512+vnni+bf16+amx_int8+amx_bf16)",
+        "(avx2+avx_vnni, avx512+vnni+icelake+bf16+amx_int8+amx_bf16)",
         words);
   };
   std::string_view rest = words;
@@ -110,6 +110,8 @@ Isa machine_isa() {
     if (had && isa.contains(base_of(feature))) isa = isa.with(feature);
   };
   add((c >> 11 & 1) != 0, CpuFeature::avx512_vnni);
+  constexpr unsigned kIceLake = 1 << 1 | 1 << 6 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 14;
+  add((c & kIceLake) == kIceLake, CpuFeature::avx512_icelake);
   unsigned saved = 0, unused = 0;  // which registers the system saves: without those of AMX, it cannot be used
   __asm__("xgetbv" : "=a"(saved), "=d"(unused) : "c"(0));
   const bool tiles = (saved >> 17 & 3) == 3 && (d >> 24 & 1) != 0;

@@ -14,8 +14,9 @@ namespace tercel::inline base {
 enum class CpuFeature : uint8_t {
   avx2,
   avx512,
-  avx_vnni,     ///< dot products of four u8 x i8, in the encoding of AVX
-  avx512_vnni,  ///< the same in the encoding of AVX-512: neither implies the other
+  avx_vnni,        ///< dot products of four u8 x i8, in the encoding of AVX
+  avx512_vnni,     ///< the same in the encoding of AVX-512: neither implies the other
+  avx512_icelake,  ///< what came with Ice Lake and Zen 4: VBMI 1 and 2, BITALG, VPOPCNTDQ, GFNI, VAES, VPCLMULQDQ
   avx512_bf16,
   amx_int8,
   amx_bf16,

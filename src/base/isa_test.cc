@@ -13,7 +13,7 @@ using testing::HasSubstr;
 
 TEST(Isa, WordsRoundTrip) {
   for (std::string_view words : {"baseline", "avx2", "avx2+avx_vnni", "avx512", "avx512+vnni", "avx512+avx_vnni+vnni",
-                                 "avx512+vnni+bf16", "avx512+vnni+bf16+amx_int8+amx_bf16"})
+                                 "avx512+vnni+bf16", "avx512+vnni+icelake+bf16+amx_int8+amx_bf16"})
     EXPECT_EQ(to_string(parse_isa(words)), words);
   EXPECT_EQ(parse_isa("avx512+bf16+vnni"), parse_isa("avx512+vnni+bf16"));
 }

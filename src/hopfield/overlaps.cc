@@ -55,8 +55,7 @@ namespace tercel::inline hopfield {
 
 OverlapsFunction overlaps_for(const Isa& isa) {
 #if HWY_TARGETS & HWY_AVX3_DL
-  // The machines of Highway's AVX3_DL have VNNI; `avx512` alone stands for those before them.
-  if (isa.has(CpuFeature::avx512_vnni) && (hwy::SupportedTargets() & HWY_AVX3_DL) != 0) return &N_AVX3_DL::Overlaps;
+  if (isa.has(CpuFeature::avx512_vnni) && isa.has(CpuFeature::avx512_icelake)) return &N_AVX3_DL::Overlaps;
 #endif
   return TERCEL_PICK(isa, Overlaps);
 }
