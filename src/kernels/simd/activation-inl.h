@@ -22,9 +22,12 @@ HWY_INLINE V KeepNaN(D, V x, V y) {
   return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
-/// Where low > high the answer is high.
+/// Where low > high the answer is high; a NaN stays.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Clip(D, V x, V low, V high) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Min(high, hn::Max(low, x));  // these give their second operand where one is no number
+#endif
   x = hn::IfThenElse(hn::Lt(x, low), low, x);
   return hn::IfThenElse(hn::Gt(x, high), high, x);
 }

@@ -60,9 +60,17 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
   if (job.activation == Activation::clip) low = hn::Set(d, job.alpha), high = hn::Set(d, job.beta);
   const bool clamps = job.activation == Activation::relu || job.activation == Activation::clip;
   const bool curved = !clamps && job.activation != Activation::none;
+  float* out = job.dst + row0 * job.ldd + column0;
+  if (whole && !curved && job.residual == nullptr && job.row_scale == nullptr) {
+    // What most layers end with, from registers.
+    HWY_UNROLL(12)
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < NV; ++v)
+        hn::StoreU(Clip(d, hn::MulAdd(acc[r][v], scale, bias[v]), low, high), d, out + r * job.ldd + v * kLanes);
+    return;
+  }
   HWY_ALIGN float buffer[NV * kLanes];
-  for (int r = 0; r < R; ++r) {
-    float* out = job.dst + (row0 + r) * job.ldd + column0;
+  for (int r = 0; r < R; ++r, out += job.ldd) {
     const float* residual = job.residual == nullptr ? nullptr : job.residual + (row0 + r) * job.ldd + column0;
     if (job.row_scale != nullptr) scale = hn::Set(d, job.scale * job.row_scale[row0 + r]);
     if (residual != nullptr && !whole) {
