@@ -14,26 +14,22 @@ import time
 
 import numpy as np
 
-from peers import OnnxRuntime, input_for, label_of
-from tercel_process import PROGRAM, TercelProcess
+from engine_process import PROGRAM, PeerProcess, TercelProcess
+from peers import input_for, label_of, quantile
 
 BUSY = "while True: pass"
-
-
-def quantile(values: list, share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 def compare(model: str, turns: int, busy: int, before: str | None, pause: float) -> None:
     data = input_for(model)
     with tempfile.TemporaryDirectory() as name:
-        folders = [pathlib.Path(name) / str(i) for i in range(3)]
+        folders = [pathlib.Path(name) / str(i) for i in range(5)]
         for folder in folders:
             folder.mkdir()
         rows = {"Tercel, 1 thread": TercelProcess(model, 1, data, folders[0]),
                 "Tercel, 2 threads": TercelProcess(model, 2, data, folders[1]),
-                "ONNX Runtime, 1 thread": OnnxRuntime(model, 1, data),
-                "ONNX Runtime, 2 threads": OnnxRuntime(model, 2, data)}
+                "ONNX Runtime, 1 thread": PeerProcess("onnxruntime", model, 1, data, folders[3]),
+                "ONNX Runtime, 2 threads": PeerProcess("onnxruntime", model, 2, data, folders[4])}
         if before:
             rows["before, 2 threads"] = TercelProcess(model, 2, data, folders[2], program=before)
         right = rows["ONNX Runtime, 1 thread"].answer
@@ -56,8 +52,7 @@ def compare(model: str, turns: int, busy: int, before: str | None, pause: float)
         for row, ms in times.items():
             print(f"{label_of(model):28} {row:24} {quantile(ms, .5):9.2f} {quantile(ms, .9):9.2f} {max(ms):9.2f}", flush=True)
         for engine in rows.values():
-            if isinstance(engine, TercelProcess):
-                engine.close()
+            engine.close()
 
 
 def main() -> None:

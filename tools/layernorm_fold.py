@@ -19,7 +19,7 @@ import tempfile
 import numpy as np
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
-from tercel_process import PROGRAM, TercelProcess  # noqa: E402
+from engine_process import PROGRAM, TercelProcess  # noqa: E402
 
 try:
     import onnxruntime
