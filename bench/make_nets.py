@@ -38,6 +38,8 @@ for name in sys.argv[2:]:
     extra = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
     net = (OWN[name]() if name in OWN else getattr(torchvision.models, name)(weights=None, **extra)).eval()
     randomise_batchnorm(net)
+    if isinstance(net, torchvision.models.VisionTransformer):  # its head starts at zero
+        torch.nn.init.normal_(net.heads.head.weight, std=0.02)
     size = 299 if name == "inception_v3" else 224
     partial = path.with_suffix(".partial")
     torch.onnx.export(net, torch.zeros(1, 3, size, size), partial, opset_version=13, input_names=["input"],

@@ -2,9 +2,9 @@
 """A peer of Tercel in a process of its own, with peer_tercel's words: loads, prints the load time in ms and the most memory so far
 in MiB, writes the answer, then answers every line on stdin with the time of one run in ms.
 
-    peer_process.py onnxruntime|openvino|openvino-bf16|ncnn|litert MODEL THREADS INPUT.npy OUTPUT.npy
+    peer_process.py onnxruntime|onnxruntime-plain|openvino|openvino-bf16|ncnn|litert MODEL THREADS INPUT.npy OUTPUT.npy
 
-MODEL: an ONNX file; for ncnn the .param file beside its .bin, for litert a .tflite file.
+onnxruntime-plain reads the graph as it stands: levels are floats between QuantizeLinear and DequantizeLinear. MODEL: an ONNX file; for ncnn the .param file beside its .bin, for litert a .tflite file.
 """
 import pathlib
 import re
@@ -15,9 +15,11 @@ from typing import Callable
 import numpy as np
 
 
-def onnxruntime(model: str, threads: int) -> Callable:
+def onnxruntime(model: str, threads: int, optimized: bool = True) -> Callable:
     import onnxruntime as ort
     options = ort.SessionOptions()
+    if not optimized:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Spinning threads would take the processors away from whoever is measured next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
@@ -77,7 +79,7 @@ def litert(model: str, threads: int) -> Callable:
     return run
 
 
-ENGINES = {"onnxruntime": onnxruntime, "openvino": openvino, "openvino-bf16": lambda m, t: openvino(m, t, "bf16"), "ncnn": ncnn,
+ENGINES = {"onnxruntime": onnxruntime, "onnxruntime-plain": lambda m, t: onnxruntime(m, t, False), "openvino": openvino, "openvino-bf16": lambda m, t: openvino(m, t, "bf16"), "ncnn": ncnn,
            "litert": litert}
 
 

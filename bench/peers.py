@@ -5,8 +5,9 @@ machine hits all of them.
     bench/peers.py [--quick] [--precisions fp32 int8 bf16] [--threads 1 2] [--batches 1] [--turns 21] [--json FILE] [NETS...]
 
 NETS: names that bench/make_nets.py knows (seeded random weights), or ONNX files. Every engine is a process of its own. All answers
-are compared before anything is timed: fp32 within 1e-3 of the largest number, int8 and bf16, which round on the way, within a tenth
-and with the same largest class or one that ties. Between two runs there is a pause, for threads that spin. Medians over the turns;
+are compared before anything is timed: fp32 within 1e-3 of the largest number, bf16, which rounds on the way, within a tenth and with the
+same largest class or one that ties. An int8 file says what its answer is: ONNX Runtime reading it without optimizations. Tercel has to
+come within a tenth; a peer that does not is timed all the same, and its error is said (kernels that saturate 16 bits, for instance). Between two runs there is a pause, for threads that spin. Medians over the turns;
 the ratio is the median over turns of Tercel's time over that of the peer with the best median, with its 10 % and 90 % quantiles. int8
 is one file of 8-bit levels (QuantizeLinear and DequantizeLinear, u8 activations, i8 weights for each channel) by ONNX Runtime's static
 quantizer from three inputs. LiteRT has its own file of MobileNetV2 (TERCEL_DATA), of other weights: its time is compared, its answer
@@ -173,14 +174,19 @@ def measure(name: str, precision: str, batch: int, threads: int, turns: int) -> 
             start(engine, lambda place, e=engine, f=its: PeerProcess(e, f, threads, data, place))
         if "tercel" not in engines:
             sys.exit(f"{label}: {refused['tercel']}")
-        right = engines["onnxruntime"].answer if "onnxruntime" in engines else engines["tercel"].answer
+        place = pathlib.Path(folder) / "right"
+        place.mkdir()
+        judge = PeerProcess("onnxruntime-plain", file, threads, data, place)
+        right = judge.answer
+        judge.close()
         for engine in list(engines):
             wrong = "" if engine == "litert" else why_wrong(engines[engine].answer, right, precision)
             if wrong and engine == "tercel":
                 sys.exit(f"{label} {precision}: Tercel's answer {wrong}; nothing was timed")
             if wrong:
                 refused[engine] = f"its answer {wrong}"
-                engines.pop(engine).close()
+                if precision != "int8":
+                    engines.pop(engine).close()
         times = {engine: [] for engine in engines}
         for turn in range(turns + 2):
             for engine, process in engines.items():

@@ -79,45 +79,71 @@ HWY_AFTER_NAMESPACE();
 namespace tercel::inline kernels {
 namespace {
 
-/// Of two operands of one shape, or the second a row that repeats.
+/// Elements repeat in the order of the other operand's: all of them, a row, or one alone.
+bool repeats(const Operand& row, const Operand& whole) {
+  if (row.elements() == 1) return true;
+  if (row.dims == whole.dims) return row.layout == whole.layout;
+  // A row ends where the result does, in an order that only the plain layout has.
+  return whole.layout == Layout::plain && row.layout == Layout::plain && row.rank() <= whole.rank() &&
+         std::equal(row.dims.rbegin(), row.dims.rend(), whole.dims.rbegin());
+}
+
+/// Which operand has every element of the result; the other one repeats. Neither: 2.
+size_t whole_operand(const Problem& p) {
+  for (size_t whole : {0, 1})
+    if (p.src[whole].dims == p.dst[0].dims && p.src[whole].layout == p.dst[0].layout &&
+        repeats(p.src[1 - whole], p.src[whole]))
+      return whole;
+  return 2;
+}
+
 class AddLevelsKernel final : public Kernel {
  public:
   explicit AddLevelsKernel(const Problem& p)
       : run_(TERCEL_PICK(p.isa, AddLevelsPart)),
+        a_(whole_operand(p)),
+        b_(1 - a_),
         count_(p.dst[0].elements()),
-        period_(p.src[1].elements()),
-        job_{p.src[0].dtype == DType::i8,
-             p.src[1].dtype == DType::i8,
-             p.src[0].quantization->zeros[0],
-             p.src[1].quantization->zeros[0],
-             sum_ratios(*p.src[0].quantization, *p.src[1].quantization, *p.dst[0].quantization),
+        period_(p.src[b_].elements()),
+        job_{p.src[a_].dtype == DType::i8,
+             p.src[b_].dtype == DType::i8,
+             p.src[a_].quantization->zeros[0],
+             p.src[b_].quantization->zeros[0],
+             sum_ratios(*p.src[a_].quantization, *p.src[b_].quantization, *p.dst[0].quantization),
              range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization)} {}
 
   void run(const Args& args) const override {
     constexpr int64_t kWorthAThread = 1 << 15;  // elements
+    const std::byte* b = args.src[b_];
+    int64_t period = period_;
+    std::byte row[2 * kShort];
+    if (period < kShort) {  // one element, or a few: written out often enough that the loop below has something to do
+      for (int64_t i = 0; i < 2 * kShort; ++i) row[i] = b[i % period];
+      b = row;
+      period = 2 * kShort / period * period;
+    }
     parallel_for(count_, kWorthAThread, [&](int64_t begin, int64_t end) {
       while (begin < end) {
-        const int64_t at = begin % period_, count = std::min(end - begin, period_ - at);
-        run_(job_, args.src[0] + begin, args.src[1] + at, args.dst[0] + begin, count);
+        const int64_t at = begin % period, count = std::min(end - begin, period - at);
+        run_(job_, args.src[a_] + begin, b + at, args.dst[0] + begin, count);
         begin += count;
       }
     });
   }
 
  private:
+  static constexpr int64_t kShort = 256;
+
   void (*run_)(const AddLevelsJob&, const std::byte*, const std::byte*, std::byte*, int64_t);
+  size_t a_, b_;
   int64_t count_, period_;
   AddLevelsJob job_;
 };
 
 std::string refuse(const Problem& p) {
   if (p.dst[0].elements() == 0) return "nothing to compute";
-  const Operand &a = p.src[0], &b = p.src[1];
-  if (a.dims != p.dst[0].dims) return "the first operand is broadcast";
-  if (b.dims == a.dims && b.layout == a.layout) return {};
-  // The same order of elements in any layout only without one: rank 4 is left out.
-  const bool suffix = b.rank() <= a.rank() && std::equal(b.dims.rbegin(), b.dims.rend(), a.dims.rbegin());
-  if (!suffix || a.rank() == 4 || b.elements() == 0) return "the second operand is broadcast, and is no row";
+  if (p.src[0].elements() == 0 || p.src[1].elements() == 0 || whole_operand(p) > 1)
+    return "an operand is broadcast, and is no row";
   return {};
 }
 

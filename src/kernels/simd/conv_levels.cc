@@ -63,7 +63,7 @@ class ConvLevelsKernel final : public Kernel {
       rows.src = first + group * g_.icg;
       rows.give_to(job);
       job.b = packed_->data() + static_cast<size_t>(group) * group_bytes_;
-      job.columns = &columns_[static_cast<size_t>(group)];
+      columns_[static_cast<size_t>(group)].give_to(job);
       job.dst = reinterpret_cast<uint8_t*>(args.dst[0]) + group * g_.ocg;
       gemm_levels(job, isa_);
     }

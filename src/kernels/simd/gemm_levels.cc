@@ -111,8 +111,7 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
     for (int r = 0; r < R; ++r) a[r] = rows[t * kRows + r];
     AddTap<R, kSigned>(a, job.depth, b, acc);
   }
-  const LevelColumns& ends = *job.columns;
-  const Requantizer<DSum> requantize(d, ends.to);
+  const Requantizer<DSum> requantize(d, job.to);
   const hn::Rebind<uint8_t, DSum> d8;
   const VSum byte = hn::Set(d, 0xFF);
   const bool whole = columns == kColumns;
@@ -121,8 +120,8 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
     uint8_t* out = job.dst + (row0 + r) * job.ldd + column0;
     for (int v = 0; v < kVectors; ++v) {
       const int64_t at = column0 + v * kLanes;
-      const VSum sum = hn::Add(acc[r][v], hn::LoadU(d, ends.bias.data() + at));
-      const VSum level = requantize(sum, hn::LoadU(hn::Rebind<float, DSum>(), ends.ratio.data() + at));
+      const VSum sum = hn::Add(acc[r][v], hn::LoadU(d, job.bias + at));
+      const VSum level = requantize(sum, hn::LoadU(hn::Rebind<float, DSum>(), job.ratio + at));
       const auto unsigned_level = hn::BitCast(hn::Rebind<uint32_t, DSum>(), hn::And(level, byte));
       hn::StoreU(hn::U8FromU32(unsigned_level), d8, (whole ? out : part) + v * kLanes);
     }
@@ -146,13 +145,12 @@ void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, const std::byt
         const int32_t first = static_cast<Level>(a[0]), second = k + 1 < job.depth ? static_cast<Level>(a[1]) : 0;
         for (int j = 0; j < kColumns; ++j) acc[r][j] += static_cast<uint32_t>(first * b[2 * j] + second * b[2 * j + 1]);
       }
-  const LevelColumns& ends = *job.columns;
   for (int r = 0; r < R; ++r)
     for (int64_t j = 0; j < columns; ++j) {
       const auto at = static_cast<size_t>(column0 + j);
-      const auto sum = static_cast<int32_t>(acc[r][j] + static_cast<uint32_t>(ends.bias[at]));
+      const auto sum = static_cast<int32_t>(acc[r][j] + static_cast<uint32_t>(job.bias[at]));
       job.dst[(row0 + r) * job.ldd + column0 + j] =
-          static_cast<uint8_t>(requantize(sum, *ratio_of(ends.ratio[at]), ends.to));
+          static_cast<uint8_t>(requantize(sum, *ratio_of(job.ratio[at]), job.to));
     }
 }
 #endif

@@ -56,6 +56,12 @@ struct LevelColumns {
 
   LevelColumns() = default;
   LevelColumns(int64_t n, const LevelsForm& form, LevelRange range);
+  template <typename Job>
+  void give_to(Job& job) const {
+    job.bias = bias.data();
+    job.ratio = ratio.data();
+    job.to = to;
+  }
   size_t bytes() const { return bias.size() * (sizeof(int32_t) + sizeof(float)); }
 };
 
@@ -72,7 +78,9 @@ struct LevelsJob {
   int group = 2;                 ///< of its form
   uint8_t* dst = nullptr;        ///< of either type: the range of its columns says which
   int64_t ldd = 0;
-  const LevelColumns* columns = nullptr;
+  const int32_t* bias = nullptr;  ///< of whole panels, and so are the ratios
+  const float* ratio = nullptr;
+  LevelRange to;
 };
 
 /// On as many threads as base/threads.h says.

@@ -13,6 +13,9 @@ Variant simd_depthwise_levels();
 /// FusedMatMul of levels with constant weights, packed once.
 Variant simd_matmul_levels();
 
+/// FusedMatMul of two activations.
+Variant simd_batched_matmul_levels();
+
 /// FusedAdd of levels.
 Variant simd_add_levels();
 

@@ -190,6 +190,46 @@ TEST(MatmulLevels, EverySizeAndType) {
         }
 }
 
+TEST(AddLevels, EitherOperandRepeats) {
+  for (const auto& [a_dims, b_dims] : {std::pair<Dims, Dims>{{7}, {2, 3, 7}}, {{1}, {4, 9}}, {{1, 1}, {3, 270}}}) {
+    VariantCase c;
+    c.op = "FusedAdd";
+    c.attrs = {{"activation", std::string("none")}, {"alpha", 0.0f}, {"beta", 0.0f}};
+    c.src = {random_bytes(DType::i8, a_dims, 1), random_bytes(DType::u8, b_dims, 2)};
+    c.dst = {{DType::u8, b_dims}};
+    c.quantized = {meaning(0.02f, -7), meaning(0.031f, 120), meaning(0.04f, 100)};
+    c.tolerance = 0;
+    check_variants(c, {"simd_add_levels"});
+  }
+}
+
+TEST(BatchedMatmulLevels, EverySizeTypeAndBroadcast) {
+  for (DType a : kTypes)
+    for (DType b : kTypes)
+      for (bool transposed : {false, true})
+        for (const auto& [m, k, n] :
+             {std::array<int64_t, 3>{1, 1, 1}, {1, 64, 10}, {5, 7, 9}, {13, 31, 17}, {3, 129, 40}})
+          for (const auto& [a_batch, b_batch] : {std::pair<Dims, Dims>{{2, 3}, {2, 3}}, {{4}, {1}}, {{1}, {5}}}) {
+            VariantCase c;
+            c.op = "FusedMatMul";
+            c.attrs = {{"transA", int64_t{0}}, {"transB", int64_t{transposed}},
+                       {"alpha_scale", 0.5f},  {"activation", std::string("none")},
+                       {"alpha", 0.0f},        {"beta", 0.0f}};
+            const auto with = [](Dims batch, int64_t rows, int64_t columns) {
+              batch.push_back(rows);
+              batch.push_back(columns);
+              return batch;
+            };
+            c.src = {random_bytes(a, with(a_batch, m, k), 1),
+                     random_bytes(b, transposed ? with(b_batch, n, k) : with(b_batch, k, n), 2)};
+            c.dst = {{DType::u8, with(b_batch == Dims{1} ? a_batch : b_batch, m, n)}};
+            c.quantized = {meaning(0.02f, a == DType::u8 ? 99 : 4), meaning(0.03f, b == DType::u8 ? 140 : -11),
+                           meaning(0.09f, 77)};
+            c.tolerance = 0;
+            check_variants(c, {"simd_batched_matmul_levels"});
+          }
+}
+
 TEST(AddLevels, EveryTypeAndShape) {
   for (DType a : kTypes)
     for (DType b : kTypes)
@@ -197,7 +237,9 @@ TEST(AddLevels, EveryTypeAndShape) {
                                            {{3, 7}, {3, 7}},
                                            {{2, 3, 7}, {7}},
                                            {{1, 67, 5, 9}, {1, 67, 5, 9}},
-                                           {{5, 40}, {40}}})
+                                           {{5, 40}, {40}},
+                                           {{1, 9, 5, 7}, {1}},
+                                           {{2, 300}, {1, 1}}})
         for (Activation activation : {Activation::none, Activation::relu}) {
           VariantCase c;
           c.op = "FusedAdd";

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "kernels/activation.h"
+#include "kernels/simd/batches.h"
 #include "kernels/simd/gemm.h"
 
 namespace tercel::inline kernels {
@@ -146,23 +147,6 @@ class MatmulKernel final : public Kernel {
 
 // ---- two activations
 
-/// First elements of every matrix of an operand, in the order of the result's batch; broadcast axes repeat.
-std::vector<int64_t> batch_offsets(const Dims& operand, const Dims& result) {
-  const int64_t size = operand[operand.size() - 1] * operand[operand.size() - 2];
-  std::vector<int64_t> offsets{0};
-  int64_t stride = size;
-  // From the innermost batch axis outwards: each axis repeats what is there, moved on by its stride.
-  for (size_t i = 2; i < result.size(); ++i) {
-    const int64_t extent = i < operand.size() ? operand[operand.size() - 1 - i] : 1;
-    const int64_t count = result[result.size() - 1 - i];
-    const std::vector<int64_t> inner = offsets;
-    for (int64_t j = 1; j < count; ++j)
-      for (int64_t offset : inner) offsets.push_back(offset + (extent == 1 ? 0 : j * stride));
-    stride *= extent;
-  }
-  return offsets;
-}
-
 class BatchedMatmulKernel final : public Kernel {
  public:
   explicit BatchedMatmulKernel(const Problem& p)
@@ -176,9 +160,8 @@ class BatchedMatmulKernel final : public Kernel {
     n_stride_ = s.trans_b ? s.k : 1;
     packed_floats_ = round_up<size_t>(packed_b_floats(s.k, s.n, isa_), kAlignment / sizeof(float));
     const auto batch = static_cast<int64_t>(a_offsets_.size());
-    // Whole matrices per thread where they divide evenly enough; else all threads on one matrix after the other.
     threads_ = p.threads;
-    by_matrix_ = p.threads > 1 && (batch % p.threads == 0 || batch >= 4 * p.threads);
+    by_matrix_ = share_by_matrix(batch, p.threads);
   }
   bool consumed(size_t operand) const override { return operand == kBias; }
   size_t scratch_bytes() const override {

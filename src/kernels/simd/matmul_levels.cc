@@ -44,7 +44,7 @@ class MatmulLevelsKernel final : public Kernel {
     job.a = reinterpret_cast<const uint8_t*>(args.src[0]);
     job.b = packed_->data();
     job.dst = reinterpret_cast<uint8_t*>(args.dst[0]);
-    job.columns = &columns_;
+    columns_.give_to(job);
     gemm_levels(job, isa_);
   }
 
