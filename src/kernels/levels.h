@@ -1,6 +1,8 @@
 // What every kernel on levels asks before it runs: ratios of scales, and the range of its results.
 #pragma once
 
+#include <array>
+
 #include "base/error.h"
 #include "kernels/activation.h"
 #include "tensor/quantization.h"
@@ -42,6 +44,23 @@ inline std::vector<Ratio> product_ratios(const Quantization& x, const Quantizati
   std::vector<Ratio> ratios;
   for (float scale : w.scales) ratios.push_back(ratio_or_fail(product_ratio(x.scales[0], scale, y.scales[0], factor)));
   return ratios;
+}
+
+/// What each of 256 levels x, as a byte, comes to under another scale: levels may be bounded on the way, or go through
+/// any other activation, which is computed on the number that they stand for.
+inline std::array<uint8_t, 256> level_table(const ActivationOf& activation, DType from, const Quantization& x,
+                                            DType into, const Quantization& y) {
+  const bool bounds = is_level_activation(activation.kind);
+  const LevelRange to = bounds ? range_after(activation, into, y) : range_of(into, y.zeros[0]);
+  const Ratio ratio = bounds ? ratio_or_fail(x.scales[0] / y.scales[0]) : Ratio();
+  std::array<uint8_t, 256> table;
+  for (int byte = 0; byte < 256; ++byte) {
+    const int32_t level = (from == DType::i8 ? int32_t{static_cast<int8_t>(byte)} : byte) - x.zeros[0];
+    const int32_t result = bounds ? requantize(level, ratio, to)
+                                  : level_of(activation(static_cast<float>(level) * x.scales[0]), y.scales[0], to);
+    table[static_cast<size_t>(byte)] = static_cast<uint8_t>(result);
+  }
+  return table;
 }
 
 inline TwoRatios sum_ratios(const Quantization& a, const Quantization& b, const Quantization& y) {

@@ -204,7 +204,10 @@ class Lowering {
     if (node == nullptr || sole_user(graph_, x) == nullptr) return nullptr;
     if (const auto product = product_of(*node)) return linear(*product, clamp, type, to, before, node->name);
     if (node->is("Add")) return sum(*node, clamp, type, to, before);
+    if (node->is("Mul")) return level_product(*node, clamp, type, to, before);
     if (clamp.kind != Activation::none) return nullptr;
+    if (const NodeActivation curve = activation_of(*node); curve.kind != Activation::none)
+      return looked_up(*node, curve, type, to, before);
     if (node->is("Concat")) return joined(*node, type, to, before);
     if (node->is("GlobalAveragePool") || node->is("ReduceMean")) return mean(*node, type, to, before);
     if (node->is("AveragePool") || node->is("LRN")) return neighbours(*node, type, to, before);
@@ -225,6 +228,22 @@ class Lowering {
     if (!a || !b || !a.meaning->per_tensor() || !b.meaning->per_tensor()) return nullptr;
     if (!two_ratios_of(a.scale() / to->scales[0], b.scale() / to->scales[0])) return nullptr;
     return add("FusedAdd", {a.value, b.value}, with({}, clamp), type.dims, type.dtype, to, node.name, &before);
+  }
+
+  Value* level_product(Node& node, const NodeActivation& clamp, const ValueType& type, const QuantizationPtr& to,
+                       const Node& before) {
+    const Levels a = levels_of(node.input(0)), b = levels_of(node.input(1));
+    if (!a || !b || !a.meaning->per_tensor() || !b.meaning->per_tensor()) return nullptr;
+    if (!ratio_of(a.scale() * b.scale() / to->scales[0])) return nullptr;
+    return add("LevelMul", {a.value, b.value}, with({}, clamp), type.dims, type.dtype, to, node.name, &before);
+  }
+
+  /// A function of one number: of 256 levels, a table.
+  Value* looked_up(Node& node, const NodeActivation& curve, const ValueType& type, const QuantizationPtr& to,
+                   const Node& before) {
+    const Levels x = levels_of(node.input(0));
+    if (!x || !x.meaning->per_tensor()) return nullptr;
+    return add("Requantize", {x.value}, with({}, curve), type.dims, type.dtype, to, node.name, &before);
   }
 
   Value* joined(Node& node, const ValueType& type, const QuantizationPtr& to, const Node& before) {

@@ -11,7 +11,9 @@ namespace tercel::inline passes {
 ///   two DequantizeLinear -> Add (-> Relu, Clip) -> QuantizeLinear                        =>   FusedAdd(a, b)
 ///   DequantizeLinear -> GlobalAveragePool, ReduceMean over it -> QuantizeLinear          =>   GlobalAveragePool(x)
 ///   DequantizeLinear -> AveragePool, LRN -> QuantizeLinear                               =>   the same, of levels
+///   two DequantizeLinear -> Mul (-> Relu, Clip) -> QuantizeLinear                        =>   LevelMul(a, b)
 ///   DequantizeLinear (-> Relu, Clip) -> QuantizeLinear                                   =>   Requantize(x), or x
+///   DequantizeLinear -> Sigmoid or another activation of one number -> QuantizeLinear    =>   Requantize(x)
 ///   QLinearConv, QLinearMatMul                                                           =>   FusedConv, FusedMatMul
 ///
 /// Operators that only move elements (graph/infer.h), and Pad with zeros, move levels instead; GlobalMaxPool is a

@@ -117,6 +117,21 @@ output %y
               ElementsAre("QuantizeLinear", "Pad", "Transpose", "Concat", "Requantize", "DequantizeLinear"));
 }
 
+TEST(QuantizedPasses, ActivationsAreTablesAndProductsStayLevels) {
+  EXPECT_THAT(within_a_step(std::string(kConstants) + R"(const %s1 : f32[] = [0.004]
+const %z1 : u8[] = [0]
+%s : f32[1x3x4x5] = Sigmoid(%d)
+%qs : u8[1x3x4x5] = QuantizeLinear(%s, %s1, %z1)
+%ds : f32[1x3x4x5] = DequantizeLinear(%qs, %s1, %z1)
+%m : f32[1x3x4x5] = Mul(%d, %ds)
+%qy : u8[1x3x4x5] = QuantizeLinear(%m, %sy, %zy)
+%y : f32[1x3x4x5] = DequantizeLinear(%qy, %sy, %zy)
+output %y
+)",
+                            0.05f),
+              ElementsAre("QuantizeLinear", "Requantize", "LevelMul", "DequantizeLinear"));
+}
+
 TEST(QuantizedPasses, QLinearConv) {
   const Graph before =
       graph_of(std::string(kConstants) + R"(%qy : u8[1x2x4x5] = QLinearConv(%q, %sx, %zx, %w, %sw, %zw, %sy, %zy, %b)

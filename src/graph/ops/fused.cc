@@ -65,6 +65,17 @@ void infer_fused_add(InferContext& c) {
   c.set(0, DType::none, *dims);
 }
 
+void infer_level_mul(InferContext& c) {
+  parse_activation(c.attrs().get_string("activation"));
+  for (size_t i : {size_t{0}, size_t{1}})
+    if (c.dtype(i) != DType::none && !c.is_quantized(i))
+      fail_unsupported("input {} is {}, wanted levels of which is known what they stand for", i, to_string(c.type(i)));
+  if (!c.ranked(0) || !c.ranked(1)) return c.set_unranked(0, DType::none);
+  const auto dims = broadcast(c.dims(0), c.dims(1));
+  if (!dims) fail_input("shapes {} and {} do not broadcast", to_string(c.dims(0)), to_string(c.dims(1)));
+  c.set(0, DType::none, *dims);
+}
+
 /// Levels that stand for the same numbers under another scale and zero point, an activation between.
 void infer_requantize(InferContext& c) {
   parse_activation(c.attrs().get_string("activation"));
@@ -101,6 +112,11 @@ std::vector<OpSpec> fused_ops() {
        .inputs = {2, 2},
        .attrs = with_activation({}),
        .infer = infer_fused_add},
+      {.name = "LevelMul",
+       .domain = Domain::engine,
+       .inputs = {2, 2},
+       .attrs = with_activation({}),
+       .infer = infer_level_mul},
       {.name = "Requantize", .domain = Domain::engine, .attrs = with_activation({}), .infer = infer_requantize},
       {.name = "Silu", .domain = Domain::engine, .infer = infer_silu},
   };

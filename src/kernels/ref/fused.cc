@@ -87,6 +87,7 @@ std::vector<RefEntry> fused_refs() {
   return {{"FusedConv", fused_conv},
           {"FusedMatMul", fused_matmul},
           {"FusedAdd", fused_add},
+          {"LevelMul", multiply_levels},
           {"Requantize", requantize_levels},
           unary_ref("Silu", []<Real C>(C x) { return x / (1 + std::exp(-x)); })};
 }

@@ -83,6 +83,21 @@ void add_of_levels(const Attrs& attrs, std::span<const View> src, std::span<cons
   });
 }
 
+void multiply_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const Quantization &a = meaning(src[0]), &b = meaning(src[1]), &y = meaning(dst[0]);
+  const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
+  const Ratio ratio = ratio_or_fail(product_ratio(a.scales[0], b.scales[0], y.scales[0]));
+  const std::array strides{broadcast_strides(src[0].dims, dst[0].dims), broadcast_strides(src[1].dims, dst[0].dims)};
+  visit_two(src[0], src[1], [&](auto a_tag, auto b_tag) {
+    using A = typename decltype(a_tag)::type;
+    using B = typename decltype(b_tag)::type;
+    walk(dst[0].dims, strides, [&](int64_t i, const auto& at) {
+      const int64_t product = int64_t{src[0].as<A>()[at[0]] - a.zeros[0]} * (src[1].as<B>()[at[1]] - b.zeros[0]);
+      store(dst[0], i, requantize(product, ratio, to));
+    });
+  });
+}
+
 void mean_of_levels(std::span<const View> src, std::span<const View> dst) {
   const Quantization &x = meaning(src[0]), &y = meaning(dst[0]);
   const int64_t planes = dst[0].elements(), area = planes == 0 ? 0 : src[0].elements() / planes;
@@ -121,14 +136,9 @@ void normalize_levels(const Attrs& attrs, std::span<const View> src, std::span<c
 }
 
 void requantize_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
-  const Quantization &x = meaning(src[0]), &y = meaning(dst[0]);
-  const LevelRange to = range_after(ActivationOf(attrs), dst[0].dtype, y);
-  const Ratio ratio = ratio_or_fail(x.scales[0] / y.scales[0]);
-  visit_byte(src[0].dtype, [&](auto tag) {
-    using X = typename decltype(tag)::type;
-    for (int64_t i = 0, count = src[0].elements(); i < count; ++i)
-      store(dst[0], i, requantize(src[0].as<X>()[i] - x.zeros[0], ratio, to));
-  });
+  const auto table = level_table(ActivationOf(attrs), src[0].dtype, meaning(src[0]), dst[0].dtype, meaning(dst[0]));
+  for (int64_t i = 0, count = src[0].elements(); i < count; ++i)
+    dst[0].data[i] = static_cast<std::byte>(table[static_cast<size_t>(src[0].data[i])]);
 }
 
 }  // namespace tercel::inline kernels

@@ -16,8 +16,8 @@ Variant simd_matmul_levels();
 /// FusedMatMul of two activations.
 Variant simd_batched_matmul_levels();
 
-/// FusedAdd of levels.
-Variant simd_add_levels();
+/// FusedAdd of levels, and LevelMul.
+Variant simd_pair_levels();
 
 /// Requantize by a table: what each of 256 levels comes to is known while planning.
 Variant table_levels();

@@ -190,7 +190,39 @@ TEST(MatmulLevels, EverySizeAndType) {
         }
 }
 
-TEST(AddLevels, EitherOperandRepeats) {
+TEST(PairLevels, ProductsOfEveryTypeAndShape) {
+  for (DType a : kTypes)
+    for (DType b : kTypes)
+      for (const auto& [a_dims, b_dims] : {std::pair<Dims, Dims>{{2, 5, 3, 4}, {2, 5, 3, 4}},
+                                           {{3, 7}, {3, 7}},
+                                           {{2, 3, 7}, {7}},
+                                           {{1, 67, 5, 9}, {1}}})
+        for (float scale : {0.001f, 0.04f, 3.0f}) {
+          VariantCase c;
+          c.op = "LevelMul";
+          c.attrs = {{"activation", std::string("none")}, {"alpha", 0.0f}, {"beta", 0.0f}};
+          c.src = {random_bytes(a, a_dims, 1), random_bytes(b, b_dims, 2)};
+          c.dst = {{DType::u8, a_dims}};
+          c.quantized = {meaning(0.02f, 7), meaning(0.31f, 120), meaning(scale, 100)};
+          c.tolerance = 0;
+          check_variants(c, {"simd_pair_levels"});
+        }
+}
+
+TEST(PairLevels, ANumberForEachChannel) {
+  for (const char* op : {"FusedAdd", "LevelMul"}) {
+    VariantCase c;
+    c.op = op;
+    c.attrs = {{"activation", std::string("none")}, {"alpha", 0.0f}, {"beta", 0.0f}};
+    c.src = {random_bytes(DType::u8, {2, 37, 5, 3}, 1), random_bytes(DType::i8, {1, 37, 1, 1}, 2)};
+    c.dst = {{DType::u8, {2, 37, 5, 3}}};
+    c.quantized = {meaning(0.02f, 7), meaning(0.31f, 12), meaning(0.4f, 100)};
+    c.tolerance = 0;
+    check_variants(c, {"simd_pair_levels"});
+  }
+}
+
+TEST(PairLevels, EitherOperandRepeats) {
   for (const auto& [a_dims, b_dims] : {std::pair<Dims, Dims>{{7}, {2, 3, 7}}, {{1}, {4, 9}}, {{1, 1}, {3, 270}}}) {
     VariantCase c;
     c.op = "FusedAdd";
@@ -199,7 +231,7 @@ TEST(AddLevels, EitherOperandRepeats) {
     c.dst = {{DType::u8, b_dims}};
     c.quantized = {meaning(0.02f, -7), meaning(0.031f, 120), meaning(0.04f, 100)};
     c.tolerance = 0;
-    check_variants(c, {"simd_add_levels"});
+    check_variants(c, {"simd_pair_levels"});
   }
 }
 
@@ -230,7 +262,7 @@ TEST(BatchedMatmulLevels, EverySizeTypeAndBroadcast) {
           }
 }
 
-TEST(AddLevels, EveryTypeAndShape) {
+TEST(PairLevels, EveryTypeAndShape) {
   for (DType a : kTypes)
     for (DType b : kTypes)
       for (const auto& [a_dims, b_dims] : {std::pair<Dims, Dims>{{2, 5, 3, 4}, {2, 5, 3, 4}},
@@ -248,8 +280,21 @@ TEST(AddLevels, EveryTypeAndShape) {
           c.dst = {{DType::u8, a_dims}};
           c.quantized = {meaning(0.02f, 7), meaning(0.031f, 120), meaning(0.04f, 100)};
           c.tolerance = 0;
-          check_variants(c, {"simd_add_levels"});
+          check_variants(c, {"simd_pair_levels"});
         }
+}
+
+TEST(TableLevels, CurvedActivations) {
+  for (Activation activation : all_activations()) {
+    VariantCase c;
+    c.op = "Requantize";
+    c.attrs = {{"activation", std::string(to_string(activation))}, {"alpha", 0.2f}, {"beta", 0.5f}};
+    c.src = {random_bytes(DType::i8, {5, 60}, 1)};
+    c.dst = {{DType::u8, {5, 60}}};
+    c.quantized = {meaning(0.05f, 3), meaning(0.01f, 128)};
+    c.tolerance = 0;
+    check_variants(c, {"table_levels"});
+  }
 }
 
 TEST(TableLevels, EveryLevelUnderAnotherScale) {

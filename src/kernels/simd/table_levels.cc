@@ -1,5 +1,6 @@
 // Levels under another scale: 256 possible operands, so every result is looked up. Means of levels.
 #include <array>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -12,30 +13,31 @@ namespace {
 
 constexpr int64_t kWorthAThread = 1 << 14;  // elements
 
-int32_t level_of_byte(int byte, DType dtype) { return dtype == DType::i8 ? static_cast<int8_t>(byte) : byte; }
-
 class RequantizeKernel final : public Kernel {
  public:
-  explicit RequantizeKernel(const Problem& p) : count_(p.dst[0].elements()) {
-    const Quantization &x = *p.src[0].quantization, &y = *p.dst[0].quantization;
-    const LevelRange to = range_after(ActivationOf(*p.attrs), p.dst[0].dtype, y);
-    const Ratio ratio = ratio_or_fail(x.scales[0] / y.scales[0]);
-    for (int i = 0; i < 256; ++i)
-      table_[static_cast<size_t>(i)] =
-          static_cast<uint8_t>(requantize(level_of_byte(i, p.src[0].dtype) - x.zeros[0], ratio, to));
-  }
+  explicit RequantizeKernel(const Problem& p)
+      : count_(p.dst[0].elements()),
+        table_(level_table(ActivationOf(*p.attrs), p.src[0].dtype, *p.src[0].quantization, p.dst[0].dtype,
+                           *p.dst[0].quantization)) {}
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
     auto* dst = reinterpret_cast<uint8_t*>(args.dst[0]);
     parallel_for(count_, kWorthAThread, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) dst[i] = table_[src[i]];
+      int64_t i = begin;
+      for (; i + 8 <= end; i += 8) {  // reads and writes of eight cost as much as of one
+        uint64_t from, to = 0;
+        std::memcpy(&from, src + i, sizeof from);
+        for (int byte = 0; byte < 64; byte += 8) to |= uint64_t{table_[from >> byte & 0xFF]} << byte;
+        std::memcpy(dst + i, &to, sizeof to);
+      }
+      for (; i < end; ++i) dst[i] = table_[src[i]];
     });
   }
 
  private:
   int64_t count_;
-  std::array<uint8_t, 256> table_{};
+  std::array<uint8_t, 256> table_;
 };
 
 std::string refuse_table(const Problem& p) { return p.dst[0].elements() == 0 ? "nothing to compute" : ""; }

@@ -1,3 +1,4 @@
+// Sums and products of two quantized tensors, element by element.
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
@@ -8,21 +9,23 @@
 #include "kernels/simd/levels.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/simd/add_levels.cc"
+#define HWY_TARGET_INCLUDE "kernels/simd/pair_levels.cc"
 // clang-format off
 #include "kernels/simd/dispatch.h"
 #include <hwy/foreach_target.h>
 // clang-format on
 #include "kernels/simd/requantize-inl.h"
 
-#ifndef TERCEL_ADD_LEVELS_ONCE
-#define TERCEL_ADD_LEVELS_ONCE
+#ifndef TERCEL_PAIR_LEVELS_ONCE
+#define TERCEL_PAIR_LEVELS_ONCE
 namespace tercel::inline kernels {
 
-struct AddLevelsJob {
+struct PairJob {
+  bool multiplies;  // else adds
   bool a_signed, b_signed;
   int32_t a_zero, b_zero;
-  TwoRatios ratios;
+  TwoRatios sum;
+  Ratio product;
   LevelRange to;
 };
 
@@ -34,8 +37,8 @@ namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <typename A, typename B>
-void AddOf(const AddLevelsJob& job, const A* a, const B* b, uint8_t* dst, int64_t count) {
+template <bool kMultiplies, typename A, typename B>
+void PairOf(const PairJob& job, const A* a, const B* b, uint8_t* dst, int64_t count) {
   int64_t i = 0;
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   const hn::ScalableTag<int32_t> d;
@@ -45,30 +48,44 @@ void AddOf(const AddLevelsJob& job, const A* a, const B* b, uint8_t* dst, int64_
   const typename R::DReal dr;
   const R requantize(d, job.to);
   // Levels have 9 bits and ratios 30, so sums are exact, and so are their products with a power of two.
-  const auto ra = hn::Set(dr, static_cast<double>(job.ratios.a)), rb = hn::Set(dr, static_cast<double>(job.ratios.b)),
-             unit = hn::Set(dr, std::ldexp(1.0, -job.ratios.shift));
+  const auto ra = hn::Set(dr, static_cast<double>(job.sum.a)), rb = hn::Set(dr, static_cast<double>(job.sum.b)),
+             unit =
+                 hn::Set(dr, kMultiplies ? static_cast<double>(job.product.value()) : std::ldexp(1.0, -job.sum.shift));
   const auto a_zero = hn::Set(d, job.a_zero), b_zero = hn::Set(d, job.b_zero), byte = hn::Set(d, 0xFF);
   for (const auto lanes = static_cast<int64_t>(hn::Lanes(d)); i + lanes <= count; i += lanes) {
     const auto x = hn::Sub(hn::PromoteTo(d, hn::LoadU(hn::Rebind<A, D>(), a + i)), a_zero);
     const auto y = hn::Sub(hn::PromoteTo(d, hn::LoadU(hn::Rebind<B, D>(), b + i)), b_zero);
-    const auto lower = hn::MulAdd(R::Lower(y), rb, hn::Mul(R::Lower(x), ra));
-    const auto upper = hn::MulAdd(R::Upper(y), rb, hn::Mul(R::Upper(x), ra));
+    typename R::VReal lower, upper;
+    if constexpr (kMultiplies) {
+      const auto product = hn::Mul(x, y);
+      lower = R::Lower(product), upper = R::Upper(product);
+    } else {
+      lower = hn::MulAdd(R::Lower(y), rb, hn::Mul(R::Lower(x), ra));
+      upper = hn::MulAdd(R::Upper(y), rb, hn::Mul(R::Upper(x), ra));
+    }
     const auto level = hn::And(requantize.OfProducts(lower, unit, upper, unit), byte);
     hn::StoreU(hn::U8FromU32(hn::BitCast(hn::Rebind<uint32_t, D>(), level)), d8, dst + i);
   }
 #endif
-  for (; i < count; ++i)
-    dst[i] = static_cast<uint8_t>(requantize_sum(a[i] - job.a_zero, b[i] - job.b_zero, job.ratios, job.to));
+  for (; i < count; ++i) {
+    const int64_t x = a[i] - job.a_zero, y = b[i] - job.b_zero;
+    dst[i] = static_cast<uint8_t>(kMultiplies ? tensor::requantize(x * y, job.product, job.to)
+                                              : requantize_sum(x, y, job.sum, job.to));
+  }
 }
 
-void AddLevelsPart(const AddLevelsJob& job, const std::byte* a, const std::byte* b, std::byte* dst, int64_t count) {
-  const auto with = [&](const auto* first) {
+void PairPart(const PairJob& job, const std::byte* a, const std::byte* b, std::byte* dst, int64_t count) {
+  const auto with_two = [&](const auto* first, const auto* second) {
     auto* to = reinterpret_cast<uint8_t*>(dst);
-    if (job.b_signed) AddOf(job, first, reinterpret_cast<const int8_t*>(b), to, count);
-    else AddOf(job, first, reinterpret_cast<const uint8_t*>(b), to, count);
+    if (job.multiplies) PairOf<true>(job, first, second, to, count);
+    else PairOf<false>(job, first, second, to, count);
   };
-  if (job.a_signed) with(reinterpret_cast<const int8_t*>(a));
-  else with(reinterpret_cast<const uint8_t*>(a));
+  const auto with_one = [&](const auto* first) {
+    if (job.b_signed) with_two(first, reinterpret_cast<const int8_t*>(b));
+    else with_two(first, reinterpret_cast<const uint8_t*>(b));
+  };
+  if (job.a_signed) with_one(reinterpret_cast<const int8_t*>(a));
+  else with_one(reinterpret_cast<const uint8_t*>(a));
 }
 
 }  // namespace HWY_NAMESPACE
@@ -79,10 +96,12 @@ HWY_AFTER_NAMESPACE();
 namespace tercel::inline kernels {
 namespace {
 
-/// Elements repeat in the order of the other operand's: all of them, a row, or one alone.
+/// Elements repeat in the order of the other operand's: all of them, a row, a number for each channel, or one alone.
 bool repeats(const Operand& row, const Operand& whole) {
   if (row.elements() == 1) return true;
   if (row.dims == whole.dims) return row.layout == whole.layout;
+  if (whole.layout == Layout::channels_last)
+    return row.layout == Layout::channels_last && row.dims == Dims{1, whole.dims[1], 1, 1};
   // A row ends where the result does, in an order that only the plain layout has.
   return whole.layout == Layout::plain && row.layout == Layout::plain && row.rank() <= whole.rank() &&
          std::equal(row.dims.rbegin(), row.dims.rend(), whole.dims.rbegin());
@@ -97,20 +116,26 @@ size_t whole_operand(const Problem& p) {
   return 2;
 }
 
-class AddLevelsKernel final : public Kernel {
+class PairKernel final : public Kernel {
  public:
-  explicit AddLevelsKernel(const Problem& p)
-      : run_(TERCEL_PICK(p.isa, AddLevelsPart)),
+  explicit PairKernel(const Problem& p)
+      : run_(TERCEL_PICK(p.isa, PairPart)),
         a_(whole_operand(p)),
         b_(1 - a_),
         count_(p.dst[0].elements()),
         period_(p.src[b_].elements()),
-        job_{p.src[a_].dtype == DType::i8,
+        job_{p.op == "LevelMul",
+             p.src[a_].dtype == DType::i8,
              p.src[b_].dtype == DType::i8,
              p.src[a_].quantization->zeros[0],
              p.src[b_].quantization->zeros[0],
-             sum_ratios(*p.src[a_].quantization, *p.src[b_].quantization, *p.dst[0].quantization),
-             range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization)} {}
+             {},
+             {},
+             range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization)} {
+    const Quantization &a = *p.src[a_].quantization, &b = *p.src[b_].quantization, &y = *p.dst[0].quantization;
+    if (job_.multiplies) job_.product = ratio_or_fail(product_ratio(a.scales[0], b.scales[0], y.scales[0]));
+    else job_.sum = sum_ratios(a, b, y);
+  }
 
   void run(const Args& args) const override {
     constexpr int64_t kWorthAThread = 1 << 15;  // elements
@@ -134,24 +159,28 @@ class AddLevelsKernel final : public Kernel {
  private:
   static constexpr int64_t kShort = 256;
 
-  void (*run_)(const AddLevelsJob&, const std::byte*, const std::byte*, std::byte*, int64_t);
+  void (*run_)(const PairJob&, const std::byte*, const std::byte*, std::byte*, int64_t);
   size_t a_, b_;
   int64_t count_, period_;
-  AddLevelsJob job_;
+  PairJob job_;
 };
 
 std::string refuse(const Problem& p) {
   if (p.dst[0].elements() == 0) return "nothing to compute";
   if (p.src[0].elements() == 0 || p.src[1].elements() == 0 || whole_operand(p) > 1)
     return "an operand is broadcast, and is no row";
+  // Before they are rounded, products have to fit 32 bits.
+  if (p.op == "LevelMul" && product_ratio(p.src[0].quantization->scales[0], p.src[1].quantization->scales[0],
+                                          p.dst[0].quantization->scales[0]) > 0x1p14f)
+    return "a ratio of scales is more than 2^14";
   return {};
 }
 
 }  // namespace
 
-Variant simd_add_levels() {
-  return {"simd_add_levels", LayoutRule::same, Elements::levels, refuse,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<AddLevelsKernel>(p); }};
+Variant simd_pair_levels() {
+  return {"simd_pair_levels", LayoutRule::same, Elements::levels, refuse,
+          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PairKernel>(p); }};
 }
 
 }  // namespace tercel::inline kernels
