@@ -100,8 +100,8 @@ HWY_INLINE V Activate(D d, Activation kind, V x, V alpha, V beta) {
   return x;
 }
 
-/// In place over `count` elements. Not inlined: kernels call it on a row they have just written, still in the first
-/// cache.
+/// In place over `count` elements. Not inlined: kernels call it on a row they have just written, still in
+/// L1.
 inline HWY_NOINLINE void ActivateRow(Activation kind, float alpha, float beta, float* row, int64_t count) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));

@@ -193,7 +193,7 @@ RowFn PickRow(MapFn fn, unsigned flat) {
 
 /// Result elements [begin, end), `arity` operands.
 void MapPart(const MapJob& job, size_t arity, int64_t begin, int64_t end) {
-  constexpr int64_t kChunk = 1024;  // what comes second on it still finds it in the first cache
+  constexpr int64_t kChunk = 1024;  // what comes second on it still finds it in L1
   HWY_ALIGN float spread[kMapOperands][kChunk];
   const int64_t extent = job.box.extent();
   // Operands lie flat or repeat one element along the innermost axis; any other pattern is spread out first.

@@ -1,4 +1,4 @@
-// Functions of the elements at one (broadcast) place.
+// Functions of the elements at one (broadcast) index.
 #pragma once
 
 #include "kernels/kernel.h"

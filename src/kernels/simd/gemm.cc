@@ -20,17 +20,17 @@ namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// What a tile calls in for those that come after it: `lines` cache lines every kAheadDepth steps of its sum.
-struct Ahead {
+/// What a tile prefetches for those that come after it: `lines` cache lines every kPrefetchDepth steps of its sum.
+struct Prefetch {
   const float* from = nullptr;
   int64_t lines = 0;
 };
 
-/// One register tile: R rows, `vectors` vectors of columns. Without kAhead nothing is called in: short sums would feel
-/// a loop in the loop.
-template <int R, int NV, bool kAhead>
-HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b, Ahead ahead,
-                     int64_t row0, int64_t column0, int64_t columns) {
+/// One register tile: R rows, `vectors` vectors of columns. Without kPrefetch nothing is prefetched: short sums would
+/// feel a loop in the loop.
+template <int R, int NV, bool kPrefetch>
+HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b,
+                     Prefetch prefetch, int64_t row0, int64_t column0, int64_t columns) {
   const D d;
   V acc[R][NV];
   HWY_UNROLL(12)
@@ -41,10 +41,10 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
     const float* HWY_RESTRICT a[R];
     for (int r = 0; r < R; ++r) a[r] = rows[t * stride + r];
     for (int64_t k = 0; k < depth;) {
-      const int64_t end = kAhead ? std::min(depth, k + kAheadDepth) : depth;
-      if constexpr (kAhead)
-        for (int64_t line = 0; line < ahead.lines; ++line, ahead.from += kLineFloats)
-          __builtin_prefetch(ahead.from, 0, 2);
+      const int64_t end = kPrefetch ? std::min(depth, k + kPrefetchDepth) : depth;
+      if constexpr (kPrefetch)
+        for (int64_t line = 0; line < prefetch.lines; ++line, prefetch.from += kLineFloats)
+          __builtin_prefetch(prefetch.from, 0, 2);
       MultiplyAdd(acc, a, b, k, end);
       k = end;
     }
@@ -59,9 +59,9 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
   if (job.activation == Activation::relu) low = hn::Zero(d);
   if (job.activation == Activation::clip) low = hn::Set(d, job.alpha), high = hn::Set(d, job.beta);
   const bool clamps = job.activation == Activation::relu || job.activation == Activation::clip;
-  const bool curved = !clamps && job.activation != Activation::none;
+  const bool transcendental = !clamps && job.activation != Activation::none;
   float* out = job.dst + row0 * job.ldd + column0;
-  if (whole && !curved && job.residual == nullptr && job.row_scale == nullptr) {
+  if (whole && !transcendental && job.residual == nullptr && job.row_scale == nullptr) {
     // What most layers end with, from registers.
     HWY_UNROLL(12)
     for (int r = 0; r < R; ++r)
@@ -85,44 +85,44 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
       hn::StoreU(x, d, (whole ? out : buffer) + v * kLanes);
     }
     if (!whole) std::memcpy(out, buffer, static_cast<size_t>(columns) * sizeof(float));
-    if (curved) ActivateRow(job.activation, job.alpha, job.beta, out, columns);
+    if (transcendental) ActivateRow(job.activation, job.alpha, job.beta, out, columns);
   }
 }
 
-using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, Ahead, int64_t, int64_t, int64_t);
+using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, Prefetch, int64_t, int64_t, int64_t);
 
-template <int R, int NV, bool kAhead>
-HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const float* b, Ahead ahead,
+template <int R, int NV, bool kPrefetch>
+HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const float* b, Prefetch prefetch,
                             int64_t row0, int64_t column0, int64_t columns) {
-  Tile<R, NV, kAhead>(job, rows, stride, b, ahead, row0, column0, columns);
+  Tile<R, NV, kPrefetch>(job, rows, stride, b, prefetch, row0, column0, columns);
 }
 
-template <int NV, bool kAhead>
+template <int NV, bool kPrefetch>
 TileFn PickTile(int rows) {
   switch (rows) {
-    case 1: return TileEntry<1, NV, kAhead>;
-    case 2: return TileEntry<2, NV, kAhead>;
-    case 3: return TileEntry<3, NV, kAhead>;
-    case 4: return TileEntry<4, NV, kAhead>;
-    case 5: return TileEntry<5, NV, kAhead>;
-    case 6: return TileEntry<6, NV, kAhead>;
+    case 1: return TileEntry<1, NV, kPrefetch>;
+    case 2: return TileEntry<2, NV, kPrefetch>;
+    case 3: return TileEntry<3, NV, kPrefetch>;
+    case 4: return TileEntry<4, NV, kPrefetch>;
+    case 5: return TileEntry<5, NV, kPrefetch>;
+    case 6: return TileEntry<6, NV, kPrefetch>;
 #if HWY_TARGET == HWY_AVX3
-    case 7: return TileEntry<7, NV, kAhead>;
-    case 8: return TileEntry<8, NV, kAhead>;
-    case 9: return TileEntry<9, NV, kAhead>;
-    case 10: return TileEntry<10, NV, kAhead>;
-    case 11: return TileEntry<11, NV, kAhead>;
-    case 12: return TileEntry<12, NV, kAhead>;
+    case 7: return TileEntry<7, NV, kPrefetch>;
+    case 8: return TileEntry<8, NV, kPrefetch>;
+    case 9: return TileEntry<9, NV, kPrefetch>;
+    case 10: return TileEntry<10, NV, kPrefetch>;
+    case 11: return TileEntry<11, NV, kPrefetch>;
+    case 12: return TileEntry<12, NV, kPrefetch>;
 #endif
   }
   return nullptr;
 }
 
-// Tiles whose rows are looked up together: their rows of a stay in the L2 cache while all panels of b pass by. Fewer
+// Tiles whose rows are looked up together: their rows of a stay in L2 while all panels of b pass by. Fewer
 // where a tile has many taps, for their addresses are kept on the stack.
 constexpr int kBlockTiles = 8, kBlockTaps = 64;
 static_assert(kMaxTaps <= kBlockTiles * kBlockTaps);
-constexpr int64_t kNearBytes = int64_t{1} << 19;  // a b of this size is found in the second cache again
+constexpr int64_t kNearBytes = int64_t{1} << 19;  // a b of this size is found in L2 again
 
 /// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end).
 void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
@@ -149,21 +149,21 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
       const int64_t column0 = panel * kColumns;
       const int64_t columns = std::min<int64_t>(kColumns, job.n - column0);
       const bool narrow = columns <= kLanes;
-      // Where b is too large for the second cache, the tiles that work on a panel each call in their part of the next:
+      // Where b is too large for L2, the tiles that work on a panel each prefetch their part of the next:
       // else the first tile of each panel waits for memory. A single tile is about to read the next one itself.
       const float* next = panel + 1 < panel_end ? job.b + (panel + 1) * panel_floats
                           : part + 1 < blocks   ? job.b + panel_begin * panel_floats
                                                 : nullptr;
       const int64_t lines =
-          next == nullptr || count == 1 || near ? 0 : div_up<int64_t>(kAheadDepth * kColumns / kLineFloats, count);
+          next == nullptr || count == 1 || near ? 0 : div_up<int64_t>(kPrefetchDepth * kColumns / kLineFloats, count);
       for (int i = 0; i < count; ++i) {
         const int64_t first = first_row(block + i);
         const int height = static_cast<int>(first_row(block + i + 1) - first);
         const TileFn tile = narrow       ? PickTile<1, false>(height)
                             : lines == 0 ? PickTile<kVectors, false>(height)
                                          : PickTile<kVectors, true>(height);
-        const Ahead ahead = lines == 0 ? Ahead{} : Ahead{next + panel_floats * i / count, lines};
-        tile(job, rows(i), kRows, job.b + panel * panel_floats, ahead, first, column0, columns);
+        const Prefetch prefetch = lines == 0 ? Prefetch{} : Prefetch{next + panel_floats * i / count, lines};
+        tile(job, rows(i), kRows, job.b + panel * panel_floats, prefetch, first, column0, columns);
       }
     }
   }

@@ -76,7 +76,7 @@ HWY_INLINE float SumRow(const float* row, int64_t size, float centre_of_all) {
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
 }
 
-/// A row is read twice at most, the second time from the nearest cache.
+/// A row is read twice at most, the second time from L1.
 void RowScalePart(const RowScaleJob& job, int64_t begin, int64_t end) {
   const auto count = static_cast<float>(job.size);
   for (int64_t r = begin; r < end; ++r) {

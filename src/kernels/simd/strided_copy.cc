@@ -66,7 +66,7 @@ void transpose_thin(const std::byte* src, int64_t src_stride, std::byte* dst, in
       std::memcpy(dst + c * dst_stride + r * kSize, src + r * src_stride + c * kSize, sizeof(T));
 }
 
-/// dst[c][r] = src[r][c] for so few columns, or rows, that both sides stay in the first cache.
+/// dst[c][r] = src[r][c] for so few columns, or rows, that both sides stay in L1.
 template <typename T>
 void transpose_strip(const std::byte* src, int64_t src_stride, std::byte* dst, int64_t dst_stride, int64_t rows,
                      int64_t columns) {

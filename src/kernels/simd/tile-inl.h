@@ -22,8 +22,8 @@ constexpr int kVectors = 2;
 constexpr int kRows = HWY_TARGET == HWY_AVX3 ? 12 : 6;
 constexpr int kColumns = kVectors * kLanes;
 
-// Tiles call in what comes after them, line by line, every so many steps of their sums.
-constexpr int64_t kAheadDepth = 32, kLineFloats = 16;
+// Tiles prefetch what comes after them, line by line, every so many steps of their sums.
+constexpr int64_t kPrefetchDepth = 32, kLineFloats = 16;
 
 /// acc[r] += a[r][k] * b[k] for k in [begin, end), `NV` vectors of each panel row of b, which moves on.
 template <int R, int NV>

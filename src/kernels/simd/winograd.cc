@@ -31,9 +31,9 @@ struct WinogradJob {
 };
 
 /// Where a tile begins, among the outputs.
-struct TilePlace {
+struct TileCorner {
   int64_t n, oh, ow;
-  TilePlace(const WinogradSizes& s, int64_t tile)
+  TileCorner(const WinogradSizes& s, int64_t tile)
       : n(tile / (s.tiles_h * s.tiles_w)), oh(tile / s.tiles_w % s.tiles_h * s.out), ow(tile % s.tiles_w * s.out) {}
 };
 
@@ -77,14 +77,14 @@ void TransformInput(const WinogradJob& job, int64_t first, int64_t begin, int64_
   const ConvSizes& g = *job.g;
   const WinogradSizes& s = *job.s;
   for (int64_t tile = begin; tile < end; ++tile) {
-    const TilePlace place(s, first + tile);
+    const TileCorner corner(s, first + tile);
     const float* pixels[kTile * kTile];
     for (int y = 0; y < kTile; ++y)
       for (int x = 0; x < kTile; ++x) {
-        const int64_t ih = place.oh - g.h.pad_begin + y, iw = place.ow - g.w.pad_begin + x;
+        const int64_t ih = corner.oh - g.h.pad_begin + y, iw = corner.ow - g.w.pad_begin + x;
         const bool inside = ih >= 0 && ih < g.h.input && iw >= 0 && iw < g.w.input;
         pixels[y * kTile + x] =
-            inside ? job.rows.src + ((place.n * g.h.input + ih) * g.w.input + iw) * g.c : job.rows.zero;
+            inside ? job.rows.src + ((corner.n * g.h.input + ih) * g.w.input + iw) * g.c : job.rows.zero;
       }
     for (int64_t chunk = 0; chunk < s.chunks; ++chunk) {
       const int64_t first_channel = chunk * s.chunk, channels = std::min(s.chunk, g.c - first_channel);
@@ -138,12 +138,12 @@ HWY_NOINLINE void ProductTile(const float* inputs, int64_t input_row, const floa
     for (int v = 0; v < kVectors; ++v)
       acc[r][v] = adds ? hn::Load(d, products + r * kColumns + v * kLanes) : hn::Zero(d);
   }
-  // The rows after these are called in meanwhile: they come from the third cache.
+  // The rows after these are prefetched meanwhile: they come from L3.
   const float* next = inputs + R * input_row;
-  for (int64_t k = 0; k < channels; k += kAheadDepth) {
-    for (int64_t line = 0; line < R * kAheadDepth / kLineFloats; ++line, next += kLineFloats)
+  for (int64_t k = 0; k < channels; k += kPrefetchDepth) {
+    for (int64_t line = 0; line < R * kPrefetchDepth / kLineFloats; ++line, next += kLineFloats)
       __builtin_prefetch(next, 0, 2);
-    MultiplyAdd<R, kVectors>(acc, a, weights, k, std::min(k + kAheadDepth, channels));
+    MultiplyAdd<R, kVectors>(acc, a, weights, k, std::min(k + kPrefetchDepth, channels));
   }
   HWY_UNROLL(12)
   for (int r = 0; r < R; ++r)
@@ -180,12 +180,12 @@ void TransformOutput(const WinogradJob& job, int64_t tile, int64_t panel, const 
   constexpr int kTile = M + 2;
   const D d;
   const ConvSizes& g = *job.g;
-  const TilePlace place(*job.s, tile);
+  const TileCorner corner(*job.s, tile);
   const int64_t column0 = panel * kColumns, columns = std::min<int64_t>(kColumns, g.oc - column0);
-  const int64_t height = std::min<int64_t>(M, g.h.output - place.oh),
-                width = std::min<int64_t>(M, g.w.output - place.ow);
+  const int64_t height = std::min<int64_t>(M, g.h.output - corner.oh),
+                width = std::min<int64_t>(M, g.w.output - corner.ow);
   const auto pixel_at = [&](int64_t y, int64_t x) {
-    return (place.n * g.h.output + place.oh + y) * g.w.output + place.ow + x;
+    return (corner.n * g.h.output + corner.oh + y) * g.w.output + corner.ow + x;
   };
 
   const int64_t stride = job.s->product_stride;
@@ -224,7 +224,7 @@ void TransformOutput(const WinogradJob& job, int64_t tile, int64_t panel, const 
   if (kind == Activation::relu) low = hn::Zero(d);
   if (kind == Activation::clip) low = hn::Set(d, job.activation.alpha), high = hn::Set(d, job.activation.beta);
   const bool clamps = kind == Activation::relu || kind == Activation::clip;
-  const bool curved = !clamps && kind != Activation::none;
+  const bool transcendental = !clamps && kind != Activation::none;
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x) {
       const float* sum = sums + (y * M + x) * kColumns;
@@ -237,7 +237,7 @@ void TransformOutput(const WinogradJob& job, int64_t tile, int64_t panel, const 
         if (clamps) result = Clip(d, result, low, high);
         StorePart(result, d, job.dst + at + v * kLanes, part);
       }
-      if (curved) ActivateRow(kind, job.activation.alpha, job.activation.beta, job.dst + at, columns);
+      if (transcendental) ActivateRow(kind, job.activation.alpha, job.activation.beta, job.dst + at, columns);
     }
 }
 
@@ -249,7 +249,7 @@ void ComputePanel(const WinogradJob& job, int64_t first, int64_t tiles, int64_t 
   const int64_t row_tiles = div_up<int64_t>(tiles, kRows);
   for (int64_t chunk = 0; chunk < s.chunks; ++chunk) {
     const int64_t first_channel = chunk * s.chunk, channels = std::min(s.chunk, job.g->c - first_channel);
-    // The taps that come next are called in bit by bit: they come from memory.
+    // The taps that come next are prefetched bit by bit: they come from memory.
     const float* following = job.weights + (panel * job.g->c + first_channel + channels) * 9 * kColumns;
     const int64_t left = (s.panels - panel) * job.g->c - first_channel - channels;
     const int64_t next_end = std::min(left, s.chunk) * 9 * kColumns;

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int64_t kLine = kAlignment / sizeof(float);
 
-/// An odd number of cache lines: at a distance of whole pages all positions would meet in the same few lines of the
-/// first cache.
+/// An odd number of cache lines: at a distance of whole pages all positions would meet in the same few lines of
+/// L1.
 int64_t apart(int64_t floats) { return (div_up(floats, kLine) | 1) * kLine; }
 
 // Weights are transformed once for each block: large blocks make that cheap, small ones keep their inputs near.

@@ -12,7 +12,7 @@ namespace tercel::inline kernels {
 inline constexpr int kWinogradForms[] = {2, 4};
 
 /// Where everything lies for tiles of `out` x `out` outputs. Tiles are worked on block by block, channels chunk by
-/// chunk and positions row by row, so that what is read again lies in the second cache.
+/// chunk and positions row by row, so that what is read again lies in L2.
 struct WinogradSizes {
   int out, tile, positions;
   int64_t tiles_h, tiles_w, tiles;  ///< of all images together
