@@ -30,7 +30,7 @@ if(TERCEL_SANITIZE)
   include(CheckCXXSourceRuns)
   check_cxx_source_runs("int main() { return __builtin_cpu_supports(\"avx512f\") ? 0 : 1; }" TERCEL_RUNS_AVX512)
   if(NOT TERCEL_RUNS_AVX512)
-    target_compile_definitions(tercel_options INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3|HWY_SSE4|HWY_AVX3)
+    target_compile_definitions(tercel_options INTERFACE TERCEL_TARGETS_LEFT_OUT=HWY_AVX3)
   endif()
 endif()
 

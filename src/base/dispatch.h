@@ -4,11 +4,11 @@
 // file once per target), then hwy/highway.h; `TERCEL_PICK(isa, Function)` inside `#if HWY_ONCE` is the address of the
 // copy for `isa`.
 #pragma once
-
 // Only the levels that Isa names; each further one would compile every kernel once more.
-#ifndef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
+#ifndef TERCEL_TARGETS_LEFT_OUT
+#define TERCEL_TARGETS_LEFT_OUT 0  // of those (cmake/layers.cmake)
 #endif
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | TERCEL_TARGETS_LEFT_OUT)
 
 #include <hwy/detect_targets.h>
 
