@@ -9,6 +9,7 @@
 #include "quant/widen.h"
 #include "tune/compress_report.h"
 #include "tune/drop_check.h"
+#include "tune/effort.h"
 #include "tune/sequential_reconstruction.h"
 
 namespace tercel::inline tune {
@@ -16,24 +17,11 @@ namespace {
 
 constexpr double kSizeTolerance = 2e-3;  // of the size asked for, below it
 constexpr double kFinest = 1.0 / 64, kCoarsest = 64;
-constexpr int kErrorCompensation = 5;  // from this effort on
-// Candidates with error compensation for a ratio, of which the best is kept; the second from effort 6 on.
-constexpr int kFewOfARatio = 2, kManyOfARatio = 4;
 constexpr int kTries = 3;          // further ones that miss the ratio
 constexpr int kHeldOutChecks = 4;  // each with finer steps
 constexpr double kStricter = 0.1;  // each check: part of the drop asked for
 // Bytes of streams below which the overhead of the file matters: then the file is written to count it.
 constexpr int64_t kFewBytes = int64_t{1} << 16;
-
-/// Candidates of the evolutionary search; 0: the closed form alone.
-int refinement_evaluations(int effort) {
-  switch (effort) {
-    case 7: return 100;
-    case 8: return 300;
-    case 9: return 1000;
-    default: return 0;
-  }
-}
 
 bool all_zero(const std::vector<int32_t>& levels) {
   return std::all_of(levels.begin(), levels.end(), [](int32_t level) { return level == 0; });
@@ -49,9 +37,9 @@ CompressJob::CompressJob(const Model& optimized, const Given& given, const Pictu
       splits_(splits),
       compressor_(optimized_, splits_.calibration, coding(options.profile), options.threads, options.progress,
                   temperature, options.trellis, options.seed) {
-  search_ =
-      std::make_unique<RateDistortion>(compressor_, splits_.tuning, splits_.tuning_answers,
-                                       options.effort == 1 ? Allocation::equal : Allocation::fisher, options.threads);
+  search_ = std::make_unique<RateDistortion>(compressor_, splits_.tuning, splits_.tuning_answers,
+                                             effort_of(options.effort).fisher ? Allocation::fisher : Allocation::equal,
+                                             options.threads);
   const Coded typical = compressor_.code(settings(1));
   overhead_ = static_cast<int64_t>(assembled(typical).size()) - typical.bytes();
 }
@@ -131,7 +119,7 @@ double CompressJob::step_scale_for_options() {
 
 bool CompressJob::refine(double step_scale) {
   RefineOptions options;
-  options.evaluations = refinement_evaluations(options_.effort);
+  options.evaluations = effort_of(options_.effort).evaluations;
   if (options.evaluations == 0 || compressor_.parts().empty()) return false;
   options.seed = options_.seed;
   options.progress = [&](std::string_view stage, double done) { return report_progress(stage, done); };
@@ -246,7 +234,7 @@ CompressJob::Evaluated CompressJob::compensated_at(double step_scale) {
 /// several that reach the ratio, the best on the tuning pictures.
 Coded CompressJob::best_at_ratio(double step_scale, Evaluated last) {
   std::optional<Evaluated> best;
-  const int wanted = options_.effort > kErrorCompensation ? kManyOfARatio : kFewOfARatio;
+  const int wanted = effort_of(options_.effort).candidates;
   for (int made = 1, reach = 0;; ++made) {
     const double lacking = std::log(options_.target_ratio / ratio_of(last.coded));
     if (lacking <= 0) {
@@ -261,7 +249,7 @@ Coded CompressJob::best_at_ratio(double step_scale, Evaluated last) {
 }
 
 bool CompressJob::compensates_errors() const {
-  return options_.effort >= kErrorCompensation && !splits_.calibration.empty();
+  return effort_of(options_.effort).error_compensation && !splits_.calibration.empty();
 }
 
 /// After a stop, a search ends with its best candidate, and the file is still written.
