@@ -55,6 +55,10 @@ function(tercel_layer name)
     if(name STREQUAL "kernels" AND TERCEL_FUZZ)  # parsers are fuzzed; instrumented kernels take Clang minutes a file
       set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
     endif()
+    if(name STREQUAL "passes")  # nor do passes give other weights on other machines
+      set_source_files_properties(${PROJECT_SOURCE_DIR}/src/passes/weight_rows.cc PROPERTIES COMPILE_OPTIONS
+                                                                                             -ffp-contract=off)
+    endif()
     if(TERCEL_SANITIZE MATCHES "undefined")
       # Kernels of registers and Eigen's templates: it finds nothing of ours there, and doubles the time to compile.
       foreach(source ${sources})

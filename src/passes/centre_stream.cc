@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -27,23 +28,28 @@ Tensor centred(const Tensor& tensor, size_t axis) {
   return edited_later(tensor, bound_centred(tensor), [dims = tensor.dims(), axis](float* elements) {
     int64_t inner = 1;
     for (size_t i = axis + 1; i < dims.size(); ++i) inner *= dims[i];
-    const int64_t extent = dims[axis];
-    const int64_t block = extent * inner;
+    const int64_t extent = dims[axis], block = extent * inner;
+    const std::vector<double> average(static_cast<size_t>(extent), 1 / static_cast<double>(extent));
+    std::vector<double> means(static_cast<size_t>(inner));
     for (float* at = elements; at < elements + count_elements(dims); at += block) {
-      std::vector<double> means(static_cast<size_t>(inner));
-      for (int64_t i = 0; i < block; ++i) means[static_cast<size_t>(i % inner)] += static_cast<double>(at[i]);
-      for (double& mean : means) mean /= static_cast<double>(extent);
-      for (int64_t i = 0; i < block; ++i)
-        at[i] = static_cast<float>(static_cast<double>(at[i]) - means[static_cast<size_t>(i % inner)]);
+      const auto* m = reinterpret_cast<const std::byte*>(at);
+      if (inner == 1) {
+        sum_along_rows(m, extent, 0, 1, extent, average.data(), means.data());
+        subtract_from_rows({at, 1, extent, extent}, means.data());
+      } else {
+        sum_rows(m, inner, extent, 0, inner, average.data(), means.data());
+        subtract_from_columns({at, extent, inner, inner}, means.data());
+      }
     }
   });
 }
 
 Tensor with_centred_outputs(const Node& linear) {
   const double bound = bound_centred(linear.input(kWeights)->constant);
-  return LinearWeights(linear).edited_later(bound, [](const LinearWeights& weights) {
-    return [mean = weights.output_mean()](int64_t i, int64_t, double w) { return w - mean[static_cast<size_t>(i)]; };
-  });
+  const auto mean = std::make_shared<std::vector<double>>();
+  return LinearWeights(linear).edited_later(
+      bound, {.look = [mean](const LinearWeights& weights) { *mean = weights.output_mean(); },
+              .edit = [mean](const OutputsPart& part) { part.subtract_from_inputs(*mean); }});
 }
 
 /// Everything that is one stream with the value it starts from.

@@ -23,11 +23,11 @@ bool has_unit_scale(const Node& norm) {
 /// P W: what the product makes of a row does not change with the row's mean.
 Tensor blind_to_the_mean(const Node& linear) {
   const LinearWeights before(linear);
-  return before.edited_later(2 * before.bound(), [](const LinearWeights& weights) {
-    const auto k = static_cast<size_t>(weights.inputs());
-    return [mean = weights.weighted_sum(std::vector<double>(k, 1 / static_cast<double>(k)))](
-               int64_t, int64_t j, double w) { return w - mean[static_cast<size_t>(j)]; };
-  });
+  const auto k = static_cast<size_t>(before.inputs());
+  const std::vector<double> average(k, 1 / static_cast<double>(k));
+  return before.edited_later(2 * before.bound(), {.edit = [average](const OutputsPart& part) {
+                               part.subtract_from_outputs(part.weighted_sum(average));
+                             }});
 }
 
 /// Why the norm has to stay; empty: `readers` says who takes over.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <mutex>
 
@@ -48,30 +49,46 @@ class Folded {
 
   /// Row i of W times gamma[i]. `self` shares this object with the tensor.
   Tensor scaled(const std::shared_ptr<Folded>& self) const {
-    return weights_.edited_later(largest(gamma_) * weights_.bound(), [self](const LinearWeights& weights) {
-      if (self->shifts_) self->keep(weights);
-      return [self](int64_t i, int64_t, double w) { return self->gamma_[static_cast<size_t>(i)] * w; };
-    });
+    return weights_.edited_later(largest(gamma_) * weights_.bound(), {.edit = [self](const OutputsPart& part) {
+                                   if (self->shifts_) self->keep(part);
+                                   part.scale_inputs(self->gamma_);
+                                 }});
   }
 
   /// beta W.
   std::vector<double> shift() {
     const std::lock_guard lock(mutex_);
-    if (shift_.empty()) shift_ = LinearWeights(weights_).weighted_sum(beta_);
+    if (known_ != outputs()) shift_ = LinearWeights(weights_).weighted_sum(beta_);
+    known_ = outputs();
     return shift_;
   }
 
  private:
-  void keep(const LinearWeights& weights) {
+  /// Of some outputs, before they are scaled.
+  void keep(const OutputsPart& part) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (known_ == outputs()) return;
+    }
+    const std::vector<double> shift = part.weighted_sum(beta_);
     const std::lock_guard lock(mutex_);
-    if (shift_.empty()) shift_ = weights.weighted_sum(beta_);
+    if (known_ == outputs()) return;
+    shift_.resize(static_cast<size_t>(outputs()), kUnknown);
+    for (int64_t j = 0; j < part.count(); ++j) {
+      double& at = shift_[static_cast<size_t>(part.first() + j)];
+      if (std::isnan(at)) ++known_;
+      at = shift[static_cast<size_t>(j)];
+    }
   }
+
+  static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();  // shifts are finite: fold() has looked
 
   const LinearWeights weights_;
   const std::vector<double> gamma_, beta_;
   const bool shifts_;
   std::mutex mutex_;
-  std::vector<double> shift_;  // empty: not computed yet
+  std::vector<double> shift_;
+  int64_t known_ = 0;  // of its elements
 };
 
 bool fold(Graph& graph, Node& norm, PassContext& context) {

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/threads.h"
 #include "graph/graph.h"
+#include "passes/weight_rows.h"
 
 namespace tercel::inline passes {
 
@@ -35,6 +36,32 @@ Tensor edited_later(const Tensor& before, double bound, std::function<void(float
 /// the network as it was may have an answer.
 inline bool fits_f32(double bound) { return bound <= static_cast<double>(std::numeric_limits<float>::max()); }
 
+/// Some outputs, one after another, of a matrix of k inputs by n outputs that is being edited.
+class OutputsPart {
+ public:
+  /// `stride`: elements from one row in memory to the next; rows are of one input, or of one output if `transposed`.
+  OutputsPart(float* elements, int64_t k, int64_t first, int64_t count, int64_t stride, bool transposed)
+      : elements_(elements), k_(k), first_(first), count_(count), stride_(stride), transposed_(transposed) {}
+
+  int64_t first() const { return first_; }
+  int64_t count() const { return count_; }
+
+  /// result[j] = sum over inputs i of factor[i] W[i, first + j], in the order of memory.
+  std::vector<double> weighted_sum(const std::vector<double>& factor) const;
+
+  // In place, each element rounded once.
+  void scale_inputs(const std::vector<double>& factor) const;       ///< W[i, first + j] *= factor[i]
+  void subtract_from_inputs(const std::vector<double>& by) const;   ///< W[i, first + j] -= by[i]
+  void subtract_from_outputs(const std::vector<double>& by) const;  ///< W[i, first + j] -= by[j]
+
+ private:
+  EditedRows rows() const;
+
+  float* elements_;
+  int64_t k_, first_, count_, stride_;
+  bool transposed_;
+};
+
 /// The matrix of MatMul, Gemm or FusedMatMul, k x n: y = x W.
 class LinearWeights {
  public:
@@ -42,6 +69,8 @@ class LinearWeights {
   static bool readable(const Node& linear);
   /// Of a readable node.
   explicit LinearWeights(const Node& linear);
+  /// A matrix that lies as n x k if `transposed`.
+  LinearWeights(Tensor tensor, bool transposed);
 
   int64_t inputs() const { return k_; }
   int64_t outputs() const { return n_; }
@@ -53,17 +82,17 @@ class LinearWeights {
   /// result[i] = mean over outputs of W[i, j].
   std::vector<double> output_mean() const;
 
-  /// edited_later with f(i, j, W[i, j]) in place of every element; prepare(weights) gives f, which is called from
-  /// several threads.
-  template <typename Prepare>
-  Tensor edited_later(double bound, Prepare prepare) const {
-    return tercel::edited_later(
-        tensor_, bound, [dims = tensor_.dims(), transposed = transposed_, prepare](float* elements) {
-          const LinearWeights weights(Tensor(DType::f32, dims, reinterpret_cast<const std::byte*>(elements), nullptr),
-                                      transposed);
-          weights.edit(elements, prepare(weights));
-        });
-  }
+  /// What a pass does to weights, some outputs at a time, from several threads.
+  struct Edit {
+    /// Where an edit depends on other outputs, too: called once, with all weights as they are before it.
+    std::function<void(const LinearWeights& before)> look;
+    /// In place; called again for the same outputs when the weights are made again.
+    std::function<void(const OutputsPart& part)> edit;
+  };
+
+  /// As edited_later above; a kernel may also ask for some outputs at a time (tensor/element_source.h: slices), and so
+  /// packs weights that several passes have rewritten while they are in the cache.
+  Tensor edited_later(double bound, Edit edit) const;
 
   /// f(index in memory, i, j, W[i, j]) for every element, in the order of memory.
   template <typename F>
@@ -75,24 +104,8 @@ class LinearWeights {
   }
 
  private:
-  LinearWeights(Tensor tensor, bool transposed);
-
   int64_t rows() const { return transposed_ ? n_ : k_; }
   int64_t columns() const { return transposed_ ? k_ : n_; }
-
-  // Two loops: the compiler makes vectors of each.
-  template <typename F>
-  void edit(float* elements, F&& f) const {
-    parallel_for(rows(), 1 + (1 << 16) / (columns() + 1), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        float* w = elements + row * columns();
-        if (transposed_)
-          for (int64_t i = 0; i < k_; ++i) w[i] = static_cast<float>(f(i, row, static_cast<double>(w[i])));
-        else
-          for (int64_t j = 0; j < n_; ++j) w[j] = static_cast<float>(f(row, j, static_cast<double>(w[j])));
-      }
-    });
-  }
 
   Tensor tensor_;
   bool transposed_;

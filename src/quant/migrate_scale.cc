@@ -80,9 +80,9 @@ void apply(Graph& graph, Place& place) {
       graph.set_input(place.norm, i, graph.add_constant(given->name + "_even", divided(given->constant, factors)));
   for (Node* linear : place.linears) {
     const LinearWeights weights(*linear);
-    const Tensor scaled = weights.edited_later(std::max(1.0, most) * weights.bound(), [factors](const LinearWeights&) {
-      return [factors](int64_t i, int64_t, double w) { return factors[static_cast<size_t>(i)] * w; };
-    });
+    const Tensor scaled =
+        weights.edited_later(std::max(1.0, most) * weights.bound(),
+                             {.edit = [factors](const OutputsPart& part) { part.scale_inputs(factors); }});
     graph.set_input(linear, 1, graph.add_constant(linear->input(1)->name + "_even", scaled));
   }
 }

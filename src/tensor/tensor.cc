@@ -97,9 +97,22 @@ void Tensor::move_elements(std::byte* to) const {
   release();
 }
 
+MakeSlice slices(const Tensor& tensor, int64_t axis) {
+  if (!tensor.lazy()) return nullptr;
+  // A lazy tensor is told from others by its source.
+  const auto source = std::static_pointer_cast<const ElementSource>(tensor.identity().owner);
+  if (source->slices_.begin == nullptr || source->slices_.axis != axis) return nullptr;
+  {
+    const std::lock_guard lock(source->making_);
+    if (source->held()) return nullptr;
+  }
+  return source->slices_.begin();
+}
+
 void Tensor::release() const {
   if (mapped_) release_pages(data_, bytes());
   if (source_ == nullptr) return;
+  if (source_->slices_.release) source_->slices_.release();
   const std::lock_guard lock(source_->holding_);
   data_ = nullptr;
   owner_.reset();
@@ -116,14 +129,15 @@ float Tensor::bound() const {
   if (source_ != nullptr) return source_->bound_;
   if (const float known = bound_; known != kNotLookedFor) return known;
   // Without their signs, f32 are ordered as their bits are, with infinity and NaN above all else.
-  constexpr uint32_t kInfinity = 0x7F800000u;
-  std::atomic<uint32_t> largest = 0;
+  // Signed: SSE2 compares no others.
+  constexpr int32_t kInfinity = 0x7F800000, kMagnitude = 0x7FFFFFFF;
+  std::atomic<int32_t> largest = 0;
   const std::byte* from = data();
   parallel_for(elements(), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
-    uint32_t most = 0;
+    int32_t most = 0;
     for (int64_t i = begin; i < end; ++i)
-      most = std::max(most, load_unaligned<uint32_t>(from + i * static_cast<int64_t>(sizeof(float))) & 0x7FFFFFFFu);
-    for (uint32_t seen = largest; seen < most && !largest.compare_exchange_weak(seen, most);) {
+      most = std::max(most, load_unaligned<int32_t>(from + i * static_cast<int64_t>(sizeof(float))) & kMagnitude);
+    for (int32_t seen = largest; seen < most && !largest.compare_exchange_weak(seen, most);) {
     }
   });
   bound_ = std::bit_cast<float>(std::min(largest.load(), kInfinity));

@@ -221,13 +221,21 @@ void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, i
   const auto k = static_cast<int64_t>(k_offsets.size());
   const int64_t columns = gemm_tile(isa).columns;
   constexpr auto kSize = static_cast<int64_t>(sizeof(float));
+  constexpr int64_t kCopied = 8;  // every panel is as many columns, or a multiple
+  // A row of a whole panel: of known size, without a call.
+  const auto copy = [columns](float* to, const std::byte* from) {
+    for (int64_t part = 0; part < columns; part += kCopied)
+      std::memcpy(to + part, from + part * kSize, kCopied * sizeof(float));
+  };
   parallel_for(div_up(n, columns), std::max<int64_t>(1, 65536 / (k * columns + 1)), [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; ++panel) {
       float* out = packed + panel * k * columns;
       const int64_t width = std::min(columns, n - panel * columns);
       const std::byte* from = b + panel * columns * n_stride * kSize;
       if (n_stride == 1) {
-        for (int64_t row = 0; row < k; ++row) {
+        for (int64_t row = 0; row < k && width == columns; ++row)
+          copy(out + row * columns, from + k_offsets[static_cast<size_t>(row)] * kSize);
+        for (int64_t row = 0; row < k && width < columns; ++row) {
           std::memcpy(out + row * columns, from + k_offsets[static_cast<size_t>(row)] * kSize,
                       static_cast<size_t>(width * kSize));
           std::fill(out + row * columns + width, out + (row + 1) * columns, 0.0f);

@@ -8,6 +8,7 @@
 #include "kernels/activation.h"
 #include "kernels/simd/batches.h"
 #include "kernels/simd/gemm.h"
+#include "tensor/element_source.h"
 
 namespace tercel::inline kernels {
 namespace {
@@ -112,6 +113,27 @@ class GemvKernel final : public Kernel {
   Tensor weights_;
 };
 
+/// Packs a constant b. Weights that passes have rewritten are made some columns at a time, which are still in the cache
+/// when they are packed: they are read from memory once, and never held as a whole.
+void pack_constant(const Tensor& b, const Sizes& s, Isa isa, float* packed) {
+  const auto pack = [&](const std::byte* columns, int64_t count, float* to) {
+    pack_b(columns, strided_offsets(s.k, s.trans_b ? 1 : count), count, s.trans_b ? s.k : 1, isa, to);
+  };
+  const auto make = slices(b, s.trans_b ? 0 : 1);
+  if (make == nullptr) return pack(b.data(), s.n, packed);
+  constexpr int64_t kCached = 384 << 10;  // bytes
+  const int64_t panel = gemm_tile(isa).columns, panel_bytes = s.k * panel * static_cast<int64_t>(sizeof(float));
+  const int64_t width = panel * std::max<int64_t>(1, kCached / panel_bytes);
+  parallel_for(div_up(s.n, width), 1, [&](int64_t begin, int64_t end) {
+    Buffer slice(static_cast<size_t>(s.k * std::min(width, s.n)) * sizeof(float));
+    for (int64_t first = begin * width; first < std::min(s.n, end * width); first += width) {
+      const int64_t count = std::min(width, s.n - first);
+      make(first, first + count, slice.data());
+      pack(slice.data(), count, packed + first * s.k);
+    }
+  });
+}
+
 class MatmulKernel final : public Kernel {
  public:
   explicit MatmulKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)) {
@@ -119,8 +141,7 @@ class MatmulKernel final : public Kernel {
     job_.m = rows_of(p);
     packed_ = p.packed(1, fmt::format("matmul {} {}", to_string(isa_), s.trans_b ? "n k" : "k n"),
                        packed_b_floats(s.k, s.n, isa_) * sizeof(float), [&](std::byte* packed) {
-                         pack_b(p.src[1].constant.data(), strided_offsets(s.k, s.trans_b ? 1 : s.n), s.n,
-                                s.trans_b ? s.k : 1, isa_, reinterpret_cast<float*>(packed));
+                         pack_constant(p.src[1].constant, s, isa_, reinterpret_cast<float*>(packed));
                        });
     bias_ = padded_bias(p);  // after the weights: it may have been computed with them
   }
