@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <set>
@@ -99,6 +100,45 @@ PictureSet find_pictures(const fs::path& folder) {
   std::sort(set.files.begin(), set.files.end());
   set.classes = classes_of(folder, set.files);
   return set;
+}
+
+PictureSet without_copies(const PictureSet& all, const Warn& warn) {
+  std::vector<uintmax_t> sizes;
+  std::map<uintmax_t, int> of_size;
+  for (const fs::path& file : all.files) {
+    std::error_code error;
+    sizes.push_back(fs::file_size(file, error));
+    if (error) sizes.back() = 0;  // load_inputs() says what is wrong with it
+    ++of_size[sizes.back()];
+  }
+  PictureSet kept;
+  size_t copies = 0;
+  std::string example;
+  std::map<std::pair<uintmax_t, size_t>, std::vector<fs::path>> seen;  // by size and hash
+  const auto copied_from = [&](size_t i) -> const fs::path* {
+    if (sizes[i] == 0 || of_size[sizes[i]] < 2) return nullptr;
+    try {
+      const auto file = MappedFile::open(all.files[i]);
+      const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+      std::vector<fs::path>& alike = seen[{sizes[i], std::hash<std::string_view>()(text)}];
+      for (const fs::path& other : alike)
+        if (std::ranges::equal(MappedFile::open(other)->bytes(), file->bytes())) return &other;
+      alike.push_back(all.files[i]);
+    } catch (const Error&) {  // the same
+    }
+    return nullptr;
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (const fs::path* other = copied_from(i)) {
+      if (copies++ == 0) example = fmt::format("{} is {}", all.files[i].string(), other->string());
+      continue;
+    }
+    kept.files.push_back(all.files[i]);
+    if (all.labelled()) kept.classes.push_back(all.classes[i]);
+  }
+  if (copies > 0 && warn)
+    warn(fmt::format("{} of {} pictures are copies of others and count once: {}", copies, all.size(), example));
+  return kept;
 }
 
 std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed) {

@@ -25,6 +25,10 @@ struct PictureSet {
 /// labels.tsv does not fit.
 PictureSet find_pictures(const std::filesystem::path& folder);
 
+/// Without files whose bytes are those of another one: they show nothing that it does not. The first by name stays;
+/// `warn` is told how many went, and one of them.
+PictureSet without_copies(const PictureSet& all, const Warn& warn = {});
+
 /// At most `first` pictures to measure on and at most `second` others to evaluate on, drawn by `seed`. Where there are
 /// fewer than asked for, both get their share. Throws Error where either would be empty.
 std::pair<PictureSet, PictureSet> split_pictures(const PictureSet& all, size_t first, size_t second, uint64_t seed);

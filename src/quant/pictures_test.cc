@@ -48,6 +48,20 @@ TEST_F(Pictures, ClassesComeFromSubfolders) {
   EXPECT_THAT(find_pictures(folder_).classes, ElementsAre(0, 0, 1));
 }
 
+TEST_F(Pictures, CopiesCountOnce) {
+  put("cat/1.jpg", "one");
+  put("cat/2.jpg", "two");
+  put("dog/1.jpg", "dog");
+  put("dog/3.png", "one");
+  put("dog/4.png", "one");
+  std::string said;
+  const PictureSet set = without_copies(find_pictures(folder_), [&](std::string_view words) { said = words; });
+  EXPECT_THAT(set.files, ElementsAre(folder_ / "cat/1.jpg", folder_ / "cat/2.jpg", folder_ / "dog/1.jpg"));
+  EXPECT_THAT(set.classes, ElementsAre(0, 0, 1));
+  EXPECT_THAT(said, HasSubstr("2 of 5 pictures are copies"));
+  EXPECT_THAT(said, HasSubstr("3.png"));
+}
+
 TEST_F(Pictures, WithoutLabelsThereAreNoClasses) {
   put("1.jpg");
   put("cat/2.jpg");

@@ -14,7 +14,7 @@ Session session_of(const Model& model, const CompressOptions& options) {
 PictureSplits::PictureSplits(const Model& model, const CompressOptions& options) {
   if (options.pictures.empty()) return;
   const auto size = [](int count) { return static_cast<size_t>(count); };
-  const PictureSet all = find_pictures(options.pictures);
+  const PictureSet all = without_copies(find_pictures(options.pictures), options.warn);
   if (all.size() < 4)
     fail_input("{}: {} pictures are too few for calibration, tuning and evaluation: give at least 4",
                options.pictures.string(), all.size());
@@ -22,6 +22,11 @@ PictureSplits::PictureSplits(const Model& model, const CompressOptions& options)
                                               size(options.held_out_pictures), options.seed);
   auto [calibrated, tuned] =
       split_pictures(measured, size(options.calibration_pictures), size(options.tuning_pictures), options.seed);
+  *this = PictureSplits(model, all, std::move(calibrated), std::move(tuned), std::move(evaluated), options);
+}
+
+PictureSplits::PictureSplits(const Model& model, const PictureSet& all, PictureSet calibrated, PictureSet tuned,
+                             PictureSet evaluated, const CompressOptions& options) {
   const Preprocessing how = options.preprocessing.value_or(model.preprocessing());
   calibration = load_inputs(model, calibrated, how, options.progress, options.warn);
   tuning = load_inputs(model, tuned, how, options.progress, options.warn);

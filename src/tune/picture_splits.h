@@ -6,6 +6,7 @@
 
 #include "quant/drop_estimate.h"
 #include "quant/observe.h"
+#include "quant/pictures.h"
 #include "tercel/compress.h"
 
 namespace tercel::inline tune {
@@ -20,8 +21,11 @@ struct PictureSplits {
   Answers tuning_answers, held_out_answers;
   std::optional<DropModel> drops;  ///< from all pictures; where a max_drop was asked for
 
-  /// `model`: the reference network, optimized and widened.
+  /// `model`: the reference network, optimized and widened. The pictures are drawn as the options say.
   PictureSplits(const Model& model, const CompressOptions& options);
+  /// Three disjoint parts of `all`.
+  PictureSplits(const Model& model, const PictureSet& all, PictureSet calibrated, PictureSet tuned,
+                PictureSet evaluated, const CompressOptions& options);
 
   size_t pictures() const { return calibration.size() + tuning.size() + held_out.size(); }
   /// Enough to promise a max_drop? The estimate was not validated on fewer (docs/compression.md).

@@ -203,7 +203,7 @@ class QuantizeJob {
     const auto most = static_cast<size_t>(options_.calibration_pictures);
     const auto most_held_out = static_cast<size_t>(options_.held_out_pictures);
     PictureSet measured, held_out;
-    const PictureSet all = find_pictures(folder);
+    const PictureSet all = without_copies(find_pictures(folder), options_.warn);
     if (options_.held_out.empty()) {
       std::tie(measured, held_out) = split_pictures(all, most, most_held_out, options_.seed);
     } else {
@@ -211,7 +211,7 @@ class QuantizeJob {
         return from.size() <= count ? from : split_pictures(from, count, 1, options_.seed).first;
       };
       measured = drawn(all, most);
-      held_out = drawn(find_pictures(options_.held_out), most_held_out);
+      held_out = drawn(without_copies(find_pictures(options_.held_out), options_.warn), most_held_out);
     }
     const Preprocessing how = options_.preprocessing.value_or(model_.preprocessing());
     inputs_ = load_inputs(model_, measured, how, options_.progress, options_.warn);
