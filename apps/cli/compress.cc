@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "compress_flags.h"
+#include "drop_promise.h"
 #include "progress.h"
 #include "verbs.h"
 
@@ -14,26 +15,6 @@ namespace {
 struct Flags : CompressFlags {
   std::string output;
 };
-
-Json to_json(const DropPromise& promise) {
-  Json json{{"promised", promise.promised},
-            {"limit", promise.limit},
-            {"estimate", promise.estimate},
-            {"bound", promise.bound},
-            {"confidence", 0.95}};
-  if (!promise.promised) json["why_not"] = promise.why_not;
-  return json;
-}
-
-std::string text_of(const DropPromise& promise, const CompressPoint& result) {
-  const char* of = result.top1 >= 0 ? "top-1" : "agreement";
-  if (!promise.promised)
-    return fmt::format("not promised that at most {:g} points of {} are lost: {}", promise.limit, of, promise.why_not);
-  return fmt::format(
-      "promised of pictures like these: at most {:g} points of {} lost (expected {:.2g}, at 95 % "
-      "confidence at most {:.2g})",
-      promise.limit, of, promise.estimate, promise.bound);
-}
 
 /// How the folder was split.
 std::string split_text(const CompressReport& report) {
@@ -90,7 +71,8 @@ void print_report(const Flags& flags, const Model& model, const CompressReport& 
     print(fmt::format("  preprocess: {}\n", flags.preprocess.text(model)));
     print(fmt::format("  pictures: {}\n", split_text(report)));
   }
-  if (report.promise) print(fmt::format("  {}\n", text_of(*report.promise, report.result)));
+  if (report.promise)
+    print(fmt::format("  {}\n", text_of(*report.promise, report.result.top1 >= 0 ? "top-1" : "agreement")));
   for (const std::string& note : report.notes) print(fmt::format("  {}\n", note));
   if (!flags.output.empty()) print(fmt::format("written to {}\n", flags.output));
 }

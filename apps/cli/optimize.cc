@@ -98,8 +98,9 @@ void add_optimize(CLI::App& app) {
   const auto norm_option = [&](CLI::Option* option) { option->needs(fixes)->group("With --static-norm"); };
   norm_option(command->add_option("--calibrate", flags->calibrate,
                                   "Folder of pictures, with labels.tsv if their classes are known"));
-  norm_option(command->add_option("--max-drop", flags->norms.max_drop,
-                                  "Points of top-1 (without labels: of agreement) that may be lost"));
+  norm_option(command->add_option(
+      "--max-drop", flags->norms.max_drop,
+      "Points of top-1 (without labels: of agreement) that may be lost on all pictures like these"));
   norm_option(command->add_option("--estimator", flags->estimator,
                                   "scalar, position, channel, affine, ridge or position_ridge"));
   norm_option(

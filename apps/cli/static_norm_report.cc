@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "drop_promise.h"
 #include "html.h"
 
 namespace tercel::cli {
@@ -33,6 +34,11 @@ std::vector<std::vector<std::string>> trial_rows(const StaticNormReport& report)
   return rows;
 }
 
+std::string promise_text(const StaticNormReport& report) {
+  if (report.chosen.fixed == 0) return "no norm can be fixed with that promise: the network is as it was";
+  return text_of(*report.promise, report.original_top1 >= 0 ? "top-1" : "agreement");
+}
+
 /// One bar per norm; its height is the sensitivity.
 std::string sensitivity_chart(const StaticNormReport& report) {
   constexpr double kStep = 26, kHeight = 160;
@@ -60,8 +66,10 @@ std::string to_text(const StaticNormReport& report) {
   std::string out = fmt::format(
       "moments by {}, measured on {} pictures, evaluated on {} held-out pictures; {} of {} norms fixed\n",
       to_string(report.estimator), report.measured, report.held_out, report.chosen.fixed, report.sites.size());
-  out += fmt::format("agreement {}, top-1 {} (before {}), KL {:.4f} nats\n\n", percent(report.chosen.agreement),
+  out += fmt::format("agreement {}, top-1 {} (before {}), KL {:.4f} nats\n", percent(report.chosen.agreement),
                      percent(report.chosen.top1), percent(report.original_top1), report.chosen.kl);
+  if (report.promise) out += promise_text(report) + "\n";
+  out += "\n";
   out += table(trial_rows(report)) + "\n" + table(site_rows(report));
   for (const std::string& note : report.exact) out += note + "\n";
   return out;
@@ -82,6 +90,7 @@ Json to_json(const StaticNormReport& report) {
             {"judged", report.held_out}};
   if (report.original_top1 >= 0) json["original_top1"] = report.original_top1;
   json["chosen"] = trial_json(report.chosen);
+  if (report.promise) json["promise"] = to_json(*report.promise);
   json["trials"] = trials;
   json["sites"] = sites;
   json["exact"] = report.exact;
@@ -92,7 +101,7 @@ std::string to_html(const StaticNormReport& report, const std::string& model) {
   const std::string body = fmt::format(
       R"(<h1>Layer normalization with fixed moments</h1>
 <p>{0}: {1} of {2} norms fixed, by <b>{3}</b>. Measured on {4} pictures, evaluated on {5} held-out pictures:
-agreement {6}, top-1 {7} (before {8}), KL divergence {9:.4f} nats.</p>
+agreement {6}, top-1 {7} (before {8}), KL divergence {9:.4f} nats. {13}</p>
 <h2>Sensitivity of each norm</h2>
 <p>Green: fixed. Grey: kept exact.</p>
 {10}
@@ -103,7 +112,8 @@ agreement {6}, top-1 {7} (before {8}), KL divergence {9:.4f} nats.</p>
 )",
       html_escaped(model), report.chosen.fixed, report.sites.size(), to_string(report.estimator), report.measured,
       report.held_out, percent(report.chosen.agreement), percent(report.chosen.top1), percent(report.original_top1),
-      report.chosen.kl, sensitivity_chart(report), html_table(trial_rows(report)), html_table(site_rows(report)));
+      report.chosen.kl, sensitivity_chart(report), html_table(trial_rows(report)), html_table(site_rows(report)),
+      report.promise ? html_escaped(promise_text(report)) : "");
   return html_page("Fixed moments: " + model, ".fixed { fill: #1b7f5c; } .exact { fill: #b9b9b9; }\n", body);
 }
 

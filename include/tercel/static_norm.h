@@ -3,10 +3,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tercel/compress.h"
 #include "tercel/export.h"
 #include "tercel/model.h"
 #include "tercel/progress.h"
@@ -29,11 +31,12 @@ TERCEL_API NormEstimator parse_norm_estimator(std::string_view name);
 
 struct StaticNormOptions {
   NormEstimator estimator = NormEstimator::affine;
-  /// Points of top-1 that may be lost on held-out pictures (without labels: of agreement).
+  /// Points of top-1 (without labels: of agreement) that may be lost on all pictures like these, not only on these:
+  /// DropPromise. Wants 24 pictures at least.
   double max_drop = 0.5;
   /// Fix so many, whatever is lost: each number is tried, the last one kept. Empty: as many as max_drop allows.
   std::vector<int> sites;
-  int pictures = 256;  ///< to measure on at most, and as many others held out
+  int pictures = 256;  ///< to measure on at most, and as many others: half to choose by, half held out to check it
   int threads = 0;     ///< 0: one per processor this process may use
   uint64_t seed = 1;   ///< draws the pictures
   Progress progress;
@@ -49,7 +52,7 @@ struct StaticNormSite {
   bool fixed = false;
 };
 
-/// Answers compared with those of the original network, on held-out pictures.
+/// Answers compared with those of the original network, on the pictures that measured nothing.
 struct StaticNormTrial {
   int fixed = 0;         ///< norms, those of the lowest sensitivity
   double agreement = 0;  ///< part of the pictures with the same most likely class
@@ -60,12 +63,13 @@ struct StaticNormTrial {
 struct StaticNormReport {
   NormEstimator estimator = NormEstimator::ridge;
   double max_drop = 0;
-  size_t measured = 0, held_out = 0;    ///< pictures
+  size_t measured = 0, held_out = 0;    ///< pictures; held_out: all that measured nothing
   double original_top1 = -1;            ///< on the held-out pictures; -1 without labels
   std::vector<StaticNormSite> sites;    ///< in running order
   std::vector<std::string> exact;       ///< norms that cannot be fixed, and why
   std::vector<StaticNormTrial> trials;  ///< every number of sites tried, ascending
   StaticNormTrial chosen;
+  std::optional<DropPromise> promise;  ///< where max_drop decided
 };
 
 struct TERCEL_API StaticNormResult {

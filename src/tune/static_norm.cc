@@ -4,23 +4,30 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
+#include "base/bits.h"
 #include "base/error.h"
+#include "base/threads.h"
 #include "base/words.h"
 #include "graph/infer.h"
 #include "graph/verify.h"
 #include "quant/observe.h"
 #include "quant/pictures.h"
+#include "quant/segmented_forward.h"
 #include "quant/widen.h"
 #include "session/model_impl.h"
 #include "tercel/session.h"
+#include "tune/drop_check.h"
 #include "tune/norm_fit.h"
 #include "tune/norm_sites.h"
+#include "tune/picture_splits.h"
 
 namespace tercel {
 namespace {
 
 constexpr size_t kSensitivityPictures = 32;
+constexpr double kStricter = 0.9;  // of the limit, for each further check
 
 // A spread of sigma above which a few tokens carry most of the activation. Such a norm alone has a low sensitivity, but
 // with others fixed before it the outliers move, and what was fitted on some pictures fails on others: these come last.
@@ -37,44 +44,33 @@ constexpr std::array<std::pair<NormEstimator, std::string_view>, 6> kEstimators{
 
 Model model_of(const Model& like, Graph graph) { return Model(impl_with(like, std::move(graph))); }
 
-/// The part of a network that makes `to` of its own inputs and, where it is not empty, of `from`, which becomes a
-/// further input.
-Model part_of(const Model& model, const std::string& from, const std::string& to) {
-  Graph graph = model.impl().graph.clone();
-  if (!from.empty()) {
-    Value* value = graph.find_value(from);
-    Value* input = graph.add_input(from + "_given", value->type);
-    graph.replace_uses(value, input);
-  }
-  for (size_t i = 0; i < graph.outputs().size(); ++i) graph.set_output(i, graph.find_value(to));
-  graph.drop_unused();
-  return model_of(model, std::move(graph));
-}
-
-/// Segmented forward pass: one value of a network for every picture, advanced from value to value in running order, so
-/// that no part of the network runs twice.
-class SegmentedPass {
+/// One value of a network for every picture, advanced from norm to norm in running order, so that no part of the
+/// network runs twice.
+class ValueInRunningOrder {
  public:
-  SegmentedPass(const std::vector<Array>& inputs, const SessionOptions& options) : inputs_(inputs), options_(options) {}
+  explicit ValueInRunningOrder(const std::vector<Array>& inputs) : inputs_(inputs), pass_(inputs) {}
 
   /// The values of `to`. `model` may have changed after the value reached so far.
   const std::vector<Array>& advance(const Model& model, const std::string& to) {
     if (to == at_) return values_;
-    Session session(part_of(model, at_, to), options_);
-    std::vector<Array> next;
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      std::vector<Array> given{inputs_[i]};
-      if (!at_.empty()) given.push_back(std::move(values_[i]));
-      next.push_back(std::move(session.run(given).at(0)));
-    }
-    values_ = std::move(next);
+    const std::vector<std::string> next{to};
+    values_.resize(inputs_.size());
+    const auto count = static_cast<int64_t>(inputs_.size());
+    // A runner is costly: one per thread.
+    parallel_for(count, div_up<int64_t>(count, current_threads()), [&](int64_t begin, int64_t end) {
+      const ThreadScope alone(1);
+      SegmentedForward::Runner runner(pass_, model, next, &next);
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+        values_[i] = std::move(runner.run(i).at(0));
+    });
+    pass_.move(next);
     at_ = to;
     return values_;
   }
 
  private:
   const std::vector<Array>& inputs_;
-  const SessionOptions& options_;
+  SegmentedForward pass_;
   std::string at_;
   std::vector<Array> values_;
 };
@@ -104,23 +100,32 @@ class Fixer {
   Fixer(const Model& model, const std::filesystem::path& folder, const StaticNormOptions& options)
       : options_(options), original_(optimize(dequantized(model))) {
     session_options_.threads = options.threads;
-    const auto count = static_cast<size_t>(options.pictures);
-    auto [measured, held_out] = split_pictures(find_pictures(folder), count, count, options.seed);
     report_.estimator = options.estimator;
     report_.max_drop = options.max_drop;
+    const PictureSet all = without_copies(find_pictures(folder), options.warn);
+    const auto count = static_cast<size_t>(options.pictures);
+    auto [measured, others] = split_pictures(all, count, count, options.seed);
     find_sites();
-    measured_ = load_inputs(original_, measured, original_.preprocessing(), options.progress, options.warn);
-    held_out_ = load_inputs(original_, held_out, original_.preprocessing(), options.progress, options.warn);
-    report_.measured = measured_.size();
-    report_.held_out = held_out_.size();
-    classes_ = held_out.classes;
+    if (promises() && all.size() < PictureSplits::kFewestToPromise)
+      fail_input(
+          "{}: {} pictures are too few to promise a drop: give at least {}, or say how many norms to fix, whatever is "
+          "lost (--sites)",
+          folder.string(), all.size(), PictureSplits::kFewestToPromise);
+    // Half of the others choose how many norms are fixed, the other half checks the choice.
+    std::pair<PictureSet, PictureSet> halves;
+    if (others.size() > 1) halves = split_pictures(others, others.size() / 2, others.size(), options.seed);
+    else halves.second = std::move(others);
+    splits_.emplace(original_, all, std::move(measured), std::move(halves.first), std::move(halves.second),
+                    splitting());
+    report_.measured = splits_->calibration.size();
+    report_.held_out = splits_->tuning.size() + splits_->held_out.size();
   }
 
   StaticNormResult run() {
+    const ThreadScope threads(options_.threads == 0 ? hardware_threads() : options_.threads);
     Session session(original_, session_options_);
-    reference_ = answers_of(session, held_out_);
-    const Evaluation itself = evaluate(reference_, reference_, classes_);
-    report_.original_top1 = classes_.empty() ? -1 : itself.top1;
+    const Evaluation itself = evaluated(splits_->tuning_answers, splits_->held_out_answers);
+    report_.original_top1 = splits_->held_out_classes.empty() ? -1 : itself.top1;
     rank(session);
     choose();
     for (size_t i = 0; i < sites_.size(); ++i)
@@ -131,6 +136,31 @@ class Fixer {
   }
 
  private:
+  /// Is the number of norms chosen by max_drop?
+  bool promises() const { return options_.sites.empty(); }
+
+  /// What the pictures are read and a promise is checked with.
+  CompressOptions splitting() const {
+    CompressOptions options;
+    options.max_drop = options_.max_drop;
+    options.threads = options_.threads;
+    options.progress = options_.progress;
+    options.warn = options_.warn;
+    return options;
+  }
+
+  /// On all pictures that measured nothing.
+  Evaluation evaluated(Answers tuning, const Answers& held_out) const {
+    const auto joined = [](Answers first, const Answers& second) {
+      first.insert(first.end(), second.begin(), second.end());
+      return first;
+    };
+    std::vector<int> classes = splits_->tuning_classes;
+    classes.insert(classes.end(), splits_->held_out_classes.begin(), splits_->held_out_classes.end());
+    return evaluate(joined(splits_->tuning_answers, splits_->held_out_answers), joined(std::move(tuning), held_out),
+                    classes);
+  }
+
   void find_sites() {
     const Graph& graph = original_.impl().graph;
     for (NormSite& site : find_norm_sites(graph, report_.exact)) {
@@ -165,13 +195,14 @@ class Fixer {
 
   /// Fixes each site alone and sorts them by sensitivity.
   void rank(Session& original) {
-    const std::vector<Array> few(measured_.begin(), measured_.begin() + static_cast<std::ptrdiff_t>(std::min(
-                                                                            kSensitivityPictures, measured_.size())));
+    const std::vector<Array>& measured = splits_->calibration;
+    const std::vector<Array> few(measured.begin(), measured.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                          kSensitivityPictures, measured.size())));
     const Answers reference = answers_of(original, few);
-    SegmentedPass pass(measured_, session_options_);
+    ValueInRunningOrder value(measured);
     for (size_t i = 0; i < sites_.size(); ++i) {
       report_progress("rank norms", i, sites_.size());
-      const std::vector<Array>& x = pass.advance(original_, sites_[i].input);
+      const std::vector<Array>& x = value.advance(original_, sites_[i].input);
       const Fit fit = fit_map(sites_[i], options_.estimator, x, x);
       Graph graph = original_.impl().graph.clone();
       fix_norm(graph, sites_[i], fit.map);
@@ -193,14 +224,15 @@ class Fixer {
     std::vector<double> residuals;
     Graph graph;
     StaticNormTrial trial;
+    double lost = 0;  // points, at 95 % confidence not more, by the tuning pictures
   };
 
   /// Fixes the `count` least sensitive sites, in running order.
   Converted convert(size_t count) const {
-    Converted out{{order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(count)}, {}, {}, {}};
+    Converted out{{order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(count)}, {}, {}, {}, 0};
     std::sort(out.sites.begin(), out.sites.end());
     out.graph = original_.impl().graph.clone();
-    SegmentedPass before(measured_, session_options_), now(measured_, session_options_);
+    ValueInRunningOrder before(splits_->calibration), now(splits_->calibration);
     for (size_t i : out.sites) {
       report_progress("fix norms", out.residuals.size(), count);
       const std::vector<Array>& x0 = before.advance(original_, sites_[i].input);
@@ -212,14 +244,14 @@ class Fixer {
     infer_types(out.graph);
     verify(out.graph, "fix_norms");
     Session session(model_of(original_, out.graph.clone()), session_options_);
-    const Evaluation evaluation = evaluate(reference_, answers_of(session, held_out_), classes_);
-    out.trial = {static_cast<int>(count), evaluation.agreement, classes_.empty() ? -1 : evaluation.top1, evaluation.kl};
+    const Answers tuning = answers_of(session, splits_->tuning);
+    const Evaluation all = evaluated(tuning, answers_of(session, splits_->held_out));
+    out.trial = {static_cast<int>(count), all.agreement, report_.original_top1 < 0 ? -1 : all.top1, all.kl};
+    if (!promises()) return out;
+    out.lost = 100 * splits_->drops->estimate(splits_->tuning_answers, tuning).bound;
+    const Evaluation tuned = evaluate(splits_->tuning_answers, tuning, splits_->tuning_classes);
+    if (loses_too_many(tuned, options_.max_drop)) out.lost = std::max(out.lost, 100 * tuned.top1_drop());
     return out;
-  }
-
-  /// In points.
-  double drop(const StaticNormTrial& trial) const {
-    return 100 * (trial.top1 < 0 ? 1 - trial.agreement : report_.original_top1 - trial.top1);
   }
 
   void take(Converted converted) {
@@ -240,17 +272,34 @@ class Fixer {
     }
     if (!options_.sites.empty()) return;
     // More sites lose more: bisect for the most that may be fixed.
+    std::vector<Converted> within;  // ascending
     size_t good = 0, bad = sites_.size() + 1;
     while (bad - good > 1) {
       const size_t middle = (good + bad) / 2;
       Converted converted = convert(middle);
       report_.trials.push_back(converted.trial);
-      if (drop(converted.trial) > options_.max_drop) {
+      if (converted.lost > options_.max_drop) {
         bad = middle;
       } else {
         good = middle;
-        take(std::move(converted));
+        within.push_back(std::move(converted));
       }
+    }
+    promise(std::move(within));
+  }
+
+  /// Takes the last of these candidates that the held-out pictures do not speak against. The same pictures are used
+  /// again, so each check has a stricter limit; where none is left, no norm is fixed, and nothing is lost.
+  void promise(std::vector<Converted> within) {
+    report_.promise = DropPromise{options_.max_drop, 0, 0, true, ""};
+    for (double limit = options_.max_drop; !within.empty(); limit *= kStricter) {
+      Converted converted = std::move(within.back());
+      within.pop_back();
+      const DropPromise checked =
+          check_drop(model_of(original_, converted.graph.clone()), *splits_, splitting(), limit);
+      if (!checked.promised) continue;
+      report_.promise = checked;
+      return take(std::move(converted));
     }
   }
 
@@ -269,9 +318,7 @@ class Fixer {
   Model original_;
   SessionOptions session_options_;
   std::vector<NormSite> sites_;
-  std::vector<Array> measured_, held_out_;
-  std::vector<int> classes_;
-  Answers reference_;
+  std::optional<PictureSplits> splits_;
   std::vector<size_t> order_;  // sites, the least sensitive first
   std::vector<size_t> chosen_;
   Graph graph_;
