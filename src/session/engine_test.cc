@@ -5,12 +5,16 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/error_testing.h"
 #include "kernels/ref/ref.h"
 #include "session/passes_testing.h"
 #include "session/session_on.h"
 
 namespace tercel::inline session {
 namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 /// Node by node through the reference functions; every value has a tensor of its own.
 class InterpreterProgram final : public Program {
@@ -203,6 +207,27 @@ TEST(Session, RunsIntoTheCallersMemory) {
                Error);
   EXPECT_THROW(session.run(std::vector{ArrayView(DType::f32, x.dims(), nullptr)}), Error);
   EXPECT_THROW(session.run(std::vector{ArrayView(DType::f32, {2, 3, 8, -8}, x.data())}), Error);
+}
+
+TEST(Session, OutputsAreMemoryOfTheirOwn) {
+  Session session(model_of("input %x : f32[4]\n%y : f32[4] = Relu(%x)\n%z : f32[4] = Neg(%x)\noutput %y\noutput %z\n"));
+  std::vector<float> memory{-1, 2, -3, 4, 0, 0, 0, 0, 0, 0, 0, 0};
+  const auto at = [&](size_t first) { return reinterpret_cast<std::byte*>(memory.data() + first); };
+  const std::vector<float> before = memory;
+  const auto error = [&](size_t y, size_t z, size_t bytes_off = 0) {
+    return error_of([&] {
+      session.run(
+          std::vector{ArrayView(DType::f32, {4}, at(0))},
+          std::vector{MutableArrayView(DType::f32, {4}, at(y) + bytes_off), MutableArrayView(DType::f32, {4}, at(z))});
+    });
+  };
+  EXPECT_THAT(error(3, 8), HasSubstr("'y': its buffer shares memory with input 'x'"));
+  EXPECT_THAT(error(4, 0), HasSubstr("'z': its buffer shares memory with input 'x'"));
+  EXPECT_THAT(error(4, 7), HasSubstr("'z': its buffer shares memory with that of 'y'"));
+  EXPECT_THAT(error(4, 8, 1), HasSubstr("'y': its buffer is not aligned"));
+  EXPECT_EQ(memory, before);
+  EXPECT_EQ(error(4, 8), "");  // side by side
+  EXPECT_THAT(memory, ElementsAre(-1, 2, -3, 4, 0, 2, 0, 4, 1, -2, 3, -4));
 }
 
 TEST(Session, ManyThreadsOnOne) {

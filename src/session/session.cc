@@ -61,6 +61,12 @@ const Engine& engine_of(const SessionOptions& options) {
   return find_engine("reference");
 }
 
+template <typename A, typename B>
+bool overlap(const A& a, const B& b) {
+  const auto first = [](const auto& view) { return reinterpret_cast<uintptr_t>(view.data); };
+  return a.bytes() > 0 && b.bytes() > 0 && first(a) < first(b) + b.bytes() && first(b) < first(a) + a.bytes();
+}
+
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
   const size_t middle = values.size() / 2;
@@ -322,6 +328,15 @@ void Session::run(std::span<const ArrayView> inputs, std::span<const MutableArra
       fail_input("output '{}': it is {} {}, the buffer is for {} {}", ports[i].name, to_string(ports[i].dtype),
                  to_string(ports[i].dims), to_string(out.dtype), to_string(out.dims));
     if (out.data == nullptr && out.bytes() > 0) fail_input("output '{}': a buffer at no address", ports[i].name);
+    if (reinterpret_cast<uintptr_t>(out.data) % size_of(out.dtype) != 0)
+      fail_input("output '{}': its buffer is not aligned for {}", ports[i].name, to_string(out.dtype));
+    for (size_t k = 0; k < inputs.size(); ++k)
+      if (overlap(out, inputs[k]))
+        fail_input("output '{}': its buffer shares memory with input '{}'", ports[i].name,
+                   impl_->model_inputs()[k]->name);
+    for (size_t k = 0; k < i; ++k)
+      if (overlap(out, outputs[k]))
+        fail_input("output '{}': its buffer shares memory with that of '{}'", ports[i].name, ports[k].name);
     to.push_back(out.data);
   }
   impl_->run(*p, inputs, to, std::move(stop), nullptr);
@@ -344,6 +359,7 @@ std::vector<Class> Session::classify(const Image& image, int top) {
 }
 
 std::vector<Class> Session::classify(const Image& image, const Preprocessing& how, int top) {
+  if (top < 1) fail_input("top: {} classes, wanted 1 or more", top);
   const FirstOutput kind = first_output(impl_->model);
   Array input(DType::f32, picture_dims(impl_->model, how));
   preprocess(image, how, input.floats());
@@ -368,7 +384,7 @@ std::vector<Class> Session::classify(const Image& image, const Preprocessing& ho
   }
   std::vector<int> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto count = static_cast<size_t>(std::clamp<int64_t>(top, 0, static_cast<int64_t>(order.size())));
+  const auto count = std::min(static_cast<size_t>(top), order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(), [&](int a, int b) {
     const float x = scores[static_cast<size_t>(a)], y = scores[static_cast<size_t>(b)];
     return x != y ? x > y : a < b;
