@@ -137,7 +137,9 @@ for heads in memory trained,memory; do
 done
 [ -s 'against memory' ] || failed 'no row of the softmax memory'
 same_files 'against memory' 'against trained,memory' 'the difference from the trained layer depends on --heads'
-exits 2 "holds one of the words 'unicorn'" hopfield compare "$resnet" --data set --quick --heads unicorn
+exits 2 "holds one of the words 'unicorn'; here the heads are: " hopfield compare "$resnet" --data set --quick --heads unicorn
+grep -q 'softmax memory' err || failed 'the heads there are stand in the error'
+exits 2 'seeds: 0, wanted 1 or more' hopfield compare "$resnet" --data set --seeds 0
 exits 0 '' data n-mnist --from set -o noisy
 says 'sigma 0.3350'
 exits 0 '' data n-mnist --from set -o again --seed 1

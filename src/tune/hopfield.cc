@@ -73,8 +73,9 @@ class Fitter {
     data_.values = std::move(table.values);
     data_.classes.assign(pictures_.classes().begin(), pictures_.classes().end());
     hopfield::check_finite(data_.rows());
+    memories_ = options_.binarization.empty() ? 5 : 2;
     choose();
-    FittedHead fitted = fit_head(data_, class_count_, options_);
+    FittedHead fitted = fit(data_, options_);
     fitted.head.beta = beta_ > 0 ? beta_ : fitted.head.beta;
     report_head(report_, fitted, model_, options_);
     report_.fitted = pictures_.size();
@@ -84,6 +85,12 @@ class Fitter {
   }
 
  private:
+  FittedHead fit(const LabelledFeatures& data, const HopfieldOptions& options) {
+    if (options_.progress && !options_.progress("fit memories", static_cast<double>(fitted_++) / memories_))
+      fail(ErrorCode::stopped, "stopped while fitting a memory");
+    return fit_head(data, class_count_, options);
+  }
+
   /// Numbers of classes, and what they are called.
   void check_classes() {
     class_count_ = pictures_.class_count();
@@ -120,7 +127,7 @@ class Fitter {
       if (options_.binarization.empty()) options_.binarization = data_.simple_binarization();
       return;
     }
-    const LabelledFeatures fit = data_.selected(fit_numbers), held = data_.selected(held_numbers);
+    const LabelledFeatures some = data_.selected(fit_numbers), held = data_.selected(held_numbers);
     if (options_.binarization.empty()) {
       std::string best;
       double most = -1;
@@ -130,7 +137,7 @@ class Fitter {
         tried.rule = "softmax";  // chosen without settling, which would take long
         tried.networks = 1;
         if (options_.bits != 0 && std::string_view(name) != "hadamard" && options_.bits != data_.width) continue;
-        const FittedHead fitted = fit_head(fit, class_count_, tried);
+        const FittedHead fitted = fit(some, tried);
         const double accuracy = accuracy_of(
             named_classes(scores_of(fitted.head, fitted.binarizer.binarize(held.rows())), class_count_), held.classes);
         report_.binarizations.emplace_back(name, accuracy);
@@ -141,7 +148,7 @@ class Fitter {
       }
       options_.binarization = best;
     }
-    FittedHead fitted = fit_head(fit, class_count_, options_);
+    FittedHead fitted = fit(some, options_);
     const hopfield::BitPatterns probes = fitted.binarizer.binarize(held.rows());
     beta_ = options_.beta > 0 ? options_.beta : likeliest_beta(fitted.head, probes, held.classes);
     fitted.head.beta = beta_;
@@ -158,6 +165,7 @@ class Fitter {
     report_.network_accuracy = accuracy_of(named_classes(answers.values, answers.width), classes);
   }
 
+  int fitted_ = 0, memories_ = 0;  ///< memories fitted so far, and at most
   HopfieldOptions options_;
   Model model_;
   LabelledPictures pictures_;

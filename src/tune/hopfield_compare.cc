@@ -73,9 +73,14 @@ class Comparer {
  public:
   Comparer(const Model& model, const std::filesystem::path& where, const HopfieldCompareOptions& options)
       : options_(options), model_(dequantized(model)) {
-    if (options_.seeds < 1 || options_.pictures < 1 || options_.test_pictures < 1 || options_.settled_pictures < 1)
-      fail_input("seeds and pictures must be 1 or more");
-    if (options_.shots < 0) fail_input("{} pictures of each class: wanted 0 (all) or more", options_.shots);
+    const auto at_least = [](const char* what, int value, int least) {
+      if (value < least) fail_input("{}: {}, wanted {} or more", what, value, least);
+    };
+    at_least("seeds", options_.seeds, 1);
+    at_least("pictures to fit on", options_.pictures, 1);
+    at_least("pictures to test on", options_.test_pictures, 1);
+    at_least("pictures for heads that settle", options_.settled_pictures, 1);
+    at_least("shots (pictures of each class)", options_.shots, 0);
     if (options_.quick) {
       options_.seeds = std::min(options_.seeds, 2);
       options_.pictures = std::min(options_.pictures, 3000);
@@ -97,7 +102,9 @@ class Comparer {
       memory_rows();
       if (options_.heads.empty()) compare_assignments();
     }
-    if (out_.rows.empty()) fail_input("no head's name holds one of the words '{}'", fmt::join(options_.heads, "', '"));
+    if (out_.rows.empty())
+      fail_input("no head's name holds one of the words '{}'; here the heads are: {}",
+                 fmt::join(options_.heads, "', '"), fmt::join(names_, "; "));
     return std::move(out_);
   }
 
@@ -188,6 +195,7 @@ class Comparer {
 
   /// Measures a head; `slow`: on fewer pictures.
   void add(const std::string& name, bool slow, int seeds, const MakeHead& make) {
+    names_.push_back(name);
     if (!wanted(name)) return;
     HopfieldComparisonRow row;
     row.head = name;
@@ -520,6 +528,7 @@ class Comparer {
   std::vector<int32_t> network_named_;                       ///< none with few shots
   std::map<uint64_t, Head> few_shot_layers_;                 ///< by seed
   std::map<uint64_t, std::vector<int32_t>> few_shot_named_;  ///< by seed
+  std::vector<std::string> names_;                           ///< of all heads, asked for or not
   HopfieldComparison out_;
 };
 
