@@ -216,6 +216,7 @@ static --static-norm --calibrate "$source/models/photos"
 static 'no such folder' --static-norm --calibrate nowhere
 static 'holds no picture' --static-norm --calibrate none
 static 'no layer normalization' --static-norm --calibrate "$source/models/photos"
+exits 2 'too few to promise' optimize "$source/models/vit_tiny_patch16_224.tercel" --static-norm --calibrate "$source/models/photos" -o static.onnx
 static "'guess'" --static-norm --calibrate "$source/models/photos" --estimator guess
 static max_drop --static-norm --calibrate "$source/models/photos" --max-drop -1
 exits 2 static.pdf optimize "$squeezenet" --static-norm --calibrate "$source/models/photos" -o static.onnx --report static.pdf
