@@ -1,7 +1,6 @@
 #include "tercel/compress.h"
 
 #include <nanobind/nanobind.h>
-#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -113,9 +112,14 @@ void bind_compress(nb::module_& module) {
           "report", [](const PyCompressed& c) { return c.compressed.report(); }, "Size and answers.")
       .def_ro("interrupted", &PyCompressed::interrupted, "Ctrl-C ended the search: this is the best so far.")
       .def(
-          "save", [](const PyCompressed& c, const std::filesystem::path& path) { c.compressed.save(path); },
-          nb::arg("path"), nb::call_guard<nb::gil_scoped_release>(),
-          nb::sig("def save(self, path: str | os.PathLike[str]) -> None"),
+          "save",
+          [](const PyCompressed& c, const nb::object& to) {
+            const auto path = to_path(to);
+            check_ending(path, ".tercel", ".onnx");
+            const nb::gil_scoped_release unlocked;
+            c.compressed.save(path);
+          },
+          nb::arg("path").none(), nb::sig("def save(self, path: str | os.PathLike[str]) -> None"),
           "Writes the .tercel file, whole or not at all.")
       .def("__repr__", [](const nb::object& self) {
         return "Compressed(" + nb::cast<std::string>(nb::repr(self.attr("report").attr("result"))) + ")";

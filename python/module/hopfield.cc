@@ -1,12 +1,12 @@
 #include "tercel/hopfield.h"
 
 #include <nanobind/nanobind.h>
-#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "bindings.h"
+#include "paths.h"
 #include "records.h"
 #include "work.h"
 
@@ -59,7 +59,7 @@ void bind_hopfield(nb::module_& module) {
   bind_records(module);
   module.def(
       "fit_hopfield",
-      [](const Model& model, const std::filesystem::path& pictures, const std::string& cut, bool pool,
+      [](const Model& model, const nb::object& pictures, const std::string& cut, bool pool,
          const std::string& binarization, int64_t bits, int patterns_per_class, const std::string& rule, int networks,
          const std::string& assignment, int evaluations, const std::string& recall, int max_sweeps, double beta,
          int most_pictures, uint64_t seed, int threads, const nb::object& progress) {
@@ -76,9 +76,9 @@ void bind_hopfield(nb::module_& module) {
         options.recall = recall;
         options.max_sweeps = max_sweeps;
         options.beta = beta;
-        return work.run([&] { return fit_hopfield(model, pictures, options); });
+        return work.run([&, folder = to_path(pictures)] { return fit_hopfield(model, folder, options); });
       },
-      nb::arg("model"), nb::arg("pictures"), nb::kw_only(), nb::arg("cut") = "", nb::arg("pool") = false,
+      nb::arg("model"), nb::arg("pictures").none(), nb::kw_only(), nb::arg("cut") = "", nb::arg("pool") = false,
       nb::arg("binarization") = "", nb::arg("bits") = 0, nb::arg("patterns_per_class") = 1, nb::arg("rule") = "softmax",
       nb::arg("networks") = 1, nb::arg("assignment") = "greedy", nb::arg("evaluations") = 6000,
       nb::arg("recall") = "asynchronous", nb::arg("max_sweeps") = 50, nb::arg("beta") = 0.0,
@@ -95,13 +95,13 @@ void bind_hopfield(nb::module_& module) {
       "same file. Raises Error: a cut that separates nothing, fewer than two classes, no pictures.");
   module.def(
       "add_hopfield_classes",
-      [](const Model& model, const std::filesystem::path& pictures, int patterns_per_class, int most_pictures,
-         uint64_t seed, int threads, const nb::object& progress) {
+      [](const Model& model, const nb::object& pictures, int patterns_per_class, int most_pictures, uint64_t seed,
+         int threads, const nb::object& progress) {
         Work work(progress);
         const HopfieldOptions options = options_of(work, patterns_per_class, most_pictures, seed, threads);
-        return work.run([&] { return add_hopfield_classes(model, pictures, options); });
+        return work.run([&, folder = to_path(pictures)] { return add_hopfield_classes(model, folder, options); });
       },
-      nb::arg("model"), nb::arg("pictures"), nb::kw_only(), nb::arg("patterns_per_class") = 1,
+      nb::arg("model"), nb::arg("pictures").none(), nb::kw_only(), nb::arg("patterns_per_class") = 1,
       nb::arg("most_pictures") = 0, nb::arg("seed") = 1, nb::arg("threads") = 0, nb::arg("progress") = nb::none(),
       nb::sig(
           "def add_hopfield_classes(model: Model, pictures: Pictures, *, patterns_per_class: int = 1, most_pictures: "

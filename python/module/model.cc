@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <nanobind/nanobind.h>
-#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -36,8 +35,7 @@ Model from_bytes(nb::bytes bytes, const std::string& name) {
 void bind_records(nb::module_& module) {
   Record<Port>(module, "Port", "An input or output of a model.")
       .field("name", &Port::name, "As the model calls it.")
-      .field_of(
-          "dtype", [](const Port& p) { return to_string(p.dtype); }, "'f32', 'i64', 'bool', ...")
+      .field_as_word("dtype", &Port::dtype, &to_string, "'f32', 'i64', 'bool', ...")
       .field_of(
           "numpy_dtype", [](const Port& p) { return numpy_name(p.dtype); }, "'numpy.float32', ...")
       .field("shape", &Port::dims, "Extents; -1 where one is not fixed.")
@@ -77,10 +75,17 @@ void bind_model(nb::module_& module) {
       .def_prop_ro("preprocessing", &Model::preprocessing, "How a picture becomes its input, from the metadata.")
       .def("text", &Model::text, nb::arg("max_elements") = 16,
            "The graph as text; constants of more elements are shown as digests.")
-      .def("save_onnx", &Model::save_onnx, nb::arg("path"), nb::call_guard<nb::gil_scoped_release>(),
-           nb::sig("def save_onnx(self, path: str | os.PathLike[str]) -> None"),
-           "Writes ONNX that any runtime loads, whole or not at all. Raises Error for operators that have no standard "
-           "form.")
+      .def(
+          "save_onnx",
+          [](const Model& model, const nb::object& to) {
+            const auto path = to_path(to);
+            check_ending(path, ".onnx", ".tercel");
+            const nb::gil_scoped_release unlocked;
+            model.save_onnx(path);
+          },
+          nb::arg("path").none(), nb::sig("def save_onnx(self, path: str | os.PathLike[str]) -> None"),
+          "Writes ONNX that any runtime loads, whole or not at all. Raises Error for operators that have no standard "
+          "form.")
       .def(
           "to_bytes",
           [](const Model& model) {
@@ -148,11 +153,12 @@ void bind_model(nb::module_& module) {
       "the file where bytes are given.\nRaises Error with a trail, file: node: attribute.");
   module.def(
       "optimize",
-      [](const Model& model, const std::vector<std::string>& without, const std::filesystem::path& dump_dir) {
-        return optimize(model, {dump_dir, without});
+      [](const Model& model, const std::vector<std::string>& without, const nb::object& dump_dir) {
+        const OptimizeOptions options{to_path(dump_dir), without};
+        const nb::gil_scoped_release unlocked;
+        return optimize(model, options);
       },
-      nb::arg("model"), nb::kw_only(), nb::arg("without") = std::vector<std::string>(), nb::arg("dump_dir") = "",
-      nb::call_guard<nb::gil_scoped_release>(),
+      nb::arg("model"), nb::kw_only(), nb::arg("without") = std::vector<std::string>(), nb::arg("dump_dir").none() = "",
       nb::sig(
           "def optimize(model: Model, *, without: Sequence[str] = (), dump_dir: str | os.PathLike[str] = '') -> Model"),
       "Folds and fuses; the answers stay the same and the result is still standard ONNX. Its pass_log says what was "

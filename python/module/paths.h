@@ -22,4 +22,10 @@ inline std::filesystem::path to_path(nb::handle object) {
   return path;
 }
 
+/// A file is not written under the other format's ending.
+inline void check_ending(const std::filesystem::path& path, const char* own, const char* other) {
+  if (path.extension() == other)
+    refuse(path.string() + ": wanted a name that ends in " + own + ", after the format of the file");
+}
+
 }  // namespace tercel::python

@@ -1,7 +1,6 @@
 #include "tercel/quantize.h"
 
 #include <nanobind/nanobind.h>
-#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -62,7 +61,7 @@ void bind_quantize(nb::module_& module) {
   bind_records(module);
   module.def(
       "quantize",
-      [](const Model& model, const std::filesystem::path& pictures, const std::string& range, double percentile,
+      [](const Model& model, const nb::object& pictures, const std::string& range, double percentile,
          const std::string& activations, bool bias_correction, bool error_feedback,
          const std::vector<std::string>& keep, const nb::object& preprocessing, int calibration_pictures,
          int held_out_pictures, const nb::object& held_out, uint64_t seed, int threads, const nb::object& progress) {
@@ -82,13 +81,14 @@ void bind_quantize(nb::module_& module) {
         options.threads = threads;
         options.progress = work.progress();
         options.warn = work.warn();
-        return work.run([&] { return quantize(model, pictures, options); });
+        return work.run([&, folder = to_path(pictures)] { return quantize(model, folder, options); });
       },
-      nb::arg("model"), nb::arg("pictures"), nb::kw_only(), nb::arg("range") = "mse", nb::arg("percentile") = 99.99,
-      nb::arg("activations") = "u8", nb::arg("bias_correction") = true, nb::arg("error_feedback") = true,
-      nb::arg("keep") = std::vector<std::string>(), nb::arg("preprocessing") = nb::none(),
-      nb::arg("calibration_pictures") = 256, nb::arg("held_out_pictures") = 256, nb::arg("held_out") = nb::none(),
-      nb::arg("seed") = 1, nb::arg("threads") = 0, nb::arg("progress") = nb::none(), nb::sig(kSignature),
+      nb::arg("model"), nb::arg("pictures").none(), nb::kw_only(), nb::arg("range") = "mse",
+      nb::arg("percentile") = 99.99, nb::arg("activations") = "u8", nb::arg("bias_correction") = true,
+      nb::arg("error_feedback") = true, nb::arg("keep") = std::vector<std::string>(),
+      nb::arg("preprocessing") = nb::none(), nb::arg("calibration_pictures") = 256, nb::arg("held_out_pictures") = 256,
+      nb::arg("held_out") = nb::none(), nb::arg("seed") = 1, nb::arg("threads") = 0, nb::arg("progress") = nb::none(),
+      nb::sig(kSignature),
       "An int8 network (QDQ) from a folder of pictures; no labels are needed.\n\n"
       "range: how ranges of activations are chosen. keep: nodes that stay in floats. held_out: a folder of its own for "
       "the evaluation; None: the rest of `pictures`. progress: called with (stage, part done), False stops.\n"

@@ -9,7 +9,13 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <functional>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "work.h"
 
 namespace tercel::python {
 
@@ -20,7 +26,7 @@ std::string record_repr(nb::handle record);
 /// {field: value}, records inside turned into dicts, too.
 nb::dict record_dict(nb::handle record);
 
-/// Binds a struct field by field.
+/// Binds a struct field by field. It pickles as its fields are, so that answers come back from other processes.
 template <typename T>
 class Record {
  public:
@@ -32,15 +38,28 @@ class Record {
     class_.def("to_dict", &record_dict, nb::sig("def to_dict(self) -> dict[str, Any]"),
                "The fields as a dict: a row for pandas.DataFrame.");
     class_.def("__repr__", &record_repr);
+    if constexpr (std::is_default_constructible_v<T>) def_pickle();
   }
 
   template <typename Member>
   Record& field(const char* name, Member T::*member, const char* doc) {
     class_.def_ro(name, member, doc);
     names_.append(name);
+    static_assert(!std::is_same_v<Member, std::string_view>, "a view would outlive what it was read from");
+    state_.push_back({[member](const T& from) { return nb::cast(from.*member); },
+                      [member](T& to, nb::handle from) { to.*member = nb::cast<Member>(from); }});
     return *this;
   }
-  /// A field that is computed: an enumerator as the word for it.
+  /// An enumerator, shown as the word for it.
+  template <typename Member>
+  Record& field_as_word(const char* name, Member T::*member, std::string_view (*word)(Member), const char* doc) {
+    field_of(
+        name, [member, word](const T& from) { return word(from.*member); }, doc);
+    state_.push_back({[member](const T& from) { return nb::cast(static_cast<int>(from.*member)); },
+                      [member](T& to, nb::handle from) { to.*member = static_cast<Member>(nb::cast<int>(from)); }});
+    return *this;
+  }
+  /// A field that follows from others.
   template <typename Get>
   Record& field_of(const char* name, Get&& get, const char* doc) {
     class_.def_prop_ro(name, std::forward<Get>(get), doc);
@@ -50,8 +69,34 @@ class Record {
   nb::class_<T>& of() { return class_; }
 
  private:
+  struct StateOfField {
+    std::function<nb::object(const T&)> get;
+    std::function<void(T&, nb::handle)> set;
+  };
+
+  void def_pickle() {
+    class_.def(
+        "__getstate__",
+        [state = state_](const T& self) {
+          nb::list out;
+          for (const StateOfField& field : state) out.append(field.get(self));
+          return nb::tuple(out);
+        },
+        nb::sig("def __getstate__(self) -> tuple[Any, ...]"));
+    class_.def(
+        "__setstate__",
+        [state = state_](T& self, const nb::tuple& given) {
+          if (given.size() != state.size()) refuse("a pickle of another version of Tercel: its fields are others");
+          T value{};
+          for (size_t i = 0; i < state.size(); ++i) state[i].set(value, given[i]);
+          new (&self) T(std::move(value));
+        },
+        nb::sig("def __setstate__(self, state: tuple[Any, ...], /) -> None"));
+  }
+
   nb::class_<T> class_;
   nb::list names_;
+  std::vector<StateOfField> state_;
 };
 
 }  // namespace tercel::python

@@ -153,7 +153,6 @@ class PySession {
       held.push_back(held_output(outputs_[i], objects[i]));
       into.push_back(held.back().view);
     }
-    refuse_overlaps(views, into);
     {
       const nb::gil_scoped_release unlocked;
       session_.run(views, into);
@@ -161,20 +160,6 @@ class PySession {
     nb::list result;
     for (const nb::object& object : objects) result.append(object);
     return result;
-  }
-
-  void refuse_overlaps(const std::vector<ArrayView>& in, const std::vector<MutableArrayView>& out) const {
-    const auto overlap = [](const auto& a, const auto& b) {
-      return a.data < b.data + b.bytes() && b.data < a.data + a.bytes();
-    };
-    for (size_t i = 0; i < out.size(); ++i) {
-      for (size_t k = 0; k < in.size(); ++k)
-        if (overlap(out[i], in[k]))
-          refuse(fmt::format("out for '{}' shares memory with input '{}'", outputs_[i].name, inputs_[k].name));
-      for (size_t k = 0; k < i; ++k)
-        if (overlap(out[i], out[k]))
-          refuse(fmt::format("out for '{}' shares memory with out for '{}'", outputs_[i].name, outputs_[k].name));
-    }
   }
 
   Model model_;

@@ -1,11 +1,12 @@
 #include "tercel/static_norm.h"
 
 #include <nanobind/nanobind.h>
-#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "bindings.h"
+#include "paths.h"
 #include "records.h"
 #include "work.h"
 
@@ -24,8 +25,7 @@ void bind_static_norm(nb::module_& module) {
       .field("top1", &StaticNormTrial::top1, "Part answered with their label; -1 without labels.")
       .field("kl", &StaticNormTrial::kl, "Mean Kullback-Leibler divergence, nats.");
   Record<StaticNormReport>(module, "StaticNormReport", "What static_norm() did.")
-      .field_of(
-          "estimator", [](const StaticNormReport& r) { return to_string(r.estimator); }, "As given.")
+      .field_as_word("estimator", &StaticNormReport::estimator, &to_string, "As given.")
       .field("max_drop", &StaticNormReport::max_drop, "As given.")
       .field("measured", &StaticNormReport::measured, "Pictures.")
       .field("held_out", &StaticNormReport::held_out, "Pictures.")
@@ -33,13 +33,14 @@ void bind_static_norm(nb::module_& module) {
       .field("sites", &StaticNormReport::sites, "In running order.")
       .field("exact", &StaticNormReport::exact, "Norms that cannot be fixed, and why.")
       .field("trials", &StaticNormReport::trials, "Every number of sites tried.")
-      .field("chosen", &StaticNormReport::chosen, "The one kept.");
+      .field("chosen", &StaticNormReport::chosen, "The one kept.")
+      .field("promise", &StaticNormReport::promise, "None where sites were given.");
   Record<StaticNormResult>(module, "StaticNormResult", "A network with fixed norms.")
       .field("model", &StaticNormResult::model, "Standard ONNX.")
       .field("report", &StaticNormResult::report, "What was fixed, and what it cost.");
   module.def(
       "static_norm",
-      [](const Model& model, const std::filesystem::path& pictures, const std::string& estimator, double max_drop,
+      [](const Model& model, const nb::object& pictures, const std::string& estimator, double max_drop,
          const std::vector<int>& sites, int count, int threads, uint64_t seed, const nb::object& progress) {
         Work work(progress);
         StaticNormOptions options;
@@ -51,11 +52,11 @@ void bind_static_norm(nb::module_& module) {
         options.seed = seed;
         options.progress = work.progress();
         options.warn = work.warn();
-        return work.run([&] { return fix_norms(model, pictures, options); });
+        return work.run([&, folder = to_path(pictures)] { return fix_norms(model, folder, options); });
       },
-      nb::arg("model"), nb::arg("pictures"), nb::kw_only(), nb::arg("estimator") = "affine", nb::arg("max_drop") = 0.5,
-      nb::arg("sites") = std::vector<int>(), nb::arg("measured_pictures") = 256, nb::arg("threads") = 0,
-      nb::arg("seed") = 1, nb::arg("progress") = nb::none(),
+      nb::arg("model"), nb::arg("pictures").none(), nb::kw_only(), nb::arg("estimator") = "affine",
+      nb::arg("max_drop") = 0.5, nb::arg("sites") = std::vector<int>(), nb::arg("measured_pictures") = 256,
+      nb::arg("threads") = 0, nb::arg("seed") = 1, nb::arg("progress") = nb::none(),
       nb::sig(
           "def static_norm(model: Model, pictures: Pictures, *, estimator: Literal['scalar', 'position', 'channel', "
           "'affine', 'ridge', 'position_ridge'] = 'affine', max_drop: float = 0.5, sites: Sequence[int] = (), "

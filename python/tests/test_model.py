@@ -159,6 +159,34 @@ def test_models_and_sessions_pickle(picture):
     assert tercel.Session.__module__ == tercel.Model.__module__ == "tercel"
 
 
+def test_answers_and_reports_pickle(picture):
+    """As multiprocessing sends them back."""
+    session = tercel.Session(RESNET, threads=1)
+    answers = session.classify(PHOTOS / "cat.jpg", top=3)
+    again = pickle.loads(pickle.dumps(answers))
+    assert [a.to_dict() for a in again] == [a.to_dict() for a in answers] and again[0].label == "cat"
+    for report in (session.profile(picture, runs=1), session.model.inputs[0], session.model.nodes[0]):
+        assert pickle.loads(pickle.dumps(report)).to_dict() == report.to_dict()
+    with pytest.raises(tercel.Error, match="another version"):
+        answers[0].__setstate__((1,))
+
+
+def test_files_are_not_written_under_the_other_formats_ending(tmp_path):
+    with pytest.raises(tercel.Error, match="ends in .onnx"):
+        tercel.load(RESNET).save_onnx(tmp_path / "m.tercel")
+    with pytest.raises(tercel.Error, match="ends in .onnx"):
+        tercel.decompress(RESNET, tmp_path / "m.tercel")
+    with pytest.raises(tercel.Error, match="ends in .tercel"):
+        tercel.compress(tercel.load(RESNET), lossless=True).save(tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("top", [0, -1])
+def test_no_classes_are_no_answer(top):
+    with pytest.raises(tercel.Error, match="top"):
+        tercel.Session(RESNET).classify(PHOTOS / "cat.jpg", top=top)
+
+
 def test_the_program_is_the_same(capfd):
     import subprocess
     import sys

@@ -144,3 +144,28 @@ def test_options_out_of_range(onnx_path, pictures):
         tercel.compress(model, "nowhere", **FEW)
     with pytest.raises(TypeError):
         tercel.compress(model, pictures, ratio=5)
+
+
+NUL = "a\0b"
+
+
+@pytest.mark.parametrize("call", [
+    lambda model, found: tercel.load(NUL),
+    lambda model, found: tercel.Session(NUL),
+    lambda model, found: tercel.decompress(RESNET, NUL),
+    lambda model, found: tercel.Session(model).classify(NUL),
+    lambda model, found: model.save_onnx(NUL),
+    lambda model, found: tercel.optimize(model, dump_dir=NUL),
+    lambda model, found: tercel.compress(model, NUL, target_ratio=5),
+    lambda model, found: tercel.compression_front(model, [5], NUL),
+    lambda model, found: tercel.quantize(model, NUL),
+    lambda model, found: tercel.quantize(model, ".", held_out=NUL),
+    lambda model, found: tercel.static_norm(model, NUL),
+    lambda model, found: tercel.fit_hopfield(model, NUL),
+    lambda model, found: tercel.add_hopfield_classes(model, NUL),
+    lambda model, found: found.save(NUL),
+])
+def test_a_path_with_a_nul_is_none(call):
+    model = tercel.load(RESNET)
+    with pytest.raises(tercel.Error, match="not a path"):
+        call(model, tercel.compress(model, lossless=True))
