@@ -73,6 +73,7 @@ class Lowering {
     if (node.output() == nullptr || !node.output()->type.static_shape()) return false;
     if (node.is("QuantizeLinear")) return lower_quantize(node);
     if (node.is("QLinearConv") || node.is("QLinearMatMul")) return lower_qlinear(node);
+    if (node.is("GlobalAveragePool") || node.is("ReduceMean")) return lower_mean(node);
     return false;
   }
 
@@ -257,7 +258,18 @@ class Lowering {
     return add("Concat", parts, node.attrs, type.dims, type.dtype, to, node.name, &before);
   }
 
-  /// Over all but the first two axes.
+  /// A mean that no QuantizeLinear reads alone: of levels, in floats.
+  bool lower_mean(Node& node) {
+    Value* y = node.output();
+    const Node* user = sole_user(graph_, y);
+    if (y->type.dtype != DType::f32 || (user != nullptr && user->is("QuantizeLinear"))) return false;
+    Value* result = mean(node, y->type, nullptr, node);
+    if (result == nullptr) return false;
+    take_over(graph_, y, result);
+    return true;
+  }
+
+  /// Over all but the first two axes; `to` nullptr: to floats.
   Value* mean(Node& node, const ValueType& type, const QuantizationPtr& to, const Node& before) {
     const Levels x = levels_of(node.input(0));
     if (!x || !x.meaning->per_tensor() || x.value->type.dims.size() < 3) return nullptr;
@@ -265,7 +277,7 @@ class Lowering {
     int64_t area = 1;
     for (size_t i = 2; i < dims.size(); ++i) area *= dims[i];
     if (area < 1 || area >= (int64_t{1} << 23)) return nullptr;
-    if (!ratio_of(x.scale() / (to->scales[0] * static_cast<float>(area)))) return nullptr;
+    if (to != nullptr && !ratio_of(x.scale() / (to->scales[0] * static_cast<float>(area)))) return nullptr;
     if (node.is("ReduceMean")) {
       if (node.input(1) == nullptr || !node.input(1)->is_constant()) return nullptr;
       std::vector<int64_t> axes = node.input(1)->constant.to_ints();

@@ -44,6 +44,13 @@ bool knows_levels(const Node& node) {
          is_clamp(node) || moves(node);
 }
 
+/// Means over a picture, moved at most.
+bool gives_means(const Value& value) {
+  const Node* node = value.producer;
+  while (node != nullptr && moves(*node) && node->input(0) != nullptr) node = node->input(0)->producer;
+  return node != nullptr && is_global_mean(*node);
+}
+
 /// The values that it computes with; others say how.
 std::vector<Value*> operands(const Node& node) {
   if (node.is("Add") || node.is("Concat")) return node.inputs;
@@ -163,7 +170,8 @@ class Choosing {
           order.emplace_back(v, at->second);
     for (auto at = order.rbegin(); at != order.rend(); ++at) {
       const auto [value, node] = *at;
-      if (!wanted.contains(value) && !graph_.is_output(value)) continue;
+      // A mean has many more values than levels can tell: as an answer it stays as it is.
+      if (!wanted.contains(value) && !(graph_.is_output(value) && !gives_means(*value))) continue;
       made_[value] = node;
       choice_.nodes.insert(node);
       if (const auto clamp = clamps_.find(node); clamp != clamps_.end()) choice_.nodes.insert(clamp->second);

@@ -102,6 +102,31 @@ output %y
       ElementsAre("QuantizeLinear", "FusedAdd", "GlobalAveragePool", "Reshape", "FusedMatMul", "DequantizeLinear"));
 }
 
+TEST(QuantizedPasses, MeansThatStayInFloatsAreSumsOfLevels) {
+  const float exact = 1e-6f;
+  EXPECT_THAT(within_a_step(std::string(kConstants) + R"(%m : f32[1x3x1x1] = GlobalAveragePool(%d)
+%y : f32[1x3] = Flatten(%m)
+output %y
+)",
+                            exact),
+              ElementsAre("QuantizeLinear", "GlobalAveragePool", "Flatten"));
+  EXPECT_THAT(within_a_step(std::string(kConstants) + R"(const %axes : i64[2] = [-1, 2]
+%y : f32[1x3] = ReduceMean(%d, %axes) {keepdims = 0}
+output %y
+)",
+                            exact),
+              ElementsAre("QuantizeLinear", "GlobalAveragePool", "Reshape"));
+  // Read twice: once for floats, once for levels.
+  EXPECT_THAT(within_a_step(std::string(kConstants) + R"(%m : f32[1x3x1x1] = GlobalAveragePool(%d)
+%qy : u8[1x3x1x1] = QuantizeLinear(%m, %sy, %zy)
+%dy : f32[1x3x1x1] = DequantizeLinear(%qy, %sy, %zy)
+%y : f32[1x3x1x1] = Add(%m, %dy)
+output %y
+)",
+                            0.05f),
+              ElementsAre("QuantizeLinear", "GlobalAveragePool", "QuantizeLinear", "DequantizeLinear", "Add"));
+}
+
 TEST(QuantizedPasses, MoversMoveLevelsAndScalesMayChange) {
   EXPECT_THAT(within_a_step(std::string(kConstants) + R"(const %pads : i64[8] = [0, 0, 1, 0, 0, 0, 0, 2]
 %p : f32[1x3x5x7] = Pad(%d, %pads)

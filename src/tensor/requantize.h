@@ -58,6 +58,12 @@ inline int32_t requantize(int64_t sum, Ratio ratio, LevelRange to) {
                               to.zero);
 }
 
+/// The mean of `count` levels of this scale, their sum less zero points given: rounded once to a float but for the last
+/// bits of a double, in whatever order it was summed.
+inline float mean_in_floats(int64_t sum, float scale, int64_t count) {
+  return static_cast<float>(static_cast<double>(sum) * static_cast<double>(scale) / static_cast<double>(count));
+}
+
 /// A sum of two quantized values: sum over both of (level - zero) * multiplier, then one shift. The multipliers have 30
 /// bits at most and share the shift: the larger ratio is exact, the other has lost no more than 2^-30 of the larger.
 struct TwoRatios {

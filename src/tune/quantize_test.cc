@@ -283,6 +283,24 @@ TEST_F(QuantizeNetworks, OutputsAreNotCutOff) {
   EXPECT_EQ(last.clipped, 0);
 }
 
+// As SqueezeNet ends: 64 levels have a mean of many more values than 256.
+TEST_F(QuantizeNetworks, MeansAsAnswersAreNotRounded) {
+  for (const char* end : {"output %f\n", "%s : f32[1x10] = Softmax(%f)\noutput %s\n"}) {
+    const QuantizeResult result = quantized((std::string(R"(input %x : f32[1x3x32x32]
+input %w_1 : f32[10x3x4x4]
+%c : f32[1x10x8x8] = Conv(%x, %w_1) {strides = [4, 4]}
+%r : f32[1x10x8x8] = Relu(%c)
+%g : f32[1x10x1x1] = GlobalAveragePool(%r)
+%f : f32[1x10] = Flatten(%g)
+)") + end)
+                                                .c_str());
+    const std::vector<std::string> ops = operators(lowered(result.model));
+    EXPECT_EQ(std::count(ops.begin(), ops.end(), "DequantizeLinear"), 0) << end;  // the mean is one of levels
+    EXPECT_THAT(ops, Contains("GlobalAveragePool"));
+    EXPECT_EQ(result.report.layers.back().op, "Conv") << end;
+  }
+}
+
 TEST_F(QuantizeNetworks, NodesCanBeKept) {
   options_.keep = {"c3", "logits"};
   const QuantizeResult result = quantized(kResidual);

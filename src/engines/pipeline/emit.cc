@@ -21,9 +21,9 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 
 std::string port_text(const HostPort& port) {
   const FeatureMap& m = port.map;
-  return fmt::format("    {{\"{}\", {}, {}, {}, {}, {}, {}, {}, {}, {}, {:a}f, {}}},\n", port.port.name,
-                     port.port.dtype == DType::f32, m.dtype == DType::u8, m.images, m.channels, m.height, m.width, m.at,
-                     m.image_words, m.channel, m.scale(), m.quantization->zeros[0]);
+  return fmt::format("    {{\"{}\", {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {:a}f, {}}},\n", port.port.name,
+                     port.port.dtype == DType::f32, port.means, m.dtype == DType::u8, m.images, m.channels, m.height,
+                     m.width, m.at, m.image_words, m.channel, m.scale(), m.quantization->zeros[0]);
 }
 
 std::string network_header(const PipelineNetwork& n, const std::string& title) {
@@ -38,6 +38,7 @@ std::string network_header(const PipelineNetwork& n, const std::string& title) {
 struct NetworkPort {{
   const char* name;
   bool floats;       ///< else levels, a byte each
+  bool means;        ///< one float a channel: the mean of its rows and columns
   bool is_unsigned;  ///< levels: stored less 128
   int images, channels, height, width;
   long at, image_words;

@@ -50,28 +50,41 @@ void HostEnds::quantize_input(Node& node) {
 }
 
 void HostEnds::dequantize_output(Node& node) {
-  tail_inputs_[node.output()] = levels(node.input(0));
+  floats_[node.output()] = {levels(node.input(0))};
   net_.host_last.push_back(node.op);
 }
 
 void HostEnds::tail_node(Node& node) {
-  const bool form = node.is("Softmax") || node.is("LogSoftmax") || node.is("Reshape") || node.is("Flatten") ||
-                    node.is("Squeeze") || node.is("Unsqueeze") || node.is("Identity");
   const Value* x = node.input(0);
-  const bool follows = tail_inputs_.contains(x) || (x->producer != nullptr && tail_.contains(x->producer));
-  if (!form || !follows)
+  if (node.is("GlobalAveragePool") && is_level_type(x->type.dtype)) {
+    const FeatureMap& map = levels(x);
+    if (!map.lies_as(x->type.dims)) fail_unsupported("its input was given another shape on the way");
+    floats_[node.output()] = {map, true};
+    net_.host_last.push_back(node.op);
+    return;
+  }
+  const bool form =
+      node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") || node.is("Unsqueeze") || node.is("Identity");
+  const auto floats = floats_.find(x);
+  const bool follows = floats != floats_.end() || (x->producer != nullptr && tail_.contains(x->producer));
+  if (!(form || node.is("Softmax") || node.is("LogSoftmax")) || !follows)
     fail_unsupported("computes in floats; the pipeline computes on int8 levels: {}", kQuantizeFirst);
-  tail_.insert(&node);
+  if (form && floats != floats_.end()) floats_[node.output()] = FloatsOf(floats->second);  // the same elements
+  else tail_.insert(&node);
   net_.host_last.push_back(node.op);
+}
+
+HostPort HostEnds::store_of(ProgramPort port, const FloatsOf& floats, size_t index) {
+  return {std::move(port), floats.map, static_cast<int64_t>(index), floats.means};
 }
 
 void HostEnds::finish(std::vector<Refusal>& refusals) {
   if (!tail_.empty()) return make_tail();
   for (size_t i = 0; i < graph_.outputs().size(); ++i) {
     const Value* output = graph_.outputs()[i];
-    const auto floats = tail_inputs_.find(output);
-    const FeatureMap* map = floats != tail_inputs_.end() ? &floats->second : memory_.find(output);
-    if (map != nullptr) net_.stores.push_back({net_.outputs[i], *map, static_cast<int64_t>(i)});
+    if (const auto floats = floats_.find(output); floats != floats_.end())
+      net_.stores.push_back(store_of(net_.outputs[i], floats->second, i));
+    else if (const FeatureMap* map = memory_.find(output)) net_.stores.push_back(store_of(net_.outputs[i], {*map}, i));
     else refusals.push_back({"output '" + output->name + "'", "is computed by no node of the pipeline"});
   }
 }
@@ -79,29 +92,25 @@ void HostEnds::finish(std::vector<Refusal>& refusals) {
 void HostEnds::make_tail() {
   Graph tail;
   std::map<const Value*, Value*> made;
-  for (const auto& node : graph_.nodes())
-    if (node->is("DequantizeLinear") && tail_inputs_.contains(node->output())) {
-      const Value* value = node->output();
-      made[value] = tail.add_input(value->name, value->type);
-      net_.stores.push_back(
-          {{value->name, DType::f32, value->type.dims}, tail_inputs_[value], static_cast<int64_t>(net_.stores.size())});
-    }
+  const auto in_tail = [&](const Value* value) {
+    if (const auto at = made.find(value); at != made.end()) return at->second;
+    const auto floats = floats_.find(value);
+    if (floats == floats_.end()) fail_unsupported("'{}' is no value of floats behind the last levels", value->name);
+    net_.stores.push_back(store_of({value->name, DType::f32, value->type.dims}, floats->second, net_.stores.size()));
+    return made[value] = tail.add_input(value->name, value->type);
+  };
   for (const auto& node : graph_.nodes()) {
     if (!tail_.contains(node.get())) continue;
     std::vector<Value*> inputs;
     for (Value* input : node->inputs)
       inputs.push_back(input == nullptr       ? nullptr
                        : input->is_constant() ? tail.add_constant(input->name, input->constant)
-                                              : made.at(input));
+                                              : in_tail(input));
     Value* output = tail.add_value(node->output()->name, node->output()->type);
     made[node->output()] = output;
     tail.add_node(node->op, inputs, {output}, node->attrs, node->name);
   }
-  for (const Value* output : graph_.outputs()) {
-    const auto at = made.find(output);
-    if (at == made.end()) fail_unsupported("output '{}' is one of levels, others are not", output->name);
-    tail.add_output(at->second);
-  }
+  for (const Value* output : graph_.outputs()) tail.add_output(in_tail(output));
   net_.tail = reference_engine().compile(tail, {});
 }
 

@@ -22,7 +22,7 @@ class HostEnds {
 
   void quantize_input(Node& node);
   void dequantize_output(Node& node);
-  /// Of floats behind the last levels: what only gives the answer its form.
+  /// Of floats behind the last levels, or computed from these: means, what only gives the answer its form, softmax.
   void tail_node(Node& node);
 
   /// Outputs: levels as they are, floats from the last levels, or what the tail makes of them.
@@ -37,7 +37,14 @@ class HostEnds {
   const Graph& graph_;
   FeatureMemory& memory_;
   PipelineNetwork& net_;
-  std::map<const Value*, FeatureMap> tail_inputs_;  ///< floats that were levels
+  /// Floats that the host makes of levels.
+  struct FloatsOf {
+    FeatureMap map;
+    bool means = false;
+  };
+  static HostPort store_of(ProgramPort port, const FloatsOf& floats, size_t index);
+
+  std::map<const Value*, FloatsOf> floats_;
   std::set<const Node*> tail_;
 };
 

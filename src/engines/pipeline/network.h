@@ -16,11 +16,12 @@
 namespace tercel::inline engines {
 
 /// A graph's input or output, and what the host does with it: levels are packed and unpacked; floats are made levels
-/// and back.
+/// and back, or are the means of the channels' levels.
 struct HostPort {
   ProgramPort port;
   FeatureMap map;
   int64_t index = 0;  ///< of the graph's inputs; of the outputs, or of the tail's inputs
+  bool means = false;
 };
 
 struct PipelineNetwork {

@@ -61,6 +61,14 @@ void PipelineProgram::run(const RunArgs& args) const {
       to = reinterpret_cast<std::byte*>(
           results.emplace_back(static_cast<size_t>(count_elements(store.port.dims))).data());
     auto* floats = reinterpret_cast<float*>(to);
+    if (store.means) {
+      std::vector<int64_t> sums(static_cast<size_t>(map.images * map.channels));
+      for_each_level(map, vec, [&](int64_t element, int64_t at) {
+        sums[static_cast<size_t>(element / map.plane())] += words[static_cast<size_t>(at)] - map.zero();
+      });
+      for (size_t i = 0; i < sums.size(); ++i) floats[i] = mean_in_floats(sums[i], map.scale(), map.plane());
+      continue;
+    }
     for_each_level(map, vec, [&](int64_t element, int64_t at) {
       const int8_t level = words[static_cast<size_t>(at)];
       if (store.port.dtype == DType::f32) floats[element] = static_cast<float>(level - map.zero()) * map.scale();

@@ -40,6 +40,10 @@ class Levels {
     return put(op, std::move(operands), std::move(attrs), {dtype, true, std::move(dims), some_scale(dtype, scale)});
   }
 
+  Value* floats(std::string_view op, std::vector<Value*> operands, Attrs attrs, Dims dims) {
+    return put(op, std::move(operands), std::move(attrs), {DType::f32, true, std::move(dims)});
+  }
+
   Value* moved(std::string_view op, std::vector<Value*> operands, Attrs attrs, Dims dims) {
     const ValueType& from = operands[0]->type;
     return put(op, std::move(operands), std::move(attrs), {from.dtype, true, std::move(dims), from.quantization});
@@ -109,6 +113,9 @@ class Levels {
     return graph_.add_constant("ints", Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
   }
 
+  /// An output besides the one that finish() takes.
+  void finish_with(Value* output) { graph_.add_output(output); }
+
   Graph finish(Value* output) {
     graph_.add_output(output);
     infer_types(graph_);
@@ -135,13 +142,17 @@ class Levels {
   Rng rng_;
 };
 
+/// The bytes of all outputs, one after the other.
 std::vector<std::byte> run(const Program& program, const std::vector<std::vector<std::byte>>& inputs) {
   std::vector<const std::byte*> from;
   for (const auto& input : inputs) from.push_back(input.data());
-  std::vector<std::byte> result(program.outputs()[0].bytes());
-  std::byte* to = result.data();
-  program.run({from, std::span(&to, 1)});
-  return result;
+  std::vector<std::vector<std::byte>> results;
+  std::vector<std::byte*> to;
+  for (const ProgramPort& port : program.outputs()) to.push_back(results.emplace_back(port.bytes()).data());
+  program.run({from, to});
+  std::vector<std::byte> all;
+  for (const auto& result : results) all.insert(all.end(), result.begin(), result.end());
+  return all;
 }
 
 bool has_opencl() {
@@ -268,6 +279,32 @@ TEST(Pipeline, FullyConnectedAndBatches) {
     x = net.add("FusedMatMul", {x, w, net.bias(19)}, {{"transB", int64_t{1}}, {"alpha_scale", 1.0f}}, {3, 19}, 0.3f);
     Value* v = net.weights({7, 19}, 7);
     return net.finish(net.add("FusedMatMul", {x, v}, {{"transB", int64_t{1}}, {"alpha_scale", 0.5f}}, {3, 7}, 0.2f));
+  });
+}
+
+// Means as the answer are floats; a Softmax behind them is the host's too.
+TEST(Pipeline, MeansInFloatsAtTheEnd) {
+  for (const DType dtype : {DType::u8, DType::i8})
+    for (const bool softmax : {false, true})
+      expect_same_everywhere([&] {
+        Levels net(21);
+        Value* x = net.conv(net.input({2, 5, 8, 6}), 37, 3, {}, 1, {2, 37, 6, 4}, dtype);
+        x = net.floats("GlobalAveragePool", {x}, {}, {2, 37, 1, 1});
+        x = net.floats("Flatten", {x}, {}, {2, 37});
+        return net.finish(softmax ? net.floats("Softmax", {x}, {{"axis", int64_t{1}}}, {2, 37}) : x);
+      });
+}
+
+// Channels that begin within a word, and levels that are an answer too.
+TEST(Pipeline, MeansOfAPartOfAConcatenation) {
+  expect_same_everywhere([] {
+    Levels net(22);
+    Value* in = net.input({1, 6, 5, 5});
+    Value* a = net.conv(in, 19, 1, {}, 1, {1, 19, 5, 5});
+    Value* b = net.conv(in, 10, 1, {}, 1, {1, 10, 5, 5});
+    Value* all = net.moved("Concat", {a, b}, {{"axis", int64_t{1}}}, {1, 29, 5, 5});
+    net.finish_with(net.conv(all, 4, 1, {}, 1, {1, 4, 5, 5}));
+    return net.finish(net.floats("GlobalAveragePool", {b}, {}, {1, 10, 1, 1}));
   });
 }
 

@@ -99,16 +99,19 @@ void multiply_levels(const Attrs& attrs, std::span<const View> src, std::span<co
 }
 
 void mean_of_levels(std::span<const View> src, std::span<const View> dst) {
-  const Quantization &x = meaning(src[0]), &y = meaning(dst[0]);
+  const Quantization& x = meaning(src[0]);
   const int64_t planes = dst[0].elements(), area = planes == 0 ? 0 : src[0].elements() / planes;
   if (area == 0) return;
-  const Ratio ratio = mean_ratio(x, y, area);
+  const bool to_floats = dst[0].dtype == DType::f32;
+  const Ratio ratio = to_floats ? Ratio{} : mean_ratio(x, meaning(dst[0]), area);
+  const LevelRange to = to_floats ? LevelRange{} : range_of(dst[0].dtype, meaning(dst[0]).zeros[0]);
   visit_byte(src[0].dtype, [&](auto tag) {
     using X = typename decltype(tag)::type;
     for (int64_t plane = 0; plane < planes; ++plane) {
       int64_t sum = 0;
       for (int64_t i = 0; i < area; ++i) sum += src[0].as<X>()[plane * area + i] - x.zeros[0];
-      store(dst[0], plane, requantize(sum, ratio, range_of(dst[0].dtype, y.zeros[0])));
+      if (to_floats) dst[0].as<float>()[plane] = mean_in_floats(sum, x.scales[0], area);
+      else store(dst[0], plane, requantize(sum, ratio, to));
     }
   });
 }

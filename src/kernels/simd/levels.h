@@ -22,7 +22,7 @@ Variant simd_pair_levels();
 /// Requantize by a table: what each of 256 levels comes to is known while planning.
 Variant table_levels();
 
-/// GlobalAveragePool of levels, in whatever layout there is.
+/// GlobalAveragePool of levels, to levels or floats, in whatever layout there is.
 Variant mean_levels();
 
 /// QuantizeLinear and DequantizeLinear between f32 and levels with one scale.

@@ -323,6 +323,9 @@ TEST(MeanLevels, EveryTypeAndSize) {
         c.quantized = {meaning(0.02f, 7), meaning(0.015f, 120)};
         c.tolerance = 0;
         check_variants(c, {"mean_levels"});
+        c.dst = {{DType::f32, {2, channels, 1, 1}}};
+        c.quantized = {meaning(0.02f, 7), nullptr};
+        check_variants(c, {"mean_levels"});
       }
 }
 

@@ -1,6 +1,7 @@
 // Levels under another scale: 256 possible operands, so every result is looked up. Means of levels.
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -51,12 +52,16 @@ class MeanKernel final : public Kernel {
         last_(p.src[0].layout == Layout::channels_last),
         signed_(p.src[0].dtype == DType::i8),
         offset_(-area_ * p.src[0].quantization->zeros[0]),
-        ratio_(mean_ratio(*p.src[0].quantization, *p.dst[0].quantization, area_)),
-        to_(range_of(p.dst[0].dtype, p.dst[0].quantization->zeros[0])) {}
+        scale_(p.src[0].quantization->scales[0]) {
+    if (p.dst[0].dtype == DType::f32) return;
+    ratio_ = mean_ratio(*p.src[0].quantization, *p.dst[0].quantization, area_);
+    to_ = range_of(p.dst[0].dtype, p.dst[0].quantization->zeros[0]);
+  }
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
-    auto* dst = reinterpret_cast<uint8_t*>(args.dst[0]);
+    auto* levels = reinterpret_cast<uint8_t*>(args.dst[0]);
+    auto* floats = reinterpret_cast<float*>(args.dst[0]);
     const uint8_t flip = signed_ ? 0x80 : 0;  // of i8: level + 128, as u8
     const int64_t offset = offset_ - (signed_ ? 128 * area_ : 0);
     constexpr int64_t kChannels = 64;  // summed side by side
@@ -70,8 +75,11 @@ class MeanKernel final : public Kernel {
               for (int64_t c = 0; c < count; ++c)
                 sums[c] += static_cast<uint8_t>(
                     src[last_ ? (n * area_ + i) * c_ + c0 + c : (n * c_ + c0 + c) * area_ + i] ^ flip);
-            for (int64_t c = 0; c < count; ++c)
-              dst[n * c_ + c0 + c] = static_cast<uint8_t>(requantize(int64_t{sums[c]} + offset, ratio_, to_));
+            for (int64_t c = 0; c < count; ++c) {
+              const int64_t at = n * c_ + c0 + c, sum = int64_t{sums[c]} + offset;
+              if (ratio_) levels[at] = static_cast<uint8_t>(requantize(sum, *ratio_, to_));
+              else floats[at] = mean_in_floats(sum, scale_, area_);
+            }
           }
         });
   }
@@ -80,7 +88,8 @@ class MeanKernel final : public Kernel {
   int64_t n_, c_, area_;
   bool last_, signed_;
   int64_t offset_;
-  Ratio ratio_;
+  float scale_;
+  std::optional<Ratio> ratio_;  // nothing: the mean is one of floats
   LevelRange to_;
 };
 

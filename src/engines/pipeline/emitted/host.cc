@@ -130,6 +130,19 @@ std::string store(cl_mem features, const NetworkPort& port) {
   check(clEnqueueReadBuffer(queue, features, CL_TRUE, (size_t)port.at * VEC, words.size(), words.data(), 0, nullptr,
                             nullptr),
         "clEnqueueReadBuffer");
+  if (port.means) {
+    const long plane = (long)port.height * port.width;
+    std::vector<int64_t> sums(elements(port) / (size_t)plane);
+    for_each_level(port, [&](long element, long at) {
+      sums[element / plane] += words[at] + (port.is_unsigned ? 128 : 0) - port.zero;
+    });
+    std::string bytes(4 * sums.size(), '\0');
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const float value = (float)((double)sums[i] * (double)port.scale / (double)plane);
+      std::memcpy(&bytes[4 * i], &value, 4);
+    }
+    return bytes;
+  }
   std::string bytes(elements(port) * element_bytes(port), '\0');
   for_each_level(port, [&](long element, long at) {
     const int level = words[at] + (port.is_unsigned ? 128 : 0);
