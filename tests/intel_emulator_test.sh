@@ -8,19 +8,25 @@ fi
 emulator=$(realpath "$TERCEL_INTEL_EMULATOR")
 . "$(dirname "$0")/journey.sh"
 
-net=$source/tests/quantized/i8.onnx
+# same_through_channels NET INPUT: both designs of the channels, and tiles on Intel's own runtime.
+same_through_channels() {
+  exits 0 '' run "$1" --engine reference -i "$2" -o wanted.npy
+  for point in vec=16,lane=16 vec=8,lane=16; do
+    "$emulator/run" "$tercel" run "$1" --engine "pipeline:executor=channels,$point" -i "$2" \
+      -o channels.npy >out 2>err || failed "$1: channels at $point: $(cat err)"
+    same_files channels.npy wanted.npy "$1: channels at $point give other bytes than the reference kernels"
+    rm -f channels.npy
+  done
+  "$emulator/run-cpu" "$tercel" run "$1" --engine pipeline -i "$2" -o cpu.npy >out 2>err || failed "$1: tiles on Intel's runtime: $(cat err)"
+  same_files cpu.npy wanted.npy "$1: tiles on Intel's runtime give other bytes than the reference kernels"
+  rm -f cpu.npy
+}
+
+npy digit.npy 1,1,28,28 3136
+same_through_channels "$source/tests/quantized/lenet.onnx" digit.npy
 npy x.npy 1,3,32,32 12288
-exits 0 '' run "$net" --engine reference -i x.npy -o wanted.npy
-
-for point in vec=16,lane=16 vec=8,lane=16; do
-  "$emulator/run" "$tercel" run "$net" --engine "pipeline:executor=channels,$point" -i x.npy \
-    -o channels.npy >out 2>err || failed "channels at $point: $(cat err)"
-  same_files channels.npy wanted.npy "channels at $point give other bytes than the reference kernels"
-  rm -f channels.npy
-done
-
-"$emulator/run-cpu" "$tercel" run "$net" --engine pipeline -i x.npy -o cpu.npy >out 2>err || failed "tiles on Intel's runtime: $(cat err)"
-same_files cpu.npy wanted.npy "tiles on Intel's runtime give other bytes than the reference kernels"
+net=$source/tests/quantized/i8.onnx
+same_through_channels "$net" x.npy
 
 exits 0 '' fpga emit "$net" --point vec=16,lane=16 -o emitted
 (cd emitted && ./build.sh) >out 2>err || failed "the emitted host does not build: $(cat err)"

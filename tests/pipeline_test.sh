@@ -45,6 +45,16 @@ if ! "$tercel" run "$net" --engine pipeline -i x.npy -o opencl.npy >out 2>err; t
   finish
 fi
 same_files opencl.npy wanted.npy 'OpenCL gives other bytes than the reference kernels'
+mkdir platforms
+export OCL_ICD_VENDORS="$PWD/platforms/"
+exits 2 'there is no OpenCL platform on this machine; install' run "$net" --engine pipeline -i x.npy -o y.npy
+echo /nowhere/libnone.so >platforms/none.icd
+exits 2 'there is no OpenCL platform on this machine; install' run "$net" --engine pipeline -i x.npy -o y.npy
+unset OCL_ICD_VENDORS
+npy digit.npy 1,1,28,28 3136
+exits 0 '' run "$source/tests/quantized/lenet.onnx" --engine reference -i digit.npy -o digit-wanted.npy
+exits 0 '' run "$source/tests/quantized/lenet.onnx" --engine pipeline:vec=8,lane=8 -i digit.npy -o digit-opencl.npy
+same_files digit-opencl.npy digit-wanted.npy 'OpenCL gives other bytes of LeNet than the reference kernels'
 exits 2 "no OpenCL platform 'nobody'" run "$net" --engine pipeline:platform=nobody -i x.npy -o y.npy
 
 # Elements behind the header of a .npy file are what the emitted host takes and gives.

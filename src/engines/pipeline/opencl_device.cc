@@ -16,6 +16,15 @@ OpenclDevice::OpenclDevice(const PipelineNetwork& made, const OpenclOptions& opt
                            const std::string& flags)
     : network(made) {
   find(options.platform, channels);
+  try {
+    set_up(options, channels, flags);
+  } catch (const cl::Error& error) {
+    fail_unsupported("OpenCL's platform '{}': {} gave error {}; --engine pipeline:platform=NAME takes another", name_,
+                     error.what(), error.err());
+  }
+}
+
+void OpenclDevice::set_up(const OpenclOptions& options, bool channels, const std::string& flags) {
   if (!channels) take_processors(options.threads);
   context_ = cl::Context(device_);
   queue = cl::CommandQueue(context_, device_);
@@ -44,22 +53,20 @@ void OpenclDevice::find(std::string_view wanted, bool channels) {
   } catch (const cl::Error&) {  // the loader finds none
   }
   std::string known;
-  for (const cl::Platform& platform : platforms) {
-    name_ = platform.getInfo<CL_PLATFORM_NAME>();
-    known += (known.empty() ? "" : ", ") + name_;
-    if (name_.find(wanted) == std::string::npos) continue;
-    std::vector<cl::Device> devices;
-    try {
+  for (const cl::Platform& platform : platforms) try {
+      name_ = platform.getInfo<CL_PLATFORM_NAME>();
+      known += (known.empty() ? "" : ", ") + name_;
+      if (name_.find(wanted) == std::string::npos) continue;
+      std::vector<cl::Device> devices;
       // One work-item does a tile: made for few strong cores.
       platform.getDevices(CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_ACCELERATOR, &devices);
-    } catch (const cl::Error&) {
+      for (const cl::Device& device : devices) {
+        if (channels && device.getInfo<CL_DEVICE_EXTENSIONS>().find("cl_intel_channels") == std::string::npos) continue;
+        device_ = device;
+        return;
+      }
+    } catch (const cl::Error&) {  // one without such a device, or that cannot even tell its name: others may do
     }
-    for (const cl::Device& device : devices) {
-      if (channels && device.getInfo<CL_DEVICE_EXTENSIONS>().find("cl_intel_channels") == std::string::npos) continue;
-      device_ = device;
-      return;
-    }
-  }
   if (platforms.empty()) fail_unsupported("there is no OpenCL platform on this machine; {}", kWhatToDo);
   if (channels)
     fail_unsupported(

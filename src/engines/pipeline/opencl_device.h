@@ -51,6 +51,7 @@ class OpenclDevice {
 
  private:
   void find(std::string_view wanted, bool channels);
+  void set_up(const OpenclOptions& options, bool channels, const std::string& flags);
   void take_processors(int threads);
   void build(const std::string& flags);
 

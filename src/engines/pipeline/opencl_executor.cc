@@ -14,6 +14,15 @@ namespace tercel::inline engines {
 namespace {
 
 class OpenclExecutor : public Executor {
+  /// However a run ends, nothing of it is left in the queue for the next one, or for who lets go of its memory.
+  struct AfterAll {
+    explicit AfterAll(const cl::CommandQueue& waits_for) : queue(waits_for) {}
+    AfterAll(const AfterAll&) = delete;
+    AfterAll& operator=(const AfterAll&) = delete;
+    ~AfterAll() { clFinish(queue()); }  // says nothing: what went wrong is on its way already
+    const cl::CommandQueue& queue;
+  };
+
  public:
   OpenclExecutor(const PipelineNetwork& network, const OpenclOptions& options, bool channels, const std::string& flags)
       : device_(network, options, channels, flags) {}
@@ -26,11 +35,9 @@ class OpenclExecutor : public Executor {
     const auto& layers = device_.network.layers;
     if (ms != nullptr) ms->assign(layers.size(), 0);
     in_opencl([&] {
+      const AfterAll settled(device_.queue);
       for (size_t i = 0; i < layers.size(); ++i) {
-        if (stop.stop_requested()) {
-          device_.queue.finish();
-          fail(ErrorCode::stopped, "stopped before layer {} of {}", i + 1, layers.size());
-        }
+        if (stop.stop_requested()) fail(ErrorCode::stopped, "stopped before layer {} of {}", i + 1, layers.size());
         const Stopwatch clock;
         if (layers[i].normalizes) device_.normalize(i);
         else run_layer(i);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <thread>
 
 #include "base/error_testing.h"
 #include "base/rng.h"
@@ -512,6 +513,32 @@ TEST(Pipeline, RefusesToReadReshapedLevelsAsOthers) {
     EXPECT_THAT(error_of([&] { pipeline_engine("executor=simulated").compile(flat(op), {}); }),
                 HasSubstr("another shape on the way"))
         << op;
+}
+
+// Each with a program of its own, compiled at the same time on another part of the device, and both with a third.
+TEST(Pipeline, SeveralThreadsAtOnce) {
+  const auto make = [] {
+    Levels net(23);
+    Value* x = net.conv(net.input({1, 9, 12, 12}), 24, 3, {{"pads", Ints{1, 1, 1, 1}}}, 1, {1, 24, 12, 12});
+    return net.finish(net.conv(x, 10, 3, {}, 1, {1, 10, 10, 10}));
+  };
+  const Graph graph = make();
+  const auto options = [](const char* point) {
+    return std::string(point) + (has_opencl() ? "" : ",executor=simulated");
+  };
+  const auto shared = pipeline_engine(options("vec=16,lane=16")).compile(graph, {});
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&, i] {
+      const Graph own = make();
+      CompileOptions compile;
+      compile.threads = i;  // 0: the whole device
+      const auto program = pipeline_engine(options(i == 1 ? "vec=8,lane=8" : "vec=16,lane=16")).compile(own, compile);
+      for (uint64_t seed = 1; seed < 4; ++seed) {
+        expect_same(own, *program, seed);
+        expect_same(own, *shared, seed + static_cast<uint64_t>(10 * i));
+      }
+    });
 }
 
 std::string refused(Graph graph, const std::string& options = "") {
