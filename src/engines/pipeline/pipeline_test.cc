@@ -484,6 +484,53 @@ Graph random_network(uint64_t seed) {
   return net.finish(x);
 }
 
+/// An executor whose memory holds anything before a run.
+class UnsetMemory final : public Executor {
+ public:
+  UnsetMemory(const PipelineNetwork& network, std::unique_ptr<Executor> inner)
+      : bytes_(static_cast<size_t>(network.feature_words * network.design.vec)), inner_(std::move(inner)) {}
+
+  std::string what() const override { return inner_->what(); }
+  void write(int64_t first_word, std::span<const int8_t> levels) override {
+    if (!filled_) {
+      for (int8_t& byte : bytes_) byte = static_cast<int8_t>(static_cast<int>(rng_.below(256)) - 128);
+      inner_->write(0, bytes_);
+      filled_ = true;
+    }
+    inner_->write(first_word, levels);
+  }
+  void read(int64_t first_word, std::span<int8_t> levels) override { inner_->read(first_word, levels); }
+  void run(std::vector<double>* ms, std::stop_token stop) override {
+    inner_->run(ms, stop);
+    filled_ = false;
+  }
+
+ private:
+  std::vector<int8_t> bytes_;
+  std::unique_ptr<Executor> inner_;
+  Rng rng_{77};
+  bool filled_ = false;
+};
+
+// What nobody wrote is read (channels that fill up a word, by weights of zero) and may be anything.
+TEST(Pipeline, NothingUnsetReachesAResult) {
+  for (const char* point : {"vec=16,lane=16", "vec=8,lane=8"})
+    for (uint64_t seed = 1; seed <= 12; ++seed) {
+      SCOPED_TRACE(seed);
+      const Graph graph = random_network(seed);
+      for (const bool opencl : {false, true}) {
+        if (opencl && !has_opencl()) continue;
+        const PipelineProgram program(make_pipeline_network(graph, parse_design_point(point), {}),
+                                      [&](const PipelineNetwork& made) -> std::unique_ptr<Executor> {
+                                        std::unique_ptr<Executor> inner = std::make_unique<SimulatedPipeline>(made);
+                                        if (opencl) inner = make_opencl_executor(made, {});
+                                        return std::make_unique<UnsetMemory>(made, std::move(inner));
+                                      });
+        expect_same(graph, program, seed);
+      }
+    }
+}
+
 TEST(Pipeline, RandomNetworks) {
   const DesignPoint design =
       parse_design_point("vec=4,lane=8,window_x=3,weight_buffer_words=2048,window_buffer_words=16384");
