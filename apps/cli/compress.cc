@@ -50,7 +50,7 @@ void print_report(const Flags& flags, const Model& model, const CompressReport& 
                                                              : Json{{"calibration", report.calibration_pictures},
                                                                     {"tuning", report.tuning_pictures},
                                                                     {"judging", report.result.pictures}}},
-               {"promise", report.promise ? to_json(*report.promise) : Json()},
+               {"promise", report.promise ? promise_json(*report.promise) : Json()},
                {"graph_bytes", report.graph_bytes},
                {"vector_bytes", report.vector_bytes},
                {"matrix_bytes", report.matrix_bytes},
@@ -72,7 +72,7 @@ void print_report(const Flags& flags, const Model& model, const CompressReport& 
     print(fmt::format("  pictures: {}\n", split_text(report)));
   }
   if (report.promise)
-    print(fmt::format("  {}\n", text_of(*report.promise, report.result.top1 >= 0 ? "top-1" : "agreement")));
+    print(fmt::format("  {}\n", promise_text(*report.promise, report.result.top1 >= 0 ? "top-1" : "agreement")));
   for (const std::string& note : report.notes) print(fmt::format("  {}\n", note));
   if (!flags.output.empty()) print(fmt::format("written to {}\n", flags.output));
 }

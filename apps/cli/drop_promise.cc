@@ -4,7 +4,7 @@
 
 namespace tercel::cli {
 
-Json to_json(const DropPromise& promise) {
+Json promise_json(const DropPromise& promise) {
   Json json{{"promised", promise.promised},
             {"limit", promise.limit},
             {"estimate", promise.estimate},
@@ -14,7 +14,7 @@ Json to_json(const DropPromise& promise) {
   return json;
 }
 
-std::string text_of(const DropPromise& promise, std::string_view of) {
+std::string promise_text(const DropPromise& promise, std::string_view of) {
   if (!promise.promised)
     return fmt::format("not promised that at most {:g} points of {} are lost: {}", promise.limit, of, promise.why_not);
   return fmt::format(

@@ -6,8 +6,8 @@
 
 namespace tercel::cli {
 
-Json to_json(const DropPromise& promise);
+Json promise_json(const DropPromise& promise);
 /// `of`: "top-1" or "agreement".
-std::string text_of(const DropPromise& promise, std::string_view of);
+std::string promise_text(const DropPromise& promise, std::string_view of);
 
 }  // namespace tercel::cli

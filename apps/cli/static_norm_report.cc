@@ -34,9 +34,9 @@ std::vector<std::vector<std::string>> trial_rows(const StaticNormReport& report)
   return rows;
 }
 
-std::string promise_text(const StaticNormReport& report) {
+std::string what_is_promised(const StaticNormReport& report) {
   if (report.chosen.fixed == 0) return "no norm can be fixed with that promise: the network is as it was";
-  return text_of(*report.promise, report.original_top1 >= 0 ? "top-1" : "agreement");
+  return promise_text(*report.promise, report.original_top1 >= 0 ? "top-1" : "agreement");
 }
 
 /// One bar per norm; its height is the sensitivity.
@@ -68,7 +68,7 @@ std::string to_text(const StaticNormReport& report) {
       to_string(report.estimator), report.measured, report.held_out, report.chosen.fixed, report.sites.size());
   out += fmt::format("agreement {}, top-1 {} (before {}), KL {:.4f} nats\n", percent(report.chosen.agreement),
                      percent(report.chosen.top1), percent(report.original_top1), report.chosen.kl);
-  if (report.promise) out += promise_text(report) + "\n";
+  if (report.promise) out += what_is_promised(report) + "\n";
   out += "\n";
   out += table(trial_rows(report)) + "\n" + table(site_rows(report));
   for (const std::string& note : report.exact) out += note + "\n";
@@ -90,7 +90,7 @@ Json to_json(const StaticNormReport& report) {
             {"judged", report.held_out}};
   if (report.original_top1 >= 0) json["original_top1"] = report.original_top1;
   json["chosen"] = trial_json(report.chosen);
-  if (report.promise) json["promise"] = to_json(*report.promise);
+  if (report.promise) json["promise"] = promise_json(*report.promise);
   json["trials"] = trials;
   json["sites"] = sites;
   json["exact"] = report.exact;
@@ -113,7 +113,7 @@ agreement {6}, top-1 {7} (before {8}), KL divergence {9:.4f} nats. {13}</p>
       html_escaped(model), report.chosen.fixed, report.sites.size(), to_string(report.estimator), report.measured,
       report.held_out, percent(report.chosen.agreement), percent(report.chosen.top1), percent(report.original_top1),
       report.chosen.kl, sensitivity_chart(report), html_table(trial_rows(report)), html_table(site_rows(report)),
-      report.promise ? html_escaped(promise_text(report)) : "");
+      report.promise ? html_escaped(what_is_promised(report)) : "");
   return html_page("Fixed moments: " + model, ".fixed { fill: #1b7f5c; } .exact { fill: #b9b9b9; }\n", body);
 }
 
