@@ -52,9 +52,6 @@ function(tercel_layer name)
     if(name MATCHES "^(codec|pack)$")  # a file gives the same weights on every machine: no fused multiplications
       target_compile_options(tercel_${name} PRIVATE -ffp-contract=off)
     endif()
-    if(name STREQUAL "kernels" AND TERCEL_FUZZ)  # parsers are fuzzed; instrumented kernels take Clang minutes a file
-      set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
-    endif()
     if(name STREQUAL "passes")  # nor do passes give other weights on other machines
       set_source_files_properties(${PROJECT_SOURCE_DIR}/src/passes/weight_rows.cc PROPERTIES COMPILE_OPTIONS
                                                                                              -ffp-contract=off)
@@ -63,7 +60,7 @@ function(tercel_layer name)
       # Kernels of registers and Eigen's templates: it finds nothing of ours there, and doubles the time to compile.
       foreach(source ${sources})
         file(STRINGS ${source} eigen REGEX "#include <Eigen/" LIMIT_COUNT 1)
-        if(eigen OR source MATCHES "/simd/" AND NOT TERCEL_FUZZ)
+        if(eigen OR source MATCHES "/simd/")
           set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -fno-sanitize=undefined)
         endif()
       endforeach()
