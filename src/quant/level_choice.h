@@ -38,9 +38,9 @@ struct LevelChoice {
 
 /// Products read levels; Conv and Gemm give levels, MatMul where somebody wants its result as levels. Sums of two
 /// values, Concat, pools, LRN, means over all of a picture, Relu, Clip, and what only moves elements are on levels
-/// where their operands are and somebody wants the result as levels: such a node, or the outside, which takes means over
-/// a picture as floats. So a network of convolutions is on levels from its first product to its end, while the sums of a transformer's stream, its norms and
-/// its softmax stay in floats.
+/// where their operands are and somebody wants the result as levels: such a node, or the outside, which takes means
+/// over a picture as floats. So a network of convolutions is on levels from its first product to its end, while the
+/// sums of a transformer's stream, its norms and its softmax stay in floats.
 ///
 /// `keep`: nodes that stay in floats, by name or result.
 LevelChoice choose_levels(Graph& graph, const std::set<std::string>& keep);
