@@ -221,9 +221,10 @@ void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, i
   const auto k = static_cast<int64_t>(k_offsets.size());
   const int64_t columns = gemm_tile(isa).columns;
   constexpr auto kSize = static_cast<int64_t>(sizeof(float));
-  constexpr int64_t kCopied = 8;  // every panel is as many columns, or a multiple
-  // A row of a whole panel: of known size, without a call.
+  // A row of a whole panel: where it is a multiple of this, in parts of known size, without a call.
+  constexpr int64_t kCopied = 8;
   const auto copy = [columns](float* to, const std::byte* from) {
+    if (columns % kCopied != 0) return static_cast<void>(std::memcpy(to, from, static_cast<size_t>(columns * kSize)));
     for (int64_t part = 0; part < columns; part += kCopied)
       std::memcpy(to + part, from + part * kSize, kCopied * sizeof(float));
   };
