@@ -115,9 +115,9 @@ exits 0 '' run exact.onnx --input x.npy --output b.npy
 same_files a.npy b.npy 'lossless is not, as ONNX'
 [ "$(stat -c %s exact.tercel)" -le "$(stat -c %s "$resnet")" ] || failed 'lossless is larger than what was given'
 mkdir pictures empty_pictures
-for i in 1 2; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "pictures/$i$(basename "$photo")"; done; done
+for i in 1 2; do for photo in "$source"/models/photos/*.jpg; do { cat "$photo" && echo "$i"; } >"pictures/$i$(basename "$photo")"; done; done
 mkdir many
-for i in 1 2 3 4 5 6 7 8; do for photo in "$source"/models/photos/*.jpg; do cp "$photo" "many/$i$(basename "$photo")"; done; done
+for i in 1 2 3 4 5 6 7 8; do for photo in "$source"/models/photos/*.jpg; do { cat "$photo" && echo "$i"; } >"many/$i$(basename "$photo")"; done; done
 exits 0 '' compress "$resnet" --calibrate many --max-drop 50 --profile fast -o fast.tercel
 says 'promised of pictures like these: at most 50 points of agreement lost'
 says '6 for calibration, 6 for tuning, 12 held out'

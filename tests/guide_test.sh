@@ -9,7 +9,7 @@ PATH=$work/bin:$PATH
 cd guide || exit 1
 cp "$resnet" m.onnx
 mkdir pictures
-for i in 1 2 3 4 5 6 7 8; do for photo in "$photos"/*.jpg; do cp "$photo" "pictures/$i$(basename "$photo")"; done; done
+for i in 1 2 3 4 5 6 7 8; do for photo in "$photos"/*.jpg; do { cat "$photo" && echo "$i"; } >"pictures/$i$(basename "$photo")"; done; done
 cp "$cat" pictures/cat.jpg
 
 awk '/^```sh$/ {inside = 1; next} /^```$/ {inside = 0} inside' "$source/docs/guide.md" >commands

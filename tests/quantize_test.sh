@@ -3,7 +3,7 @@
 . "$(dirname "$0")/journey.sh"
 
 mkdir pictures none
-for i in 1 2 3 4; do for photo in "$photos"/*.jpg; do cp "$photo" "pictures/$i$(basename "$photo")"; done; done
+for i in 1 2 3 4; do for photo in "$photos"/*.jpg; do { cat "$photo" && echo "$i"; } >"pictures/$i$(basename "$photo")"; done; done
 few='--calibration-pictures 6 --judging-pictures 5'
 
 exits 0 '' quantize "$resnet" --calibrate pictures $few -o r.int8.onnx
