@@ -13,6 +13,7 @@
 #include "session/model_impl.h"
 #include "tercel/compress.h"
 #include "tune/networks_testing.h"
+#include "tune/photos_testing.h"
 #include "tune/picture_splits.h"
 
 namespace tercel::inline tune {
@@ -232,10 +233,7 @@ class Case {
 
 TEST(CompressNetworks, OfEveryKindAreAsAskedForOrRefusedInWords) {
   const TemporaryFolder pictures("network_pictures");
-  for (const char* copy : {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"})
-    for (const auto& photo : fs::directory_iterator(TERCEL_SOURCE_DIR "/models/photos"))
-      if (photo.path().extension() == ".jpg")
-        fs::create_symlink(photo.path(), pictures.path() / (copy + photo.path().filename().string()));
+  write_photos(pictures.path(), 12);
   Counts counts;
   for (int seed = 0; seed < networks(); ++seed) Case(static_cast<uint64_t>(seed), pictures.path(), counts).run();
   std::cout << fmt::format("{} networks: {} files and {} points of fronts as asked, {} refused in words, {} wrong\n",

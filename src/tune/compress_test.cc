@@ -16,6 +16,7 @@
 #include "quant/cifar_testing.h"
 #include "session/model_impl.h"
 #include "tensor/narrow.h"
+#include "tune/photos_testing.h"
 
 namespace tercel::inline tune {
 namespace {
@@ -23,13 +24,7 @@ namespace {
 /// The same few photos under twelve names.
 class Pictures {
  public:
-  Pictures() {
-    namespace fs = std::filesystem;
-    for (const char* copy : {"a", "b", "c", "d"})
-      for (const auto& photo : fs::directory_iterator(TERCEL_SOURCE_DIR "/models/photos"))
-        if (photo.path().extension() == ".jpg")
-          fs::create_symlink(photo.path(), folder() / (copy + photo.path().filename().string()));
-  }
+  Pictures() { write_photos(folder(), 4); }
   const std::filesystem::path& folder() const { return folder_.path(); }
 
  private:

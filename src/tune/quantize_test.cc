@@ -16,6 +16,7 @@
 #include "quant/pictures.h"
 #include "session/passes_testing.h"
 #include "tercel/tercel.h"
+#include "tune/photos_testing.h"
 
 namespace tercel::inline tune {
 namespace {
@@ -84,10 +85,7 @@ output %logits
 class QuantizeNetworks : public testing::Test {
  protected:
   QuantizeNetworks() {
-    for (const char* copy : {"a", "b", "c"})
-      for (const auto& photo : std::filesystem::directory_iterator(TERCEL_SOURCE_DIR "/models/photos"))
-        if (photo.path().extension() == ".jpg")
-          std::filesystem::create_symlink(photo.path(), folder() / (copy + photo.path().filename().string()));
+    write_photos(folder(), 3);
     options_.preprocessing = Preprocessing::preset("cifar");
     options_.calibration_pictures = 5;
     options_.held_out_pictures = 4;
