@@ -153,7 +153,7 @@ cp -r pictures spaces && echo '1cat.jpg 3' >spaces/labels.tsv
 exits 2 'line 1 has no tab' compress "$resnet" --calibrate spaces
 cp -r pictures cut && head -c 3000 "$cat" >cut/5cat.jpg
 exits 0 'warning: skipped: cut/5cat.jpg' compress "$resnet" --calibrate cut --target-ratio 6 --effort 2
-for i in 1 2 3 4 6 7 8 9; do head -c 3000 "$cat" >cut/${i}cat.jpg; done
+for i in 1 2 3 4 6 7 8 9; do head -c $((3000 + i)) "$cat" >cut/${i}cat.jpg; done
 exits 2 'pictures cannot be read' compress "$resnet" --calibrate cut --target-ratio 6 --effort 2
 
 # ---- other models by name
