@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 
 #include "base/error.h"
 #include "kernels/activation.h"
@@ -56,8 +57,10 @@ inline std::array<uint8_t, 256> level_table(const ActivationOf& activation, DTyp
   std::array<uint8_t, 256> table;
   for (int byte = 0; byte < 256; ++byte) {
     const int32_t level = (from == DType::i8 ? int32_t{static_cast<int8_t>(byte)} : byte) - x.zeros[0];
-    const int32_t result = bounds ? requantize(level, ratio, to)
-                                  : level_of(activation(static_cast<float>(level) * x.scales[0]), y.scales[0], to);
+    int32_t result = 0;  // of what is no number, as QuantizeLinear has it
+    if (bounds) result = requantize(level, ratio, to);
+    else if (const float value = activation(static_cast<float>(level) * x.scales[0]); !std::isnan(value))
+      result = level_of(value, y.scales[0], to);
     table[static_cast<size_t>(byte)] = static_cast<uint8_t>(result);
   }
   return table;

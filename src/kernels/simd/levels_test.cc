@@ -1,3 +1,5 @@
+#include "kernels/simd/levels.h"
+
 #include "kernels/simd/variant_testing.h"
 #include "tensor/activation.h"
 #include "tensor/window.h"
@@ -209,6 +211,29 @@ TEST(PairLevels, ProductsOfEveryTypeAndShape) {
         }
 }
 
+/// `op` of two tensors whose first scale is this many of the result's.
+VariantCase pair_of_ratio(const char* op, float ratio) {
+  VariantCase c;
+  c.op = op;
+  c.attrs = {{"activation", std::string("none")}, {"alpha", 0.0f}, {"beta", 0.0f}};
+  c.src = {random_bytes(DType::u8, {3, 50}, 1), random_bytes(DType::u8, {3, 50}, 2)};
+  c.dst = {{DType::u8, {3, 50}}};
+  c.quantized = {meaning(ratio, 0), meaning(1, 0), meaning(1, 0)};
+  c.tolerance = 0;
+  return c;
+}
+
+TEST(PairLevels, RatiosUpToWhatFits32Bits) {
+  for (const auto& [op, most] : {std::pair<const char*, float>{"FusedAdd", 0x1p21f}, {"LevelMul", 0x1p14f}}) {
+    check_variants(pair_of_ratio(op, most), {"simd_pair_levels"});
+    const VariantCase c = pair_of_ratio(op, 2 * most);
+    Problem p{c.op, &c.attrs, {}, {}, Isa::baseline, 1};
+    for (size_t i : {0, 1}) p.src.push_back({DType::u8, {3, 50}, Layout::plain, {}, c.quantized[i]});
+    p.dst = {{DType::u8, {3, 50}, Layout::plain, {}, c.quantized[2]}};
+    EXPECT_THAT(simd_pair_levels().cannot(p), testing::HasSubstr("a ratio of scales is more than 2^"));
+  }
+}
+
 TEST(PairLevels, ANumberForEachChannel) {
   for (const char* op : {"FusedAdd", "LevelMul"}) {
     VariantCase c;
@@ -282,6 +307,20 @@ TEST(PairLevels, EveryTypeAndShape) {
           c.tolerance = 0;
           check_variants(c, {"simd_pair_levels"});
         }
+}
+
+TEST(TableLevels, WhatIsNoNumberIsLevel0) {
+  VariantCase c;
+  c.op = "Requantize";
+  c.attrs = {
+      {"activation", std::string("LeakyRelu")}, {"alpha", std::numeric_limits<float>::quiet_NaN()}, {"beta", 0.0f}};
+  c.src = {Tensor::of<uint8_t>({4}, std::vector<uint8_t>{0, 99, 100, 255})};
+  c.dst = {{DType::u8, {4}}};
+  c.quantized = {meaning(0.5f, 100), meaning(1, 20)};
+  c.tolerance = 0;
+  const Tensor y = run_ref(c.op, c.src, c.dst, c.attrs, c.quantized).at(0);
+  EXPECT_EQ(y, Tensor::of<uint8_t>({4}, std::vector<uint8_t>{0, 0, 20, 98}));
+  check_variants(c, {"table_levels"});
 }
 
 TEST(TableLevels, CurvedActivations) {

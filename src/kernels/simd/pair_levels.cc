@@ -169,11 +169,11 @@ std::string refuse(const Problem& p) {
   if (p.dst[0].elements() == 0) return "nothing to compute";
   if (p.src[0].elements() == 0 || p.src[1].elements() == 0 || whole_operand(p) > 1)
     return "an operand is broadcast, and is no row";
-  // Before they are rounded, products have to fit 32 bits.
-  if (p.op == "LevelMul" && product_ratio(p.src[0].quantization->scales[0], p.src[1].quantization->scales[0],
-                                          p.dst[0].quantization->scales[0]) > 0x1p14f)
-    return "a ratio of scales is more than 2^14";
-  return {};
+  // What is rounded has to fit 32 bits: products of 16 bits, sums of two levels of 8 bits.
+  const float a = p.src[0].quantization->scales[0], b = p.src[1].quantization->scales[0],
+              y = p.dst[0].quantization->scales[0];
+  if (p.op == "LevelMul") return product_ratio(a, b, y) > 0x1p14f ? "a ratio of scales is more than 2^14" : "";
+  return std::max(a, b) / y > 0x1p21f ? "a ratio of scales is more than 2^21" : "";
 }
 
 }  // namespace
