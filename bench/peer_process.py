@@ -4,7 +4,8 @@ in MiB, writes the answer, then answers every line on stdin with the time of one
 
     peer_process.py onnxruntime|onnxruntime-plain|openvino|openvino-bf16|ncnn|litert MODEL THREADS INPUT.npy OUTPUT.npy
 
-onnxruntime-plain reads the graph as it stands: levels are floats between QuantizeLinear and DequantizeLinear. MODEL: an ONNX file; for ncnn the .param file beside its .bin, for litert a .tflite file.
+onnxruntime-plain reads the graph as it stands: levels are floats between QuantizeLinear and DequantizeLinear. MODEL: an ONNX file; for
+ncnn the .param file beside its .bin, for litert a .tflite file.
 """
 import pathlib
 import re
@@ -79,8 +80,8 @@ def litert(model: str, threads: int) -> Callable:
     return run
 
 
-ENGINES = {"onnxruntime": onnxruntime, "onnxruntime-plain": lambda m, t: onnxruntime(m, t, False), "openvino": openvino, "openvino-bf16": lambda m, t: openvino(m, t, "bf16"), "ncnn": ncnn,
-           "litert": litert}
+ENGINES = {"onnxruntime": onnxruntime, "onnxruntime-plain": lambda m, t: onnxruntime(m, t, False), "openvino": openvino,
+           "openvino-bf16": lambda m, t: openvino(m, t, "bf16"), "ncnn": ncnn, "litert": litert}
 
 
 def peak_mib() -> float:

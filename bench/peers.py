@@ -7,13 +7,14 @@ machine hits all of them.
 NETS: names that bench/make_nets.py knows (seeded random weights), or ONNX files. Every engine is a process of its own. All answers
 are compared before anything is timed: fp32 within 1e-3 of the largest number, bf16, which rounds on the way, within a tenth and with the
 same largest class or one that ties. An int8 file says what its answer is: ONNX Runtime reading it without optimizations. Tercel has to
-come within a tenth; a peer that does not is timed all the same, and its error is said (kernels that saturate 16 bits, for instance). Between two runs there is a pause, for threads that spin. Medians over the turns;
-the ratio is the median over turns of Tercel's time over that of the peer with the best median, with its 10 % and 90 % quantiles. int8
-is one file of 8-bit levels (QuantizeLinear and DequantizeLinear, u8 activations, i8 weights for each channel) by ONNX Runtime's static
+come within a tenth; a peer that does not is timed all the same, and its error is said (kernels that saturate 16 bits, for instance).
+Between two runs there is a pause, for threads that spin. Medians over the turns; the ratio is the median over turns of Tercel's time over
+that of the peer with the best median, with its 10 % and 90 % quantiles. int8 is one file of 8-bit levels (QuantizeLinear and DequantizeLinear, u8 activations, i8 weights for each channel) by ONNX Runtime's static
 quantizer from three inputs. LiteRT has its own file of MobileNetV2 (TERCEL_DATA), of other weights: its time is compared, its answer
 is not. The last line is a verdict, and the exit status 1 where a ratio misses its target.
 """
 import argparse
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -234,9 +235,8 @@ def main() -> None:
     a = parser.parse_args()
     nets = a.nets or (QUICK if a.quick else ALL)
     precisions = a.precisions or (["fp32"] if a.quick else ["fp32", "int8"])
-    versions = {name: __import__("importlib.metadata", fromlist=["version"]).version(name)
-                for name, module in (("onnxruntime", "onnxruntime"), ("openvino", "openvino"), ("ncnn", "ncnn"), ("ai-edge-litert", "ai_edge_litert"))
-                if has(module)}
+    versions = {name: importlib.metadata.version(name) for name in ("onnxruntime", "openvino", "ncnn", "ai-edge-litert")
+                if has(name.replace("-", "_"))}
     cpu = next(line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
     print(f"{cpu}, {platform.system()}; " + ", ".join(f"{k} {v}" for k, v in versions.items()) + f"; {a.turns} turns, times in ms")
     print(HEAD, flush=True)
