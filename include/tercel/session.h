@@ -93,8 +93,9 @@ class TERCEL_API Session {
   /// Prepares for these shapes now instead of at the first run; extents left out are those of Model::full_shapes.
   PlanReport prepare(const InputShapes& shapes = {});
 
-  /// The `top` most likely classes, at least 1. The first output must hold one score per class, or the class itself (ArgMax: one
-  /// class is given, whatever `top` says). Throws Error for other networks and for a preprocessing that does not fit.
+  /// The `top` most likely classes, at least 1. The first output must hold one score per class, or the class itself
+  /// (ArgMax: one class is given, whatever `top` says). Throws Error for other networks and for a preprocessing that
+  /// does not fit.
   std::vector<Class> classify(const Image& image, int top = 5);
   std::vector<Class> classify(const Image& image, const Preprocessing& how, int top = 5);
 

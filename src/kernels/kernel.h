@@ -77,6 +77,12 @@ class Kernel {
   virtual size_t packed_bytes() const { return 0; }
 };
 
+/// What most variants make.
+template <class K>
+std::unique_ptr<Kernel> make_kernel(const Problem& p) {
+  return std::make_unique<K>(p);
+}
+
 /// Which layouts a variant takes for rank-4 sources and gives for rank-4 results.
 enum class LayoutRule : uint8_t {
   plain,          ///< all plain

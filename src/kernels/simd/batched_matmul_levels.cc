@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/threads.h"
 #include "kernels/levels.h"
 #include "kernels/simd/batches.h"
 #include "kernels/simd/gemm_levels.h"
@@ -49,14 +48,7 @@ class BatchedMatmulLevelsKernel final : public Kernel {
   size_t scratch_bytes() const override { return lane_bytes_ * static_cast<size_t>(by_matrix_ ? threads_ : 1); }
 
   void run(const Args& args) const override {
-    const auto batch = static_cast<int64_t>(a_offsets_.size());
-    if (!by_matrix_) {
-      for (int64_t i = 0; i < batch; ++i) multiply(args, i, 0);
-      return;
-    }
-    parallel_for(batch, 1, [&](int64_t begin, int64_t end, int lane) {
-      for (int64_t i = begin; i < end; ++i) multiply(args, i, lane);
-    });
+    for_each_matrix(std::ssize(a_offsets_), by_matrix_, [&](int64_t i, int lane) { multiply(args, i, lane); });
   }
 
  private:
@@ -112,7 +104,7 @@ std::string refuse(const Problem& p) {
 
 Variant simd_batched_matmul_levels() {
   return {"simd_batched_matmul_levels", LayoutRule::plain, Elements::levels, refuse,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<BatchedMatmulLevelsKernel>(p); }};
+          make_kernel<BatchedMatmulLevelsKernel>};
 }
 
 }  // namespace tercel::inline kernels

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/threads.h"
 #include "tensor/shape.h"
 
 namespace tercel::inline kernels {
@@ -27,6 +28,16 @@ inline std::vector<int64_t> batch_offsets(const Dims& operand, const Dims& resul
 /// Whole matrices per thread where they divide evenly enough; else all threads on one matrix after the other.
 inline bool share_by_matrix(int64_t batch, int threads) {
   return threads > 1 && (batch % threads == 0 || batch >= 4 * threads);
+}
+
+/// multiply(i, lane) for every matrix i: lane is 0, or by matrix the thread's.
+template <typename Multiply>
+void for_each_matrix(int64_t batch, bool by_matrix, Multiply&& multiply) {
+  const auto some = [&](int64_t begin, int64_t end, int lane) {
+    for (int64_t i = begin; i < end; ++i) multiply(i, lane);
+  };
+  if (by_matrix) parallel_for(batch, 1, some);
+  else some(0, batch, 0);
 }
 
 }  // namespace tercel::inline kernels

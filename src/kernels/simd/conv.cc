@@ -60,8 +60,7 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_conv() {
-  return {"simd_conv", LayoutRule::channels_last, Elements::f32, why_not,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<ConvKernel>(p); }};
+  return {"simd_conv", LayoutRule::channels_last, Elements::f32, why_not, make_kernel<ConvKernel>};
 }
 
 }  // namespace tercel::inline kernels

@@ -92,8 +92,7 @@ std::string refuse(const Problem& p) {
 }  // namespace
 
 Variant simd_conv_levels() {
-  return {"simd_conv_levels", LayoutRule::channels_last, Elements::levels, refuse,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<ConvLevelsKernel>(p); }};
+  return {"simd_conv_levels", LayoutRule::channels_last, Elements::levels, refuse, make_kernel<ConvLevelsKernel>};
 }
 
 }  // namespace tercel::inline kernels

@@ -163,8 +163,7 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_depthwise() {
-  return {"simd_depthwise", LayoutRule::channels_last, Elements::f32, why_not,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<DepthwiseKernel>(p); }};
+  return {"simd_depthwise", LayoutRule::channels_last, Elements::f32, why_not, make_kernel<DepthwiseKernel>};
 }
 
 }  // namespace tercel::inline kernels

@@ -320,7 +320,7 @@ std::string refuse(const Problem& p) {
 
 Variant simd_depthwise_levels() {
   return {"simd_depthwise_levels", LayoutRule::channels_last, Elements::levels, refuse,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<DepthwiseLevelsKernel>(p); }};
+          make_kernel<DepthwiseLevelsKernel>};
 }
 
 }  // namespace tercel::inline kernels

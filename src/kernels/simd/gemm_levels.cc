@@ -112,8 +112,6 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
     AddTap<R, kSigned>(a, job.depth, b, acc);
   }
   const Requantizer<DSum> requantize(d, job.to);
-  const hn::Rebind<uint8_t, DSum> d8;
-  const VSum byte = hn::Set(d, 0xFF);
   const bool whole = columns == kColumns;
   uint8_t part[kColumns];
   for (int r = 0; r < R; ++r) {
@@ -122,8 +120,7 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
       const int64_t at = column0 + v * kLanes;
       const VSum sum = hn::Add(acc[r][v], hn::LoadU(d, job.bias + at));
       const VSum level = requantize(sum, hn::LoadU(hn::Rebind<float, DSum>(), job.ratio + at));
-      const auto unsigned_level = hn::BitCast(hn::Rebind<uint32_t, DSum>(), hn::And(level, byte));
-      hn::StoreU(hn::U8FromU32(unsigned_level), d8, (whole ? out : part) + v * kLanes);
+      StoreBytes(d, level, (whole ? out : part) + v * kLanes);
     }
     if (!whole) std::memcpy(out, part, static_cast<size_t>(columns));
   }

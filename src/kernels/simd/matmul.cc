@@ -190,14 +190,7 @@ class BatchedMatmulKernel final : public Kernel {
   }
 
   void run(const Args& args) const override {
-    const auto batch = static_cast<int64_t>(a_offsets_.size());
-    if (!by_matrix_) {
-      for (int64_t i = 0; i < batch; ++i) multiply(args, i, 0);
-      return;
-    }
-    parallel_for(batch, 1, [&](int64_t begin, int64_t end, int lane) {
-      for (int64_t i = begin; i < end; ++i) multiply(args, i, lane);
-    });
+    for_each_matrix(std::ssize(a_offsets_), by_matrix_, [&](int64_t i, int lane) { multiply(args, i, lane); });
   }
 
  private:
@@ -226,11 +219,6 @@ class BatchedMatmulKernel final : public Kernel {
   int threads_ = 1;
 };
 
-template <class K>
-std::unique_ptr<Kernel> make(const Problem& p) {
-  return std::make_unique<K>(p);
-}
-
 }  // namespace
 
 Variant simd_gemv() {
@@ -242,17 +230,19 @@ Variant simd_gemv() {
             if (!p.attrs->get_bool("transB")) return "b is not transposed: its columns do not lie together";
             return {};
           },
-          make<GemvKernel>,
+          make_kernel<GemvKernel>,
           [](const Problem& p) -> std::string {  // it reads the weights once for every few rows
             if (rows_of(p) <= kFewRows) return {};
             return fmt::format("{} rows, more than {}", rows_of(p), kFewRows);
           }};
 }
 
-Variant simd_matmul() { return {"simd_matmul", LayoutRule::plain, Elements::f32, refuse_constant, make<MatmulKernel>}; }
+Variant simd_matmul() {
+  return {"simd_matmul", LayoutRule::plain, Elements::f32, refuse_constant, make_kernel<MatmulKernel>};
+}
 
 Variant simd_batched_matmul() {
-  return {"simd_batched_matmul", LayoutRule::plain, Elements::f32, refuse_common, make<BatchedMatmulKernel>};
+  return {"simd_batched_matmul", LayoutRule::plain, Elements::f32, refuse_common, make_kernel<BatchedMatmulKernel>};
 }
 
 }  // namespace tercel::inline kernels

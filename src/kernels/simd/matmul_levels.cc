@@ -67,8 +67,7 @@ std::string refuse(const Problem& p) {
 }  // namespace
 
 Variant simd_matmul_levels() {
-  return {"simd_matmul_levels", LayoutRule::plain, Elements::levels, refuse,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<MatmulLevelsKernel>(p); }};
+  return {"simd_matmul_levels", LayoutRule::plain, Elements::levels, refuse, make_kernel<MatmulLevelsKernel>};
 }
 
 }  // namespace tercel::inline kernels

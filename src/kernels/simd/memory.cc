@@ -164,13 +164,11 @@ class LearnedMemory final : public Kernel {
 }  // namespace
 
 Variant popcount_memory() {
-  return {"popcount_memory", LayoutRule::plain, Elements::f32, needs_constants,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PopcountMemory>(p); }};
+  return {"popcount_memory", LayoutRule::plain, Elements::f32, needs_constants, make_kernel<PopcountMemory>};
 }
 
 Variant learned_memory() {
-  Variant variant{"learned_memory", LayoutRule::plain, Elements::f32, needs_constants,
-                  [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LearnedMemory>(p); }};
+  Variant variant{"learned_memory", LayoutRule::plain, Elements::f32, needs_constants, make_kernel<LearnedMemory>};
   variant.may_allocate = true;  // the states of its networks
   return variant;
 }

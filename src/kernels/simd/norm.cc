@@ -191,14 +191,13 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_layernorm() {
-  return {"simd_layernorm", LayoutRule::plain, Elements::f32, why_not,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LayerNormKernel>(p); }};
+  return {"simd_layernorm", LayoutRule::plain, Elements::f32, why_not, make_kernel<LayerNormKernel>};
 }
 
 Variant simd_row_scale() {
   return {"simd_row_scale", LayoutRule::plain, Elements::f32,
           [](const Problem& p) -> std::string { return p.src[0].elements() == 0 ? "nothing to compute" : ""; },
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<RowScaleKernel>(p); }};
+          make_kernel<RowScaleKernel>};
 }
 
 }  // namespace tercel::inline kernels

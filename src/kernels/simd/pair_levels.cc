@@ -44,14 +44,13 @@ void PairOf(const PairJob& job, const A* a, const B* b, uint8_t* dst, int64_t co
   const hn::ScalableTag<int32_t> d;
   using D = std::remove_const_t<decltype(d)>;
   using R = Requantizer<D>;
-  const hn::Rebind<uint8_t, D> d8;
   const typename R::DReal dr;
   const R requantize(d, job.to);
   // Levels have 9 bits and ratios 30, so sums are exact, and so are their products with a power of two.
   const auto ra = hn::Set(dr, static_cast<double>(job.sum.a)), rb = hn::Set(dr, static_cast<double>(job.sum.b)),
              unit =
                  hn::Set(dr, kMultiplies ? static_cast<double>(job.product.value()) : std::ldexp(1.0, -job.sum.shift));
-  const auto a_zero = hn::Set(d, job.a_zero), b_zero = hn::Set(d, job.b_zero), byte = hn::Set(d, 0xFF);
+  const auto a_zero = hn::Set(d, job.a_zero), b_zero = hn::Set(d, job.b_zero);
   for (const auto lanes = static_cast<int64_t>(hn::Lanes(d)); i + lanes <= count; i += lanes) {
     const auto x = hn::Sub(hn::PromoteTo(d, hn::LoadU(hn::Rebind<A, D>(), a + i)), a_zero);
     const auto y = hn::Sub(hn::PromoteTo(d, hn::LoadU(hn::Rebind<B, D>(), b + i)), b_zero);
@@ -63,8 +62,7 @@ void PairOf(const PairJob& job, const A* a, const B* b, uint8_t* dst, int64_t co
       lower = hn::MulAdd(R::Lower(y), rb, hn::Mul(R::Lower(x), ra));
       upper = hn::MulAdd(R::Upper(y), rb, hn::Mul(R::Upper(x), ra));
     }
-    const auto level = hn::And(requantize.OfProducts(lower, unit, upper, unit), byte);
-    hn::StoreU(hn::U8FromU32(hn::BitCast(hn::Rebind<uint32_t, D>(), level)), d8, dst + i);
+    StoreBytes(d, requantize.OfProducts(lower, unit, upper, unit), dst + i);
   }
 #endif
   for (; i < count; ++i) {
@@ -179,8 +177,7 @@ std::string refuse(const Problem& p) {
 }  // namespace
 
 Variant simd_pair_levels() {
-  return {"simd_pair_levels", LayoutRule::same, Elements::levels, refuse,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PairKernel>(p); }};
+  return {"simd_pair_levels", LayoutRule::same, Elements::levels, refuse, make_kernel<PairKernel>};
 }
 
 }  // namespace tercel::inline kernels

@@ -192,8 +192,7 @@ std::string why_not(const Problem& p) {
 }  // namespace
 
 Variant simd_pool() {
-  return {"simd_pool", LayoutRule::channels_last, Elements::f32, why_not,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PoolKernel>(p); }};
+  return {"simd_pool", LayoutRule::channels_last, Elements::f32, why_not, make_kernel<PoolKernel>};
 }
 
 Variant simd_max_levels() {

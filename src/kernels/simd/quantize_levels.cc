@@ -12,7 +12,7 @@
 #include "kernels/simd/dispatch.h"
 #include <hwy/foreach_target.h>
 // clang-format on
-#include <hwy/highway.h>
+#include "kernels/simd/requantize-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tercel::inline kernels {
@@ -28,15 +28,13 @@ HWY_ATTR void QuantizePart(const float* src, uint8_t* dst, int64_t count, float 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   const hn::ScalableTag<float> d;
   const hn::RebindToSigned<decltype(d)> di;
-  const hn::Rebind<uint8_t, decltype(d)> d8;
   const auto scales = hn::Set(d, scale), round = hn::Set(d, kRound), lows = hn::Set(d, low), highs = hn::Set(d, high);
-  const auto zero = hn::Set(di, to.zero), byte = hn::Set(di, 0xFF);
+  const auto zero = hn::Set(di, to.zero);
   for (const auto lanes = static_cast<int64_t>(hn::Lanes(d)); i + lanes <= count; i += lanes) {
     const auto x = hn::Div(hn::LoadU(d, src + i), scales);
     const auto level = hn::Sub(hn::Add(hn::Min(hn::Max(x, lows), highs), round), round);
     const auto number = hn::Add(hn::ConvertTo(di, level), zero);
-    const auto bytes = hn::And(hn::IfThenElseZero(hn::RebindMask(di, hn::Eq(x, x)), number), byte);
-    hn::StoreU(hn::U8FromU32(hn::BitCast(hn::RebindToUnsigned<decltype(di)>(), bytes)), d8, dst + i);
+    StoreBytes(di, hn::IfThenElseZero(hn::RebindMask(di, hn::Eq(x, x)), number), dst + i);
   }
 #endif
   for (; i < count; ++i) {
@@ -119,8 +117,7 @@ std::string refuse_levels(const Problem& p) {
 }  // namespace
 
 Variant quantize_levels() {
-  return {"quantize_levels", LayoutRule::same, Elements::any, refuse_levels,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<QuantizeKernel>(p); }};
+  return {"quantize_levels", LayoutRule::same, Elements::any, refuse_levels, make_kernel<QuantizeKernel>};
 }
 
 Variant dequantize_levels() {

@@ -225,12 +225,12 @@ std::string why_not(const Problem& p) {
   return arrange(p, job);
 }
 
-std::unique_ptr<Kernel> make(const Problem& p) { return std::make_unique<ReduceKernel>(p); }
-
 }  // namespace
 
-Variant simd_reduce() { return {"simd_reduce", LayoutRule::same, Elements::f32, why_not, make}; }
-Variant simd_reduce_plain() { return {"simd_reduce_plain", LayoutRule::plain, Elements::f32, why_not, make}; }
+Variant simd_reduce() { return {"simd_reduce", LayoutRule::same, Elements::f32, why_not, make_kernel<ReduceKernel>}; }
+Variant simd_reduce_plain() {
+  return {"simd_reduce_plain", LayoutRule::plain, Elements::f32, why_not, make_kernel<ReduceKernel>};
+}
 
 }  // namespace tercel::inline kernels
 #endif

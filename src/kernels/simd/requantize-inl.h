@@ -17,6 +17,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
+/// The low bytes of int32 lanes: levels of either type.
+template <class D>
+HWY_INLINE void StoreBytes(D, hn::Vec<D> levels, uint8_t* to) {
+  const hn::Rebind<uint32_t, D> du;
+  const auto bytes = hn::And(hn::BitCast(du, levels), hn::Set(du, 0xFF));
+  hn::StoreU(hn::U8FromU32(bytes), hn::Rebind<uint8_t, D>(), to);
+}
+
 /// sums[i] + the four products of u8 and i8 in lane i, exactly: VNNI. In the assembler's words, since a target of
 /// Highway's that has the instruction also asks for what this kernel does not need.
 template <class V>

@@ -102,13 +102,11 @@ std::string refuse_mean(const Problem& p) {
 }  // namespace
 
 Variant table_levels() {
-  return {"table_levels", LayoutRule::same, Elements::levels, refuse_table,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<RequantizeKernel>(p); }};
+  return {"table_levels", LayoutRule::same, Elements::levels, refuse_table, make_kernel<RequantizeKernel>};
 }
 
 Variant mean_levels() {
-  return {"mean_levels", LayoutRule::same, Elements::levels, refuse_mean,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<MeanKernel>(p); }};
+  return {"mean_levels", LayoutRule::same, Elements::levels, refuse_mean, make_kernel<MeanKernel>};
 }
 
 }  // namespace tercel::inline kernels

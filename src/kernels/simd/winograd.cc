@@ -377,13 +377,8 @@ std::string why_slower(const Problem& p) {
 
 template <int M>
 Variant variant(std::string_view name) {
-  return {name,
-          LayoutRule::channels_last,
-          Elements::f32,
-          why_not<M>,
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<WinogradKernel<M>>(p); },
-          why_slower<M>,
-          M == 2 ? 1e-5 : 3e-5};
+  return {name,          LayoutRule::channels_last, Elements::f32, why_not<M>, make_kernel<WinogradKernel<M>>,
+          why_slower<M>, M == 2 ? 1e-5 : 3e-5};
 }
 
 }  // namespace
