@@ -8,22 +8,22 @@ namespace tercel::inline quant {
 double Histogram::width() const { return std::ldexp(1.0, exponent_); }
 
 int Histogram::first() const {
-  if (count_ == 0) return kBins / 2;
-  return std::clamp(static_cast<int>(std::floor(low_ / width())) + kBins / 2, 0, kBins - 1);
+  if (count_ == 0) return kMiddle;
+  return std::clamp(static_cast<int>(std::floor(low_ / width())) + kMiddle, 0, kBins - 1);
 }
 
 int Histogram::last() const {
-  if (count_ == 0) return kBins / 2;
-  return std::clamp(static_cast<int>(std::floor(high_ / width())) + kBins / 2, 0, kBins - 1) + 1;
+  if (count_ == 0) return kMiddle;
+  return std::clamp(static_cast<int>(std::floor(high_ / width())) + kMiddle, 0, kBins - 1) + 1;
 }
 
 /// Two neighbours become one bin; the edge at zero stays.
 void Histogram::widen_to(float magnitude) {
-  while (static_cast<double>(magnitude) >= (kBins / 2) * width()) {
+  while (static_cast<double>(magnitude) >= (kMiddle)*width()) {
     if (count_ > 0) {
       std::vector<int64_t> merged(kBins, 0);
       for (int i = 0; i < kBins; ++i)
-        merged[static_cast<size_t>(((i - kBins / 2) >> 1) + kBins / 2)] += bins_[static_cast<size_t>(i)];
+        merged[static_cast<size_t>(((i - kMiddle) >> 1) + kMiddle)] += bins_[static_cast<size_t>(i)];
       bins_ = std::move(merged);
     }
     ++exponent_;
@@ -51,7 +51,7 @@ void Histogram::add(std::span<const float> values) {
   const auto inverse = static_cast<float>(std::ldexp(1.0, -exponent_));  // a power of two: products are exact
   for (float x : values) {
     if (!std::isfinite(x)) continue;
-    ++bins_[static_cast<size_t>(static_cast<int>(std::floor(x * inverse)) + kBins / 2)];
+    ++bins_[static_cast<size_t>(static_cast<int>(std::floor(x * inverse)) + kMiddle)];
     ++count_;
   }
 }

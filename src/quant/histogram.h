@@ -12,6 +12,7 @@ namespace tercel::inline quant {
 class Histogram {
  public:
   static constexpr int kBins = 1 << 14;
+  static constexpr int kMiddle = kBins / 2;  // the first bin of numbers from 0 on
 
   /// Infinities and NaN are not counted: finite() is false from then on.
   void add(std::span<const float> values);
@@ -23,8 +24,8 @@ class Histogram {
 
   double width() const;
   /// Bin i holds the values from edge(i) up to, but without, edge(i + 1).
-  double edge(int i) const { return (i - kBins / 2) * width(); }
-  double centre(int i) const { return (i - kBins / 2 + 0.5) * width(); }
+  double edge(int i) const { return (i - kMiddle) * width(); }
+  double centre(int i) const { return (i - kMiddle + 0.5) * width(); }
   int64_t bin(int i) const { return bins_.empty() ? 0 : bins_[static_cast<size_t>(i)]; }
   /// Bins first .. last - 1 hold all values.
   int first() const;

@@ -9,7 +9,6 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
-using testing::Not;
 
 constexpr const char* kConstants = R"(const %sx : f32[] = [0.02]
 const %zx : u8[] = [120]

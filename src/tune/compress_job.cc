@@ -223,7 +223,8 @@ CompressJob::Evaluated CompressJob::better_with_compensation(double step_scale, 
       evaluated(reconstruct_sequentially(compressor_, settings(step_scale), [&](std::string_view stage, double done) {
         return report_progress(stage, done);
       }));
-  return fitted.evaluation.kl <= plain.evaluation.kl ? fitted : plain;
+  if (plain.evaluation.kl < fitted.evaluation.kl) return plain;
+  return fitted;
 }
 
 CompressJob::Evaluated CompressJob::compensated_at(double step_scale) {

@@ -44,7 +44,7 @@ class MadeNetwork {
 
   /// As an ONNX file in the folder, with its files of external data; the path of the model.
   std::filesystem::path write(const std::filesystem::path& folder) const {
-    const auto path = folder / "model.onnx";
+    auto path = folder / "model.onnx";
     const auto lies_elsewhere = [&](const Value& value) { return external && value.constant.bytes() >= 256; };
     AtomicFile file(path);
     file.write(onnx::write_model(graph, [&](const Value& v) { return lies_elsewhere(v) ? v.name + ".bin" : ""; }));

@@ -22,7 +22,6 @@ namespace tercel::inline tune {
 namespace {
 
 using testing::Contains;
-using testing::Each;
 using testing::HasSubstr;
 using testing::Not;
 

@@ -23,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::Contains;
 using testing::HasSubstr;
-using testing::Not;
 
 /// 16 patches, two blocks without attention, mean of the tokens, 5 classes.
 constexpr const char* kNet = R"(input %x : f32[1x3x16x16]

@@ -31,7 +31,7 @@ void OpenclDevice::set_up(const OpenclOptions& options, bool channels, const std
   report_while(options.progress, "compile the pipeline's kernels", [&] { build(flags); });
   norm_ = kernel("run_norm");
   const auto filled = [&](const void* from, size_t bytes) {
-    const cl::Buffer buffer = new_buffer(std::max<size_t>(bytes, 64));
+    cl::Buffer buffer = new_buffer(std::max<size_t>(bytes, 64));
     if (bytes > 0) queue.enqueueWriteBuffer(buffer, CL_TRUE, 0, bytes, from);
     return buffer;
   };

@@ -57,8 +57,9 @@ class Levels {
     const Ints extents = attrs.get_ints("kernel_shape");
     const Dims shape{oc, ic, extents[0], extents[1]};
     Value* w = weights(shape, oc);
+    const int64_t terms = count_elements(shape) / oc;
     return add("FusedConv", {x, w, bias(oc)}, std::move(attrs), std::move(dims),
-               0.004f * static_cast<float>(std::sqrt(static_cast<double>(count_elements(shape) / oc))), dtype);
+               0.004f * std::sqrt(static_cast<float>(terms)), dtype);
   }
 
   /// Extents after windows over rows and columns.
