@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/error.h"
@@ -23,8 +24,10 @@ struct DepthwiseJob {
   int64_t n, c;
   Window h, w;
   ActivationOf activation;
+  bool finite;           // all weights are: then padding may be read as zeros
   const float* weights;  // kh kw c
   const float* bias;     // c
+  const float* zero;     // c
   const float* src;
   const float* residual;
   float* dst;
@@ -38,62 +41,142 @@ namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// P neighbouring pixels of one result row whose taps [kw_begin, kw_end) all lie inside the source.
+/// Sums and a clamp are finished in registers, everything else on the row just written, still in L1.
+struct Clamp {
+  explicit Clamp(const ActivationOf& a) {
+    if (a.kind == Activation::relu) low = 0;
+    if (a.kind == Activation::clip) low = a.alpha, high = a.beta;
+  }
+  float low = -HUGE_VALF, high = HUGE_VALF;
+};
+
+bool IsClamp(Activation kind) {
+  return kind == Activation::none || kind == Activation::relu || kind == Activation::clip;
+}
+
+/// The results of P pixels of c channels, before the activation. At `at`, a vector of channels.
 template <int P, class D>
-HWY_INLINE void Pixels(D d, const DepthwiseJob& job, int64_t row, int64_t ow, Range taps_h, Range taps_w) {
+HWY_INLINE void Leave(D d, hn::Vec<D> (&acc)[P], const float* residual, float* out, int64_t c, int64_t at,
+                      const Clamp& clamp) {
+  const auto low = hn::Set(d, clamp.low), high = hn::Set(d, clamp.high);
+  HWY_UNROLL(8)
+  for (int p = 0; p < P; ++p) {
+    if (residual != nullptr) acc[p] = hn::Add(acc[p], hn::LoadU(d, residual + p * c + at));
+    hn::StoreU(Clip(d, acc[p], low, high), d, out + p * c + at);
+  }
+}
+
+/// P neighbouring pixels of one result row from `ow` on, kernels of K columns without dilation, stride S: each pixel of
+/// the source is loaded once for all results of the row that it takes part in. Padding is read as zeros.
+template <int K, int S, int P, class D>
+HWY_NOINLINE void Strip(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
   using V = hn::Vec<D>;
+  constexpr int kSources = (P - 1) * S + K;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t c = job.c, n = row / job.h.output, oh = row % job.h.output;
-  const int64_t step = job.w.stride * c;
-  const float* pixel = job.src + (n * job.h.input * job.w.input + job.w.start(ow)) * c;
-  float* out = job.dst + (row * job.w.output + ow) * c;
-  const float* residual = job.residual == nullptr ? nullptr : job.residual + (row * job.w.output + ow) * c;
-  const V alpha = hn::Set(d, job.activation.alpha), beta = hn::Set(d, job.activation.beta);
+  const Range taps = job.h.taps(oh);
+  const float* source[K][kSources];  // by kernel row, pixel
+  const float* kernel[K];            // by kernel row
+  const auto rows = static_cast<int>(taps.size());
+  for (int i = 0; i < rows; ++i) {
+    const int64_t kh = taps.begin + i, ih = job.h.start(oh) + kh * job.h.dilation, first = job.w.start(ow);
+    const float* line = job.src + (n * job.h.input + ih) * job.w.input * c;
+    for (int j = 0; j < kSources; ++j) {
+      const int64_t iw = first + j;
+      source[i][j] = iw >= 0 && iw < job.w.input ? line + iw * c : job.zero;
+    }
+    kernel[i] = job.weights + kh * K * c;
+  }
+  const int64_t offset = (row * job.w.output + ow) * c;
+  float* out = job.dst + offset;
+  const float* residual = job.residual == nullptr ? nullptr : job.residual + offset;
+  const Clamp clamp(job.activation);
   for (int64_t c0 = 0; c0 < c; c0 += lanes) {
     const int64_t at = std::min(c0, c - lanes);  // the last vector may overlap the one before: it writes the same again
     V acc[P];
     const V bias = hn::LoadU(d, job.bias + at);
+    HWY_UNROLL(8)
     for (int p = 0; p < P; ++p) acc[p] = bias;
-    for (int64_t kh = taps_h.begin; kh < taps_h.end; ++kh) {
-      const int64_t ih = job.h.start(oh) + kh * job.h.dilation;
-      for (int64_t kw = taps_w.begin; kw < taps_w.end; ++kw) {
-        const V w = hn::LoadU(d, job.weights + (kh * job.w.kernel + kw) * c + at);
-        const float* x = pixel + (ih * job.w.input + kw * job.w.dilation) * c + at;
+    for (int i = 0; i < rows; ++i) {
+      V w[K];
+      HWY_UNROLL(8)
+      for (int k = 0; k < K; ++k) w[k] = hn::LoadU(d, kernel[i] + k * c + at);
+      HWY_UNROLL(24)
+      for (int j = 0; j < kSources; ++j) {
+        const V x = hn::LoadU(d, source[i][j] + at);
         HWY_UNROLL(8)
-        for (int p = 0; p < P; ++p) acc[p] = hn::MulAdd(hn::LoadU(d, x + p * step), w, acc[p]);
+        for (int p = 0; p < P; ++p)
+          if (j >= p * S && j < p * S + K) acc[p] = hn::MulAdd(x, w[j - p * S], acc[p]);
       }
     }
-    for (int p = 0; p < P; ++p) {
-      if (residual != nullptr) acc[p] = hn::Add(acc[p], hn::LoadU(d, residual + p * c + at));
-      hn::StoreU(Activate(d, job.activation.kind, acc[p], alpha, beta), d, out + p * c + at);
-    }
+    Leave(d, acc, residual, out, c, at, clamp);
   }
 }
 
+/// One pixel of any window: taps in padding are left out.
 template <class D>
-void DepthwiseRows(D d, const DepthwiseJob& job, int64_t begin, int64_t end) {
-  constexpr int kPixels = 4;
-  const Range all{0, job.w.kernel};
-  for (int64_t row = begin; row < end; ++row) {
-    const Range taps_h = job.h.taps(row % job.h.output);
-    int64_t ow = 0;
-    while (ow < job.w.output) {
-      const int64_t last = ow + kPixels - 1;
-      const bool inner = last < job.w.output && job.w.taps(ow) == all && job.w.taps(last) == all;
-      if (inner) Pixels<kPixels>(d, job, row, ow, taps_h, all);
-      else Pixels<1>(d, job, row, ow, taps_h, job.w.taps(ow));
-      ow += inner ? kPixels : 1;
+HWY_INLINE void Pixel(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t c = job.c, n = row / job.h.output, oh = row % job.h.output;
+  const Range taps_h = job.h.taps(oh), taps_w = job.w.taps(ow);
+  const float* pixel = job.src + (n * job.h.input * job.w.input + job.w.start(ow)) * c;
+  const int64_t offset = (row * job.w.output + ow) * c;
+  const float* residual = job.residual == nullptr ? nullptr : job.residual + offset;
+  const Clamp clamp(job.activation);
+  for (int64_t c0 = 0; c0 < c; c0 += lanes) {
+    const int64_t at = std::min(c0, c - lanes);
+    V acc[1] = {hn::LoadU(d, job.bias + at)};
+    for (int64_t kh = taps_h.begin; kh < taps_h.end; ++kh) {
+      const int64_t ih = job.h.start(oh) + kh * job.h.dilation;
+      for (int64_t kw = taps_w.begin; kw < taps_w.end; ++kw)
+        acc[0] = hn::MulAdd(hn::LoadU(d, pixel + (ih * job.w.input + kw * job.w.dilation) * c + at),
+                            hn::LoadU(d, job.weights + (kh * job.w.kernel + kw) * c + at), acc[0]);
     }
+    Leave(d, acc, residual, job.dst + offset, c, at, clamp);
   }
+}
+
+/// P pixels at a time; the last strip may overlap the one before: it writes the same again.
+template <int K, int S, int P, class D>
+HWY_INLINE void Strips(D d, const DepthwiseJob& job, int64_t row) {
+  for (int64_t ow = 0; ow < job.w.output; ow += P) Strip<K, S, P>(d, job, row, std::min(ow, job.w.output - P));
+}
+
+template <int K, int S, class D>
+HWY_INLINE void StripsOfRow(D d, const DepthwiseJob& job, int64_t row) {
+  // Seven results, their kernel row and a pixel fit 16 registers; and the maps of pictures of 224 x 224 are multiples
+  // of it.
+  if (job.w.output >= 7) return Strips<K, S, 7>(d, job, row);
+  if (job.w.output >= 4) return Strips<K, S, 4>(d, job, row);
+  Strips<K, S, 1>(d, job, row);
+}
+
+template <class D>
+void Row(D d, const DepthwiseJob& job, int64_t row) {
+  const Window& w = job.w;
+  if (job.finite && w.dilation == 1 && job.h.kernel <= w.kernel) {
+    if (w.kernel == 3 && w.stride == 1) return StripsOfRow<3, 1>(d, job, row);
+    if (w.kernel == 3 && w.stride == 2) return StripsOfRow<3, 2>(d, job, row);
+    if (w.kernel == 5 && w.stride == 1) return StripsOfRow<5, 1>(d, job, row);
+    if (w.kernel == 5 && w.stride == 2) return StripsOfRow<5, 2>(d, job, row);
+    if (w.kernel == 7 && w.stride == 1) return StripsOfRow<7, 1>(d, job, row);
+  }
+  for (int64_t ow = 0; ow < w.output; ++ow) Pixel(d, job, row, ow);
 }
 
 /// Result rows [begin, end), counted over the batch.
 void DepthwisePart(const DepthwiseJob& job, int64_t begin, int64_t end) {
   const hn::ScalableTag<float> full;
   const hn::CappedTag<float, 4> quarter;
-  if (job.c >= static_cast<int64_t>(hn::Lanes(full))) DepthwiseRows(full, job, begin, end);
-  else if (job.c >= static_cast<int64_t>(hn::Lanes(quarter))) DepthwiseRows(quarter, job, begin, end);
-  else DepthwiseRows(hn::CappedTag<float, 1>(), job, begin, end);
+  for (int64_t row = begin; row < end; ++row) {
+    if (job.c >= static_cast<int64_t>(hn::Lanes(full))) Row(full, job, row);
+    else if (job.c >= static_cast<int64_t>(hn::Lanes(quarter))) Row(quarter, job, row);
+    else Row(hn::CappedTag<float, 1>(), job, row);
+    const auto& [kind, alpha, beta] = job.activation;
+    const int64_t elements = job.w.output * job.c;
+    if (!IsClamp(kind)) ActivateRow(kind, alpha, beta, job.dst + row * elements, elements);
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -106,7 +189,8 @@ namespace {
 
 class DepthwiseKernel final : public Kernel {
  public:
-  explicit DepthwiseKernel(const Problem& p) : run_(TERCEL_PICK(p.isa, DepthwisePart)) {
+  explicit DepthwiseKernel(const Problem& p)
+      : run_(TERCEL_PICK(p.isa, DepthwisePart)), zero_(static_cast<size_t>(p.src[0].dims[1]), 0.0f) {
     const Dims& x = p.src[0].dims;
     const Dims& weights = p.src[1].dims;
     const auto windows = conv_windows(*p.attrs, std::span(x).subspan(2), std::span(weights).subspan(2));
@@ -115,6 +199,7 @@ class DepthwiseKernel final : public Kernel {
     job_.h = windows[0];
     job_.w = windows[1];
     job_.activation = ActivationOf(*p.attrs);
+    job_.finite = std::isfinite(p.src[1].constant.bound());
     const int64_t area = weights[2] * weights[3];
     weights_ = p.packed(1, "channels last", static_cast<size_t>(job_.c * area) * sizeof(float), [&](std::byte* packed) {
       for (int64_t c = 0; c < job_.c; ++c)
@@ -133,6 +218,7 @@ class DepthwiseKernel final : public Kernel {
     DepthwiseJob job = job_;
     job.weights = reinterpret_cast<const float*>(weights_->data());
     job.bias = bias_.data();
+    job.zero = zero_.data();
     job.src = reinterpret_cast<const float*>(args.src[0]);
     job.dst = reinterpret_cast<float*>(args.dst[0]);
     job.residual = args.src.size() > 3 ? reinterpret_cast<const float*>(args.src[3]) : nullptr;
@@ -145,7 +231,7 @@ class DepthwiseKernel final : public Kernel {
   void (*run_)(const DepthwiseJob&, int64_t, int64_t);
   DepthwiseJob job_{};
   std::shared_ptr<const Buffer> weights_;
-  std::vector<float> bias_;
+  std::vector<float> bias_, zero_;
 };
 
 std::string why_not(const Problem& p) {
