@@ -69,23 +69,32 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
         hn::StoreU(Clip(d, hn::MulAdd(acc[r][v], scale, bias[v]), low, high), d, out + r * job.ldd + v * kLanes);
     return;
   }
-  HWY_ALIGN float buffer[NV * kLanes];
-  for (int r = 0; r < R; ++r, out += job.ldd) {
+  // Curves are long chains of operations: of the whole tile at once they overlap.
+  const bool direct = whole && !transcendental;
+  constexpr int kWidth = NV * kLanes;
+  HWY_ALIGN float buffer[R * kWidth];
+  for (int r = 0; r < R; ++r) {
+    float* to = direct ? out + r * job.ldd : buffer + r * kWidth;
     const float* residual = job.residual == nullptr ? nullptr : job.residual + (row0 + r) * job.ldd + column0;
     if (job.row_scale != nullptr) scale = hn::Set(d, job.scale * job.row_scale[row0 + r]);
     if (residual != nullptr && !whole) {
-      std::memcpy(buffer, residual, static_cast<size_t>(columns) * sizeof(float));
-      std::memset(buffer + columns, 0, static_cast<size_t>(NV * kLanes - columns) * sizeof(float));
-      residual = buffer;
+      std::memcpy(to, residual, static_cast<size_t>(columns) * sizeof(float));
+      std::memset(to + columns, 0, static_cast<size_t>(kWidth - columns) * sizeof(float));
+      residual = to;
     }
     for (int v = 0; v < NV; ++v) {
       V x = hn::MulAdd(acc[r][v], scale, bias[v]);
       if (residual != nullptr) x = hn::Add(x, hn::LoadU(d, residual + v * kLanes));
       if (clamps) x = Clip(d, x, low, high);
-      hn::StoreU(x, d, (whole ? out : buffer) + v * kLanes);
+      hn::StoreU(x, d, to + v * kLanes);
     }
-    if (!whole) std::memcpy(out, buffer, static_cast<size_t>(columns) * sizeof(float));
-    if (transcendental) ActivateRow(job.activation, job.alpha, job.beta, out, columns);
+  }
+  if (direct) return;
+  if (transcendental) ActivateRow(job.activation, job.alpha, job.beta, buffer, R * kWidth);
+  for (int r = 0; r < R; ++r) {
+    if (!whole) std::memcpy(out + r * job.ldd, buffer + r * kWidth, static_cast<size_t>(columns) * sizeof(float));
+    for (int v = 0; v < NV && whole; ++v)
+      hn::StoreU(hn::Load(d, buffer + r * kWidth + v * kLanes), d, out + r * job.ldd + v * kLanes);
   }
 }
 
