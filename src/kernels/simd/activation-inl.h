@@ -10,6 +10,10 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include <array>
+#include <cmath>
+#include <utility>
+
 #include "kernels/activation.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,18 +26,32 @@ HWY_INLINE V KeepNaN(D, V x, V y) {
   return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
-/// Where low > high the answer is high; a NaN stays.
+/// max(low, x); a NaN stays.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Clip(D, V x, V low, V high) {
+HWY_INLINE V AtLeast(D, V low, V x) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  return hn::Min(high, hn::Max(low, x));  // these give their second operand where one is no number
+  return hn::Max(low, x);  // gives its second operand where one is no number
 #endif
-  x = hn::IfThenElse(hn::Lt(x, low), low, x);
+  return hn::IfThenElse(hn::Lt(x, low), low, x);
+}
+
+/// min(high, x); a NaN stays.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V AtMost(D, V high, V x) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Min(high, x);
+#endif
   return hn::IfThenElse(hn::Gt(x, high), high, x);
 }
 
-/// exp(-x) + more, within 2 in the last place of it: 0 + more from 88 on, infinite below -88.4 (exp(88.4) = 2.5e38). The
-/// sum costs nothing, since the power of two is multiplied in last. Half of what hn::Exp takes.
+/// Where low > high the answer is high; a NaN stays.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Clip(D d, V x, V low, V high) {
+  return AtMost(d, high, AtLeast(d, low, x));
+}
+
+/// exp(-x) + more, within 2 in the last place of it: 0 + more from 88 on, infinite below -88.4 (exp(88.4) = 2.5e38).
+/// The sum costs nothing, since the power of two is multiplied in last. Half of what hn::Exp takes.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfMinus(D d, V x, V more) {
   const hn::RebindToSigned<D> di;
@@ -57,17 +75,24 @@ HWY_INLINE V Sigmoid(D d, V x) {
   return hn::Div(one, ExpOfMinus(d, x, one));
 }
 
-/// Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7, which is float's own resolution at erf's values near 1.
+/// x P(x^2) / Q(x^2), fitted to erf(x) / x on [0, 3.9] for the least relative error, 2e-8 before rounding; from there on
+/// erf is 1 to float's precision, and P is larger by 2^-23, so that the quotient is cut to 1. |error| <= 4e-7.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Erf(D d, V x) {
-  const V a = hn::Abs(x);
-  const V t = hn::Div(hn::Set(d, 1.0f), hn::MulAdd(a, hn::Set(d, 0.3275911f), hn::Set(d, 1.0f)));
-  V p = hn::MulAdd(hn::Set(d, 1.061405429f), t, hn::Set(d, -1.453152027f));
-  p = hn::MulAdd(p, t, hn::Set(d, 1.421413741f));
-  p = hn::MulAdd(p, t, hn::Set(d, -0.284496736f));
-  p = hn::MulAdd(p, t, hn::Set(d, 0.254829592f));
-  const V e = ExpOfMinus(d, hn::Mul(a, a), hn::Zero(d));
-  return hn::CopySign(hn::NegMulAdd(hn::Mul(p, t), e, hn::Set(d, 1.0f)), x);
+  const V end = hn::Set(d, 3.9f), one = hn::Set(d, 1.0f);
+  const V u = Clip(d, x, hn::Neg(end), end);
+  const V s = hn::Mul(u, u);
+  V p = hn::MulAdd(s, hn::Set(d, 2.06649845e-6f), hn::Set(d, 2.85059645e-4f));
+  V q = hn::MulAdd(s, hn::Set(d, 3.82701417e-5f), hn::Set(d, 1.15734678e-3f));
+  p = hn::MulAdd(p, s, hn::Set(d, 3.73822463e-3f));
+  q = hn::MulAdd(q, s, hn::Set(d, 0.0149140349f));
+  p = hn::MulAdd(p, s, hn::Set(d, 0.0526677187f));
+  q = hn::MulAdd(q, s, hn::Set(d, 0.113817782f));
+  p = hn::MulAdd(p, s, hn::Set(d, 0.189663985f));
+  q = hn::MulAdd(q, s, hn::Set(d, 0.501418093f));
+  p = hn::MulAdd(p, s, hn::Set(d, 1.12837928f));
+  q = hn::MulAdd(q, s, one);
+  return Clip(d, hn::Div(hn::Mul(u, p), q), hn::Neg(one), one);
 }
 
 /// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)).
@@ -86,12 +111,26 @@ HWY_INLINE V TanhOf(D d, V x) {
   return hn::IfThenElse(hn::Lt(hn::Abs(x), hn::Set(d, 0.1f)), near, far);
 }
 
+/// Ends that are a clamp, so that they cost little where results leave registers.
+inline bool is_clamp(Activation kind) {
+  return kind == Activation::none || kind == Activation::relu || kind == Activation::clip;
+}
+
+/// The bounds of such an end; of others, none.
+struct Clamp {
+  Clamp(Activation kind, float alpha, float beta) {
+    if (kind == Activation::relu) low = 0;
+    if (kind == Activation::clip) low = alpha, high = beta;
+  }
+  float low = -HUGE_VALF, high = HUGE_VALF;
+};
+
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Activate(D d, Activation kind, V x, V alpha, V beta) {
   const V zero = hn::Zero(d), one = hn::Set(d, 1.0f);
   switch (kind) {
     case Activation::none: return x;
-    case Activation::relu: return hn::IfThenElse(hn::Lt(x, zero), zero, x);
+    case Activation::relu: return AtLeast(d, zero, x);
     case Activation::clip: return Clip(d, x, alpha, beta);
     case Activation::leaky_relu: return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(x, alpha), x);
     case Activation::hard_sigmoid: return Clip(d, hn::MulAdd(x, alpha, beta), zero, one);
@@ -117,19 +156,28 @@ HWY_INLINE V Activate(D d, Activation kind, V x, V alpha, V beta) {
   return x;
 }
 
-/// In place over `count` elements. Not inlined: kernels call it on a row they have just written, still in
-/// L1.
-inline HWY_NOINLINE void ActivateRow(Activation kind, float alpha, float beta, float* row, int64_t count) {
+/// One function for each activation, so that its constants stay in registers.
+template <Activation kKind>
+void ActivateRowWith(float alpha, float beta, float* row, int64_t count) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto va = hn::Set(d, alpha), vb = hn::Set(d, beta);
   int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(Activate(d, kind, hn::LoadU(d, row + i), va, vb), d, row + i);
+  for (; i + lanes <= count; i += lanes) hn::StoreU(Activate(d, kKind, hn::LoadU(d, row + i), va, vb), d, row + i);
   if (i == count) return;
   HWY_ALIGN float rest[hn::MaxLanes(d)] = {};
   for (int64_t j = i; j < count; ++j) rest[j - i] = row[j];
-  hn::Store(Activate(d, kind, hn::Load(d, rest), va, vb), d, rest);
+  hn::Store(Activate(d, kKind, hn::Load(d, rest), va, vb), d, rest);
   for (int64_t j = i; j < count; ++j) row[j] = rest[j - i];
+}
+
+/// In place over `count` elements: kernels call it on what they have just written, still in L1.
+inline void ActivateRow(Activation kind, float alpha, float beta, float* row, int64_t count) {
+  static constexpr auto kByKind = []<size_t... i>(std::index_sequence<i...>) {
+    return std::array{&ActivateRowWith<static_cast<Activation>(i)>...};
+  }
+  (std::make_index_sequence<static_cast<size_t>(Activation::mish) + 1>());
+  kByKind[static_cast<size_t>(kind)](alpha, beta, row, count);
 }
 
 }  // namespace HWY_NAMESPACE

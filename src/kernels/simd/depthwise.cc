@@ -41,19 +41,6 @@ namespace tercel::inline kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Sums and a clamp are finished in registers, everything else on the row just written, still in L1.
-struct Clamp {
-  explicit Clamp(const ActivationOf& a) {
-    if (a.kind == Activation::relu) low = 0;
-    if (a.kind == Activation::clip) low = a.alpha, high = a.beta;
-  }
-  float low = -HUGE_VALF, high = HUGE_VALF;
-};
-
-bool IsClamp(Activation kind) {
-  return kind == Activation::none || kind == Activation::relu || kind == Activation::clip;
-}
-
 /// The results of P pixels of c channels, before the activation. At `at`, a vector of channels.
 template <int P, class D>
 HWY_INLINE void Leave(D d, hn::Vec<D> (&acc)[P], const float* residual, float* out, int64_t c, int64_t at,
@@ -90,7 +77,7 @@ HWY_NOINLINE void Strip(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
   const int64_t offset = (row * job.w.output + ow) * c;
   float* out = job.dst + offset;
   const float* residual = job.residual == nullptr ? nullptr : job.residual + offset;
-  const Clamp clamp(job.activation);
+  const Clamp clamp(job.activation.kind, job.activation.alpha, job.activation.beta);
   for (int64_t c0 = 0; c0 < c; c0 += lanes) {
     const int64_t at = std::min(c0, c - lanes);  // the last vector may overlap the one before: it writes the same again
     V acc[P];
@@ -123,7 +110,7 @@ HWY_INLINE void Pixel(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
   const float* pixel = job.src + (n * job.h.input * job.w.input + job.w.start(ow)) * c;
   const int64_t offset = (row * job.w.output + ow) * c;
   const float* residual = job.residual == nullptr ? nullptr : job.residual + offset;
-  const Clamp clamp(job.activation);
+  const Clamp clamp(job.activation.kind, job.activation.alpha, job.activation.beta);
   for (int64_t c0 = 0; c0 < c; c0 += lanes) {
     const int64_t at = std::min(c0, c - lanes);
     V acc[1] = {hn::LoadU(d, job.bias + at)};
@@ -175,7 +162,7 @@ void DepthwisePart(const DepthwiseJob& job, int64_t begin, int64_t end) {
     else Row(hn::CappedTag<float, 1>(), job, row);
     const auto& [kind, alpha, beta] = job.activation;
     const int64_t elements = job.w.output * job.c;
-    if (!IsClamp(kind)) ActivateRow(kind, alpha, beta, job.dst + row * elements, elements);
+    if (!is_clamp(kind)) ActivateRow(kind, alpha, beta, job.dst + row * elements, elements);
   }
 }
 

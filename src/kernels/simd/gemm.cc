@@ -13,6 +13,7 @@
 #include <hwy/foreach_target.h>
 // clang-format on
 #include "kernels/simd/activation-inl.h"
+#include "kernels/simd/part-inl.h"
 #include "kernels/simd/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,76 +27,96 @@ struct Prefetch {
   int64_t lines = 0;
 };
 
-/// One register tile: R rows, `vectors` vectors of columns. Without kPrefetch nothing is prefetched: short sums would
-/// feel a loop in the loop.
+/// Writes a tile that does not leave through registers: `sums` is rows x width, on the stack of the tile.
+HWY_NOINLINE void FinishTile(const GemmJob& job, float* sums, int rows, int width, int64_t row0, int64_t column0,
+                             int64_t columns) {
+  const D d;
+  const bool scales = job.scale != 1 || job.row_scale != nullptr;
+  const bool clamps = job.activation == Activation::relu || job.activation == Activation::clip;
+  const Clamp clamp(job.activation, job.alpha, job.beta);
+  const V low = hn::Set(d, clamp.low), high = hn::Set(d, clamp.high);
+  V scale = hn::Set(d, job.scale);
+  for (int r = 0; r < rows && (scales || clamps || job.residual != nullptr); ++r) {
+    float* row = sums + r * width;
+    if (job.row_scale != nullptr) scale = hn::Set(d, job.scale * job.row_scale[row0 + r]);
+    const float* residual = job.residual == nullptr ? nullptr : job.residual + (row0 + r) * job.ldd + column0;
+    for (int64_t i = 0; i < width; i += kLanes) {
+      V x = hn::Load(d, row + i);
+      if (scales) x = hn::MulAdd(x, scale, job.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, job.bias + column0 + i));
+      if (residual != nullptr && i < columns) x = hn::Add(x, LoadPart(d, residual + i, columns - i));
+      hn::Store(clamps ? Clip(d, x, low, high) : x, d, row + i);
+    }
+  }
+  // Curves are long chains of operations: of the whole tile at once they overlap.
+  if (!is_clamp(job.activation)) ActivateRow(job.activation, job.alpha, job.beta, sums, rows * width);
+  float* out = job.dst + row0 * job.ldd + column0;
+  for (int r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < columns; i += kLanes)
+      StorePart(hn::Load(d, sums + r * width + i), d, out + r * job.ldd + i, columns - i);
+}
+
+/// One register tile: R rows, `vectors` vectors of columns. Without kPrefetch nothing of b is prefetched: short sums
+/// would feel a loop in the loop.
 template <int R, int NV, bool kPrefetch>
 HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b,
                      Prefetch prefetch, int64_t row0, int64_t column0, int64_t columns) {
   const D d;
-  V acc[R][NV];
-  HWY_UNROLL(12)
+  constexpr int kWidth = NV * kLanes;
+  float* out = job.dst + row0 * job.ldd + column0;
+  // Stores that miss wait for each other: their lines are asked for while there is a sum to wait behind.
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < NV; ++v) acc[r][v] = hn::Zero(d);
+    for (int64_t line = 0; line < kWidth; line += kLineFloats) __builtin_prefetch(out + r * job.ldd + line, 1);
+  // A sum that is not scaled begins with the bias.
+  const bool scales = job.scale != 1 || job.row_scale != nullptr;
+  V acc[R][NV];
+  for (int v = 0; v < NV; ++v) {
+    const V first = job.bias == nullptr || scales ? hn::Zero(d) : hn::LoadU(d, job.bias + column0 + v * kLanes);
+    HWY_UNROLL(12)
+    for (int r = 0; r < R; ++r) acc[r][v] = first;
+  }
   const int64_t depth = job.depth;
-  for (int t = 0; t < job.taps; ++t) {
+  int t = 0;
+  do {
     const float* HWY_RESTRICT a[R];
+    HWY_UNROLL(12)
     for (int r = 0; r < R; ++r) a[r] = rows[t * stride + r];
-    for (int64_t k = 0; k < depth;) {
+    int64_t k = 0;
+    do {
       const int64_t end = kPrefetch ? std::min(depth, k + kPrefetchDepth) : depth;
       if constexpr (kPrefetch)
         for (int64_t line = 0; line < prefetch.lines; ++line, prefetch.from += kLineFloats)
           __builtin_prefetch(prefetch.from, 0, 2);
       MultiplyAdd(acc, a, b, k, end);
       k = end;
+    } while (kPrefetch && k < depth);
+  } while (++t < job.taps);
+  // All loops over acc are unrolled: it must not be an array in memory.
+  if (columns == kWidth && is_clamp(job.activation) && !scales) {
+    // What most layers end with, from registers. A maximum takes the units of the sums as long as a product does.
+    if (job.residual != nullptr) {
+      const float* residual = job.residual + row0 * job.ldd + column0;
+      HWY_UNROLL(12)
+      for (int r = 0; r < R; ++r)
+        for (int v = 0; v < NV; ++v) acc[r][v] = hn::Add(acc[r][v], hn::LoadU(d, residual + r * job.ldd + v * kLanes));
     }
-  }
-  // Results leave through registers where whole vectors fit, else through a small buffer.
-  const bool whole = columns == NV * kLanes;
-  V scale = hn::Set(d, job.scale);
-  V bias[NV];
-  for (int v = 0; v < NV; ++v)
-    bias[v] = job.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, job.bias + column0 + v * kLanes);
-  V low = hn::Set(d, -HUGE_VALF), high = hn::Set(d, HUGE_VALF);
-  if (job.activation == Activation::relu) low = hn::Zero(d);
-  if (job.activation == Activation::clip) low = hn::Set(d, job.alpha), high = hn::Set(d, job.beta);
-  const bool clamps = job.activation == Activation::relu || job.activation == Activation::clip;
-  const bool transcendental = !clamps && job.activation != Activation::none;
-  float* out = job.dst + row0 * job.ldd + column0;
-  if (whole && !transcendental && job.residual == nullptr && job.row_scale == nullptr) {
-    // What most layers end with, from registers.
+    const V low = hn::Set(d, job.activation == Activation::clip ? job.alpha : 0), high = hn::Set(d, job.beta);
+    const bool bounded_below = job.activation != Activation::none, bounded_above = job.activation == Activation::clip;
+    if (bounded_below) HWY_UNROLL(12)
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < NV; ++v) acc[r][v] = AtLeast(d, low, acc[r][v]);
+    if (bounded_above) HWY_UNROLL(12)
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < NV; ++v) acc[r][v] = AtMost(d, high, acc[r][v]);
     HWY_UNROLL(12)
     for (int r = 0; r < R; ++r)
-      for (int v = 0; v < NV; ++v)
-        hn::StoreU(Clip(d, hn::MulAdd(acc[r][v], scale, bias[v]), low, high), d, out + r * job.ldd + v * kLanes);
+      for (int v = 0; v < NV; ++v) hn::StoreU(acc[r][v], d, out + r * job.ldd + v * kLanes);
     return;
   }
-  // Curves are long chains of operations: of the whole tile at once they overlap.
-  const bool direct = whole && !transcendental;
-  constexpr int kWidth = NV * kLanes;
-  HWY_ALIGN float buffer[R * kWidth];
-  for (int r = 0; r < R; ++r) {
-    float* to = direct ? out + r * job.ldd : buffer + r * kWidth;
-    const float* residual = job.residual == nullptr ? nullptr : job.residual + (row0 + r) * job.ldd + column0;
-    if (job.row_scale != nullptr) scale = hn::Set(d, job.scale * job.row_scale[row0 + r]);
-    if (residual != nullptr && !whole) {
-      std::memcpy(to, residual, static_cast<size_t>(columns) * sizeof(float));
-      std::memset(to + columns, 0, static_cast<size_t>(kWidth - columns) * sizeof(float));
-      residual = to;
-    }
-    for (int v = 0; v < NV; ++v) {
-      V x = hn::MulAdd(acc[r][v], scale, bias[v]);
-      if (residual != nullptr) x = hn::Add(x, hn::LoadU(d, residual + v * kLanes));
-      if (clamps) x = Clip(d, x, low, high);
-      hn::StoreU(x, d, to + v * kLanes);
-    }
-  }
-  if (direct) return;
-  if (transcendental) ActivateRow(job.activation, job.alpha, job.beta, buffer, R * kWidth);
-  for (int r = 0; r < R; ++r) {
-    if (!whole) std::memcpy(out + r * job.ldd, buffer + r * kWidth, static_cast<size_t>(columns) * sizeof(float));
-    for (int v = 0; v < NV && whole; ++v)
-      hn::StoreU(hn::Load(d, buffer + r * kWidth + v * kLanes), d, out + r * job.ldd + v * kLanes);
-  }
+  HWY_ALIGN float sums[R * kWidth];
+  HWY_UNROLL(12)
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < NV; ++v) hn::Store(acc[r][v], d, sums + r * kWidth + v * kLanes);
+  FinishTile(job, sums, R, kWidth, row0, column0, columns);
 }
 
 using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, Prefetch, int64_t, int64_t, int64_t);
@@ -131,7 +152,7 @@ TileFn PickTile(int rows) {
 // where a tile has many taps, for their addresses are kept on the stack.
 constexpr int kBlockTiles = 8, kBlockTaps = 64;
 static_assert(kMaxTaps <= kBlockTiles * kBlockTaps);
-constexpr int64_t kNearBytes = int64_t{1} << 19;  // a b of this size is found in L2 again
+constexpr int64_t kNearBytes = int64_t{1} << 18;  // a b of this size is found in L2 again
 
 /// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end).
 void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
@@ -148,12 +169,10 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
     const int64_t block = tile_begin + (tile_end - tile_begin) * part / blocks;
     const int count = static_cast<int>(tile_begin + (tile_end - tile_begin) * (part + 1) / blocks - block);
     // Rows are dealt out evenly over the tiles, so that no thin tile is left at the end.
-    const auto first_row = [&](int64_t tile) { return job.m * tile / tiles; };
-    for (int i = 0; i < count; ++i) {
-      const int64_t first = first_row(block + i);
-      const int height = static_cast<int>(first_row(block + i + 1) - first);
-      list_rows(job, first, height, kRows, rows(i));
-    }
+    int64_t first_row[kBlockTiles + 1];
+    for (int i = 0; i <= count; ++i) first_row[i] = job.m * (block + i) / tiles;
+    const auto height = [&](int i) { return static_cast<int>(first_row[i + 1] - first_row[i]); };
+    for (int i = 0; i < count; ++i) list_rows(job, first_row[i], height(i), kRows, rows(i));
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const int64_t column0 = panel * kColumns;
       const int64_t columns = std::min<int64_t>(kColumns, job.n - column0);
@@ -166,13 +185,11 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
       const int64_t lines =
           next == nullptr || count == 1 || near ? 0 : div_up<int64_t>(kPrefetchDepth * kColumns / kLineFloats, count);
       for (int i = 0; i < count; ++i) {
-        const int64_t first = first_row(block + i);
-        const int height = static_cast<int>(first_row(block + i + 1) - first);
-        const TileFn tile = narrow       ? PickTile<1, false>(height)
-                            : lines == 0 ? PickTile<kVectors, false>(height)
-                                         : PickTile<kVectors, true>(height);
+        const TileFn tile = narrow       ? PickTile<1, false>(height(i))
+                            : lines == 0 ? PickTile<kVectors, false>(height(i))
+                                         : PickTile<kVectors, true>(height(i));
         const Prefetch prefetch = lines == 0 ? Prefetch{} : Prefetch{next + panel_floats * i / count, lines};
-        tile(job, rows(i), kRows, job.b + panel * panel_floats, prefetch, first, column0, columns);
+        tile(job, rows(i), kRows, job.b + panel * panel_floats, prefetch, first_row[i], column0, columns);
       }
     }
   }

@@ -14,8 +14,8 @@
 #include "kernels/simd/dispatch.h"
 #include <hwy/foreach_target.h>
 // clang-format on
-#include <hwy/contrib/math/math-inl.h>
 
+#include "kernels/simd/activation-inl.h"
 #include "kernels/simd/part-inl.h"
 
 #ifndef TERCEL_SOFTMAX_ONCE
@@ -54,8 +54,7 @@ void SoftmaxPart(const SoftmaxJob& job, int64_t begin, int64_t end) {
     // Exponentials are kept for softmax; its logarithm needs only their sum.
     V sums[2] = {hn::Zero(d), hn::Zero(d)};
     const auto exponential = [&](int64_t i, int64_t count) HWY_ATTR {
-      const V x = hn::Sub(LoadPart(d, src + i, count), largest);
-      const V e = hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));  // Exp and Max let what is no number pass for 0
+      const V e = ExpOfMinus(d, hn::Sub(largest, LoadPart(d, src + i, count)), hn::Zero(d));
       if (!job.logarithm) StorePart(e, d, dst + i, count);
       return e;
     };
