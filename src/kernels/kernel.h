@@ -12,6 +12,7 @@
 #include "tensor/attrs.h"
 #include "tensor/quantization.h"
 #include "tensor/tensor.h"
+#include "tensor/window.h"
 
 namespace tercel::inline kernels {
 
@@ -63,6 +64,26 @@ struct Args {
   std::byte* scratch = nullptr;
 };
 
+/// For some rows of result 0. A row is one y of one picture, counted over the batch: number n * height + y.
+struct RowArgs {
+  Range rows;                  ///< of the result
+  const std::byte* source;     ///< row `source_first` of operand 0
+  int64_t source_first;
+  std::byte* result;           ///< row `result_first`
+  int64_t result_first;
+  std::span<const std::byte* const> src;  ///< all operands; the first is not looked at
+};
+
+/// What a kernel can do that makes any rows of its result from some rows of operand 0, both channels_last.
+class ByRows {
+ public:
+  virtual ~ByRows() = default;
+  /// Rows of operand 0 that these rows of the result read; may be empty.
+  virtual Range source_rows(Range rows) const = 0;
+  /// As Kernel::run, without scratch.
+  virtual void run_rows(const RowArgs& args) const = 0;
+};
+
 /// Prepared for one problem: weights packed, loops chosen. run() keeps no state: several threads may run one kernel at
 /// once, each with its own operands and scratch. Only references fail (an index out of range) and allocate.
 class Kernel {
@@ -75,6 +96,8 @@ class Kernel {
   virtual bool consumed(size_t) const { return false; }
   /// Bytes of constants held.
   virtual size_t packed_bytes() const { return 0; }
+  /// Null where the kernel only makes whole results.
+  virtual const ByRows* by_rows() const { return nullptr; }
 };
 
 /// What most variants make.

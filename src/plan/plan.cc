@@ -11,6 +11,7 @@
 #include "kernels/menu.h"
 #include "kernels/reorder.h"
 #include "plan/arena.h"
+#include "plan/row_chain.h"
 
 namespace tercel::inline plan {
 namespace {
@@ -47,6 +48,7 @@ class Planner {
     }
     // Only now: the reorder steps of later outputs must not write over the earlier ones.
     for (int buffer : output_buffers_) buffers_[static_cast<size_t>(buffer)].last = now();
+    chain_rows();
     place_in_memory();
     return std::move(plan_);
   }
@@ -207,6 +209,106 @@ class Planner {
     step_buffers_.push_back(std::move(buffers));
     plan_.steps.push_back(std::move(step));
   }
+
+  /// The buffer between step i and the next, where that one alone reads it and both can work by rows; else -1.
+  int between(size_t i) const {
+    const auto rows = [](const Step& step) { return step.kernel->by_rows() != nullptr; };
+    if (i + 1 >= plan_.steps.size() || !rows(plan_.steps[i]) || !rows(plan_.steps[i + 1])) return -1;
+    const int buffer = step_buffers_[i].dst[0];
+    const std::vector<int>& readers = step_buffers_[i + 1].src;
+    const bool once = readers[0] == buffer && std::count(readers.begin(), readers.end(), buffer) == 1;
+    const bool output = std::count(output_buffers_.begin(), output_buffers_.end(), buffer) > 0;
+    return once && !output && buffers_[static_cast<size_t>(buffer)].last == static_cast<int>(i) + 1 ? buffer : -1;
+  }
+
+  /// Of a step by rows, whose result is n c h w: how many, and how long each is.
+  static ChainStage stage_of(const Step& step) {
+    const Operand& result = step.dst_types[0];
+    const int64_t rows = result.dims[0] * result.dims[2];
+    return {nullptr, step.src.size(), rows, static_cast<size_t>(result.elements() / rows) * size_of(result.dtype)};
+  }
+
+  /// Steps whose values in between are too large for the cache become one, which works by rows.
+  void chain_rows() {
+    std::vector<Step> steps;
+    std::vector<StepBuffers> step_buffers;
+    std::vector<int> moved;  // by step: its new number
+    for (size_t i = 0; i < plan_.steps.size();) {
+      const size_t count = chain_from(i);
+      moved.insert(moved.end(), count, static_cast<int>(steps.size()));
+      if (count > 1) merge(i, count);
+      steps.push_back(std::move(plan_.steps[i]));
+      step_buffers.push_back(std::move(step_buffers_[i]));
+      i += count;
+    }
+    plan_.steps = std::move(steps);
+    step_buffers_ = std::move(step_buffers);
+    for (Buffer& buffer : buffers_) {
+      const auto now = [&](int step) {
+        return step < static_cast<int>(moved.size()) ? moved[static_cast<size_t>(step)] : this->now();
+      };
+      buffer.first = now(buffer.first);
+      buffer.last = now(buffer.last);
+    }
+  }
+
+  /// How many steps from i on are worth doing by rows; 1 where none.
+  size_t chain_from(size_t i) const {
+    // Smaller values are found in the cache again anyway; weights are read once for each band.
+    constexpr size_t kFarBytes = size_t{1} << 19, kNearWeights = size_t{1} << 18;
+    std::vector<const ByRows*> kernels;
+    std::vector<int64_t> rows;
+    std::vector<size_t> row_bytes;
+    size_t weights = 0, count = 0;
+    while (count < RowChain::kMaxStages) {
+      const Step& step = plan_.steps[i + count];
+      if (step.kernel->by_rows() == nullptr || step.kernel->scratch_bytes() > 0) break;
+      const ChainStage stage = stage_of(step);
+      kernels.push_back(step.kernel->by_rows());
+      rows.push_back(stage.rows);
+      row_bytes.push_back(stage.row_bytes);
+      weights += step.kernel->packed_bytes();
+      if (weights > kNearWeights ||
+          (count > 0 && RowChain::least_bytes(kernels, rows, row_bytes) > RowChain::kBandBytes))
+        break;
+      ++count;
+      const int buffer = between(i + count - 1);
+      if (buffer < 0 || buffers_[static_cast<size_t>(buffer)].bytes < kFarBytes) break;
+    }
+    return std::max<size_t>(count, 1);
+  }
+
+  /// Steps i .. i + count - 1 become step i.
+  void merge(size_t i, size_t count) {
+    Step& step = plan_.steps[i];
+    StepBuffers& buffers = step_buffers_[i];
+    std::vector<ChainStage> stages;
+    for (size_t j = i; j < i + count; ++j) {
+      Step& next = plan_.steps[j];
+      ChainStage stage = stage_of(next);
+      stage.operands = step_buffers_[j].src.size();
+      stage.kernel = std::move(next.kernel);
+      stages.push_back(std::move(stage));
+      if (j == i) continue;
+      const size_t between = bytes_of_buffer(buffers.dst[0]);
+      buffers_[static_cast<size_t>(buffers.dst[0])].bytes = 0;
+      step_buffers_[j].src[0] = -1;
+      buffers.src.insert(buffers.src.end(), step_buffers_[j].src.begin(), step_buffers_[j].src.end());
+      buffers.dst = step_buffers_[j].dst;
+      step.node += " + " + next.node;
+      step.op += " + " + next.op;
+      step.variant += " + " + next.variant;
+      step.macs += next.macs;
+      step.bytes += next.bytes - static_cast<int64_t>(2 * between);
+      step.src_types.insert(step.src_types.end(), next.src_types.begin(), next.src_types.end());
+      step.dst_types = next.dst_types;
+      step.why_nots.insert(step.why_nots.end(), next.why_nots.begin(), next.why_nots.end());
+    }
+    step.kernel = std::make_unique<RowChain>(std::move(stages), options_.threads);
+    plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.kernel->scratch_bytes());
+  }
+
+  size_t bytes_of_buffer(int buffer) const { return buffers_[static_cast<size_t>(buffer)].bytes; }
 
   void place_in_memory() {
     std::vector<Lifetime> lifetimes;

@@ -73,6 +73,15 @@ Range steps_within(int64_t first, int64_t step, int64_t low, int64_t high, int64
   return {begin, std::clamp<int64_t>(ceil_div(high - first, step), begin, count)};
 }
 
+Range source_rows(const Window& h, Range rows) {
+  if (rows.size() <= 0) return {0, 0};
+  const auto row = [&](int64_t r, int64_t after_start) {
+    return r / h.output * h.input + std::clamp<int64_t>(h.start(r % h.output) + after_start, 0, h.input);
+  };
+  const int64_t begin = row(rows.begin, 0);
+  return {begin, std::max(begin, row(rows.end - 1, h.reach()))};
+}
+
 std::vector<Window> conv_windows(const Attrs& attrs, std::span<const int64_t> input, std::span<const int64_t> kernel) {
   const AutoPad auto_pad = auto_pad_of(attrs);
   const bool same = auto_pad == AutoPad::same_upper || auto_pad == AutoPad::same_lower;

@@ -60,6 +60,8 @@ struct ConvRows {
   const T* zero;  // icg elements: what padding reads
   int64_t height, width;
   int64_t pad_h, pad_w;
+  int64_t source_first = 0;  // the row that src is
+  int64_t first_pixel = 0;   // of the result, where the product begins
 
   /// Says to a product where its rows are; *this must outlive it.
   template <typename Job>
@@ -70,13 +72,14 @@ template <typename T>
 void find_conv_rows(const void* context, int64_t first, int count, int stride, const T** out) {
   const auto& r = *static_cast<const ConvRows<T>*>(context);
   const ConvSizes& g = *r.g;
+  first += r.first_pixel;
   int64_t ow = first % g.w.output, oh = first / g.w.output % g.h.output, n = first / (g.w.output * g.h.output);
   for (int i = 0; i < count; ++i) {
     const int64_t w0 = ow * g.w.stride - r.pad_w;
     for (int64_t kh = 0; kh < g.h.kernel; ++kh) {
       const int64_t ih = oh * g.h.stride - r.pad_h + kh * g.h.dilation;
       const bool row_inside = ih >= 0 && ih < r.height;
-      const T* row = r.src + (n * r.height + ih) * r.width * g.c;
+      const T* row = r.src + (n * r.height + ih - r.source_first) * r.width * g.c;
       if (g.merged) {
         out[kh * stride + i] = row + w0 * g.c;
         continue;
@@ -97,7 +100,7 @@ template <typename T>
 template <typename Job>
 void ConvRows<T>::give_to(Job& job) const {
   if (g->pointwise) {
-    job.a = src;
+    job.a = src + (first_pixel - source_first * g->w.output) * g->c;
   } else {
     job.find_rows = find_conv_rows<T>;
     job.context = this;

@@ -28,9 +28,10 @@ struct DepthwiseJob {
   const float* weights;  // kh kw c
   const float* bias;     // c
   const float* zero;     // c
-  const float* src;
+  const float* src;      // row source_first
   const float* residual;
-  float* dst;
+  float* dst;  // row result_first
+  int64_t source_first = 0, result_first = 0;
 };
 
 }  // namespace tercel::inline kernels
@@ -67,7 +68,7 @@ HWY_NOINLINE void Strip(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
   const auto rows = static_cast<int>(taps.size());
   for (int i = 0; i < rows; ++i) {
     const int64_t kh = taps.begin + i, ih = job.h.start(oh) + kh * job.h.dilation, first = job.w.start(ow);
-    const float* line = job.src + (n * job.h.input + ih) * job.w.input * c;
+    const float* line = job.src + (n * job.h.input + ih - job.source_first) * job.w.input * c;
     for (int j = 0; j < kSources; ++j) {
       const int64_t iw = first + j;
       source[i][j] = iw >= 0 && iw < job.w.input ? line + iw * c : job.zero;
@@ -75,7 +76,7 @@ HWY_NOINLINE void Strip(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
     kernel[i] = job.weights + kh * K * c;
   }
   const int64_t offset = (row * job.w.output + ow) * c;
-  float* out = job.dst + offset;
+  float* out = job.dst + offset - job.result_first * job.w.output * c;
   const float* residual = job.residual == nullptr ? nullptr : job.residual + offset;
   const Clamp clamp(job.activation.kind, job.activation.alpha, job.activation.beta);
   for (int64_t c0 = 0; c0 < c; c0 += lanes) {
@@ -107,8 +108,9 @@ HWY_INLINE void Pixel(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t c = job.c, n = row / job.h.output, oh = row % job.h.output;
   const Range taps_h = job.h.taps(oh), taps_w = job.w.taps(ow);
-  const float* pixel = job.src + (n * job.h.input * job.w.input + job.w.start(ow)) * c;
+  const float* pixel = job.src + ((n * job.h.input - job.source_first) * job.w.input + job.w.start(ow)) * c;
   const int64_t offset = (row * job.w.output + ow) * c;
+  float* out = job.dst + offset - job.result_first * job.w.output * c;
   const float* residual = job.residual == nullptr ? nullptr : job.residual + offset;
   const Clamp clamp(job.activation.kind, job.activation.alpha, job.activation.beta);
   for (int64_t c0 = 0; c0 < c; c0 += lanes) {
@@ -120,7 +122,7 @@ HWY_INLINE void Pixel(D d, const DepthwiseJob& job, int64_t row, int64_t ow) {
         acc[0] = hn::MulAdd(hn::LoadU(d, pixel + (ih * job.w.input + kw * job.w.dilation) * c + at),
                             hn::LoadU(d, job.weights + (kh * job.w.kernel + kw) * c + at), acc[0]);
     }
-    Leave(d, acc, residual, job.dst + offset, c, at, clamp);
+    Leave(d, acc, residual, out, c, at, clamp);
   }
 }
 
@@ -162,7 +164,7 @@ void DepthwisePart(const DepthwiseJob& job, int64_t begin, int64_t end) {
     else Row(hn::CappedTag<float, 1>(), job, row);
     const auto& [kind, alpha, beta] = job.activation;
     const int64_t elements = job.w.output * job.c;
-    if (!is_clamp(kind)) ActivateRow(kind, alpha, beta, job.dst + row * elements, elements);
+    if (!is_clamp(kind)) ActivateRow(kind, alpha, beta, job.dst + (row - job.result_first) * elements, elements);
   }
 }
 
@@ -174,7 +176,7 @@ HWY_AFTER_NAMESPACE();
 namespace tercel::inline kernels {
 namespace {
 
-class DepthwiseKernel final : public Kernel {
+class DepthwiseKernel final : public Kernel, public ByRows {
  public:
   explicit DepthwiseKernel(const Problem& p)
       : run_(TERCEL_PICK(p.isa, DepthwisePart)), zero_(static_cast<size_t>(p.src[0].dims[1]), 0.0f) {
@@ -201,17 +203,26 @@ class DepthwiseKernel final : public Kernel {
   bool consumed(size_t operand) const override { return operand == 1 || operand == 2; }
   size_t packed_bytes() const override { return weights_->size() + bias_.size() * sizeof(float); }
 
+  const ByRows* by_rows() const override { return this; }
+  Range source_rows(Range rows) const override { return tercel::source_rows(job_.h, rows); }
+
   void run(const Args& args) const override {
+    run_rows({{0, job_.n * job_.h.output}, args.src[0], 0, args.dst[0], 0, args.src});
+  }
+
+  void run_rows(const RowArgs& args) const override {
     DepthwiseJob job = job_;
     job.weights = reinterpret_cast<const float*>(weights_->data());
     job.bias = bias_.data();
     job.zero = zero_.data();
-    job.src = reinterpret_cast<const float*>(args.src[0]);
-    job.dst = reinterpret_cast<float*>(args.dst[0]);
+    job.src = reinterpret_cast<const float*>(args.source);
+    job.source_first = args.source_first;
+    job.dst = reinterpret_cast<float*>(args.result);
+    job.result_first = args.result_first;
     job.residual = args.src.size() > 3 ? reinterpret_cast<const float*>(args.src[3]) : nullptr;
     const int64_t work = job.w.output * job.c * job.h.kernel * job.w.kernel;
-    parallel_for(job.n * job.h.output, std::max<int64_t>(1, 32768 / work),
-                 [&](int64_t b, int64_t e) { run_(job, b, e); });
+    parallel_for(args.rows.size(), std::max<int64_t>(1, 32768 / work),
+                 [&](int64_t b, int64_t e) { run_(job, args.rows.begin + b, args.rows.begin + e); });
   }
 
  private:

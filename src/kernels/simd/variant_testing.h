@@ -80,6 +80,25 @@ inline void expect_close(const Tensor& got, const Tensor& wanted, double toleran
   }
 }
 
+/// The same result, `count` rows at a time, each from a copy of nothing but the rows of operand 0 that it reads.
+inline Tensor run_by_rows(const Kernel& kernel, const Tensor& source, std::span<const std::byte* const> src,
+                          const Dims& dims, int64_t count) {
+  const auto row_bytes = [](const Tensor& t) { return t.bytes() / static_cast<size_t>(t.dims()[0] * t.dims()[2]); };
+  Tensor result(DType::f32, dims);
+  const size_t from_bytes = row_bytes(source), to_bytes = row_bytes(result);
+  const int64_t rows = dims[0] * dims[2];
+  for (int64_t begin = 0; begin < rows; begin += count) {
+    const Range range{begin, std::min(begin + count, rows)}, read = kernel.by_rows()->source_rows(range);
+    Buffer rows_read(static_cast<size_t>(read.size()) * from_bytes);
+    if (read.size() > 0)
+      std::memcpy(rows_read.data(), source.data() + static_cast<size_t>(read.begin) * from_bytes, rows_read.size());
+    Buffer made(static_cast<size_t>(range.size()) * to_bytes);
+    kernel.by_rows()->run_rows({range, rows_read.data(), read.begin, made.data(), begin, src});
+    std::memcpy(result.mutable_data() + static_cast<size_t>(begin) * to_bytes, made.data(), made.size());
+  }
+  return result;
+}
+
 /// Runs one variant; false where it refuses.
 inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, int threads, Layout layout,
                         const std::vector<Tensor>& wanted, std::string& reason) {
@@ -120,6 +139,9 @@ inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, i
   Buffer scratch(kernel->scratch_bytes());
   if (scratch.size() > 0) std::memset(scratch.data(), 0xFF, scratch.size());
   kernel->run({src_at, dst_at, scratch.data()});
+  if (kernel->by_rows() != nullptr)
+    for (int64_t count : {1, 3})
+      expect_close(run_by_rows(*kernel, src[0], src_at, c.dst[0].second, count), dst[0], 1e-6);
   for (size_t i = 0; i < dst.size(); ++i)
     if (dst[i])
       expect_close(in_layout(dst[i], problem.dst[i].layout, Layout::plain), wanted[i],
