@@ -74,22 +74,26 @@ void find_conv_rows(const void* context, int64_t first, int count, int stride, c
   const ConvSizes& g = *r.g;
   first += r.first_pixel;
   int64_t ow = first % g.w.output, oh = first / g.w.output % g.h.output, n = first / (g.w.output * g.h.output);
-  for (int i = 0; i < count; ++i) {
-    const int64_t w0 = ow * g.w.stride - r.pad_w;
+  const int64_t step = g.w.stride * g.c;
+  const int64_t taps_w = g.merged ? 1 : g.w.kernel;
+  // One row of the result after the other, tap by tap: neighbours are a step apart.
+  for (int i = 0; i < count;) {
+    const int run = static_cast<int>(std::min<int64_t>(count - i, g.w.output - ow));
     for (int64_t kh = 0; kh < g.h.kernel; ++kh) {
       const int64_t ih = oh * g.h.stride - r.pad_h + kh * g.h.dilation;
       const bool row_inside = ih >= 0 && ih < r.height;
       const T* row = r.src + (n * r.height + ih - r.source_first) * r.width * g.c;
-      if (g.merged) {
-        out[kh * stride + i] = row + w0 * g.c;
-        continue;
-      }
-      for (int64_t kw = 0; kw < g.w.kernel; ++kw) {
-        const int64_t iw = w0 + kw * g.w.dilation;
-        out[(kh * g.w.kernel + kw) * stride + i] = row_inside && iw >= 0 && iw < r.width ? row + iw * g.c : r.zero;
+      for (int64_t kw = 0; kw < taps_w; ++kw) {
+        int64_t iw = ow * g.w.stride - r.pad_w + kw * g.w.dilation;
+        const T** to = out + (kh * taps_w + kw) * stride + i;
+        const T* at = row + iw * g.c;
+        for (int j = 0; j < run; ++j, at += step, iw += g.w.stride)
+          to[j] = g.merged || (row_inside && iw >= 0 && iw < r.width) ? at : r.zero;
       }
     }
-    if (++ow == g.w.output) {
+    i += run;
+    ow += run;
+    if (ow == g.w.output) {
       ow = 0;
       if (++oh == g.h.output) oh = 0, ++n;
     }

@@ -168,11 +168,8 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
     // Tiles are dealt out evenly over the blocks: each reads all of b.
     const int64_t block = tile_begin + (tile_end - tile_begin) * part / blocks;
     const int count = static_cast<int>(tile_begin + (tile_end - tile_begin) * (part + 1) / blocks - block);
-    // Rows are dealt out evenly over the tiles, so that no thin tile is left at the end.
-    int64_t first_row[kBlockTiles + 1];
-    for (int i = 0; i <= count; ++i) first_row[i] = job.m * (block + i) / tiles;
-    const auto height = [&](int i) { return static_cast<int>(first_row[i + 1] - first_row[i]); };
-    for (int i = 0; i < count; ++i) list_rows(job, first_row[i], height(i), kRows, rows(i));
+    const TileRows<kBlockTiles> block_rows(job.m, tiles, block, count);
+    for (int i = 0; i < count; ++i) list_rows(job, block_rows.first[i], block_rows.height(i), kRows, rows(i));
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       const int64_t column0 = panel * kColumns;
       const int64_t columns = std::min<int64_t>(kColumns, job.n - column0);
@@ -185,11 +182,12 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
       const int64_t lines =
           next == nullptr || count == 1 || near ? 0 : div_up<int64_t>(kPrefetchDepth * kColumns / kLineFloats, count);
       for (int i = 0; i < count; ++i) {
-        const TileFn tile = narrow       ? PickTile<1, false>(height(i))
-                            : lines == 0 ? PickTile<kVectors, false>(height(i))
-                                         : PickTile<kVectors, true>(height(i));
+        const int height = block_rows.height(i);
+        const TileFn tile = narrow       ? PickTile<1, false>(height)
+                            : lines == 0 ? PickTile<kVectors, false>(height)
+                                         : PickTile<kVectors, true>(height);
         const Prefetch prefetch = lines == 0 ? Prefetch{} : Prefetch{next + panel_floats * i / count, lines};
-        tile(job, rows(i), kRows, job.b + panel * panel_floats, prefetch, first_row[i], column0, columns);
+        tile(job, rows(i), kRows, job.b + panel * panel_floats, prefetch, block_rows.first[i], column0, columns);
       }
     }
   }

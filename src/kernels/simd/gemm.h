@@ -87,6 +87,17 @@ void list_rows(const Job& job, int64_t first, int count, int stride, const T** o
   for (int i = 0; i < count; ++i) out[i] = job.a + (first + i) * job.lda;
 }
 
+/// Where the tiles of a block begin: rows are dealt out evenly over all tiles, so that no thin one is left at the end.
+template <int kMost>
+struct TileRows {
+  int64_t first[kMost + 1];
+
+  TileRows(int64_t m, int64_t tiles, int64_t tile, int count) {
+    for (int i = 0; i <= count; ++i) first[i] = m * (tile + i) / tiles;
+  }
+  int height(int i) const { return static_cast<int>(first[i + 1] - first[i]); }
+};
+
 /// Taps a job may have at most: their addresses are kept on the stack.
 inline constexpr int kMaxTaps = 512;
 

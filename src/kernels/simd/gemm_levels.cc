@@ -103,24 +103,28 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
                              int64_t column0, int64_t columns) {
   const DSum d;
   Sums acc[R];
+  HWY_UNROLL(12)
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::LoadU(d, job.bias + column0 + v * kLanes);
+  uint8_t* out = job.dst + row0 * job.ldd + column0;
+  for (int r = 0; r < R; ++r) __builtin_prefetch(out + r * job.ldd, 1);
   const W* HWY_RESTRICT b = reinterpret_cast<const W*>(panel);
-  for (int t = 0; t < job.taps; ++t, b += round_up<int64_t>(job.depth, kGroupOf<W>) * kColumns) {
+  int t = 0;
+  do {
     const uint8_t* a[R];
+    HWY_UNROLL(12)
     for (int r = 0; r < R; ++r) a[r] = rows[t * kRows + r];
     AddTap<R, kSigned>(a, job.depth, b, acc);
-  }
+    b += round_up<int64_t>(job.depth, kGroupOf<W>) * kColumns;
+  } while (++t < job.taps);
   const Requantizer<DSum> requantize(d, job.to);
   const bool whole = columns == kColumns;
   uint8_t part[kColumns];
-  for (int r = 0; r < R; ++r) {
-    uint8_t* out = job.dst + (row0 + r) * job.ldd + column0;
+  HWY_UNROLL(12)
+  for (int r = 0; r < R; ++r, out += job.ldd) {
     for (int v = 0; v < kVectors; ++v) {
-      const int64_t at = column0 + v * kLanes;
-      const VSum sum = hn::Add(acc[r][v], hn::LoadU(d, job.bias + at));
-      const VSum level = requantize(sum, hn::LoadU(hn::Rebind<float, DSum>(), job.ratio + at));
-      StoreBytes(d, level, (whole ? out : part) + v * kLanes);
+      const auto ratio = hn::LoadU(hn::Rebind<float, DSum>(), job.ratio + column0 + v * kLanes);
+      StoreBytes(d, requantize(acc[r][v], ratio), (whole ? out : part) + v * kLanes);
     }
     if (!whole) std::memcpy(out, part, static_cast<size_t>(columns));
   }
@@ -188,16 +192,15 @@ void PartOf(const LevelsJob& job, int64_t tiles, int64_t tile_begin, int64_t til
   const uint8_t* rows[kBlockTiles * kBlockTaps * kRows];
   const int block_tiles = std::min(kBlockTiles, kBlockTiles * kBlockTaps / job.taps);
   const size_t panel_bytes = packed_levels(job.depth, job.taps, kColumns, {kGroupOf<W>, kColumns});
-  const auto first_row = [&](int64_t tile) { return job.m * tile / tiles; };
-  const auto height = [&](int64_t tile) { return static_cast<int>(first_row(tile + 1) - first_row(tile)); };
   for (int64_t block = tile_begin; block < tile_end; block += block_tiles) {
     const int count = static_cast<int>(std::min<int64_t>(block_tiles, tile_end - block));
+    const TileRows<kBlockTiles> block_rows(job.m, tiles, block, count);
     for (int i = 0; i < count; ++i)
-      list_rows(job, first_row(block + i), height(block + i), kRows, rows + i * job.taps * kRows);
+      list_rows(job, block_rows.first[i], block_rows.height(i), kRows, rows + i * job.taps * kRows);
     for (int64_t panel = panel_begin; panel < panel_end; ++panel)
       for (int i = 0; i < count; ++i)
-        PickLevelsTile<kSigned, W>(height(block + i))(
-            job, rows + i * job.taps * kRows, job.b + static_cast<size_t>(panel) * panel_bytes, first_row(block + i),
+        PickLevelsTile<kSigned, W>(block_rows.height(i))(
+            job, rows + i * job.taps * kRows, job.b + static_cast<size_t>(panel) * panel_bytes, block_rows.first[i],
             panel * kColumns, std::min<int64_t>(kColumns, job.n - panel * kColumns));
   }
 }
