@@ -58,6 +58,12 @@ inline int32_t requantize(int64_t sum, Ratio ratio, LevelRange to) {
                               to.zero);
 }
 
+/// Floats hold sums up to `bound` in magnitude, and beside 1.5 * 2^23 what such sums become: one fused product and sum
+/// in floats then gives the same level, since it is exact before it is rounded.
+inline bool floats_requantize(int64_t bound, float ratio) {
+  return bound <= int64_t{1} << 24 && static_cast<double>(bound) * static_cast<double>(ratio) < double{1 << 22};
+}
+
 /// The mean of `count` levels of this scale, their sum less zero points given: rounded once to a float but for the last
 /// bits of a double, in whatever order it was summed.
 inline float mean_in_floats(int64_t sum, float scale, int64_t count) {

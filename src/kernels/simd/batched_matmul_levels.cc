@@ -35,9 +35,14 @@ class BatchedMatmulLevelsKernel final : public Kernel {
     columns_ = LevelColumns(job_.n, form_, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, *p.dst[0].quantization));
     const std::vector<Ratio> ratios = product_ratios(*p.src[0].quantization, *p.src[1].quantization,
                                                      *p.dst[0].quantization, p.attrs->get_float("alpha_scale"));
+    columns_.in_floats = true;
     for (int64_t j = 0; j < job_.n; ++j) {
+      const int32_t bias = p.input(kBias) ? p.src[kBias].constant.at<int32_t>(j) : 0;
       columns_.ratio[static_cast<size_t>(j)] = ratios[0].value();
-      if (p.input(kBias)) columns_.bias[static_cast<size_t>(j)] = p.src[kBias].constant.at<int32_t>(j);
+      columns_.bias[static_cast<size_t>(j)] = bias;
+      const int64_t magnitude = 255 * job_.depth, moved = std::abs(x_zero_) * magnitude;
+      columns_.in_floats &=
+          floats_requantize(largest_sum(magnitude, std::abs(int64_t{bias}) + moved), ratios[0].value());
     }
     packed_bytes_ = round_up<size_t>(packed_levels(job_.depth, 1, job_.n, form_), kAlignment);
     lane_bytes_ = packed_bytes_ + round_up<size_t>(columns_.bias.size() * sizeof(int32_t), kAlignment);

@@ -45,6 +45,7 @@ struct DepthwiseLevelsJob {
   const int32_t* bias;       ///< [block][channel in order]
   const float* ratio;
   LevelRange to;
+  bool in_floats;  ///< floats_requantize()
   uint8_t* dst;
 };
 
@@ -138,8 +139,10 @@ HWY_INLINE void BlockOf(D d8, const DepthwiseLevelsJob& job, const uint8_t* cons
   const V byte = hn::Set(d, 0xFF);
   for (int p = 0; p < P; ++p) {
     V level[4];
-    for (int q = 0; q < 4; ++q)
-      level[q] = hn::And(requantize(acc[p][q], hn::LoadU(df, job.ratio + block * kBlock + q * kLanes)), byte);
+    for (int q = 0; q < 4; ++q) {
+      const auto ratio = hn::LoadU(df, job.ratio + block * kBlock + q * kLanes);
+      level[q] = hn::And(job.in_floats ? requantize.OfSmallSum(acc[p][q], ratio) : requantize(acc[p][q], ratio), byte);
+    }
     const auto bytes =
         PackBlocks(hn::ReorderDemote2To(d16, level[0], level[1]), hn::ReorderDemote2To(d16, level[2], level[3]));
     uint8_t* out = job.dst + (pixel + p) * job.c + at;
@@ -250,16 +253,22 @@ class DepthwiseLevelsKernel final : public Kernel {
     const std::vector<Ratio> ratios =
         product_ratios(*p.src[0].quantization, *weights.quantization, *p.dst[0].quantization);
     const int64_t x_zero = p.src[0].quantization->zeros[0] + (job_.x_signed ? 128 : 0);
+    job_.in_floats = true;
     bias_.assign(static_cast<size_t>(elements), 0);
     ratio_.assign(static_cast<size_t>(elements), 1);
     for (int64_t i = 0; i < elements; ++i) {
       const int64_t c = channel(i);
       if (c >= g_.c) continue;
-      int64_t sum = 0;
-      for (int64_t t = 0; t < job_.taps; ++t) sum += read(c * job_.taps + t, c);
+      int64_t sum = 0, magnitude = 0;
+      for (int64_t t = 0; t < job_.taps; ++t) {
+        const int64_t w = read(c * job_.taps + t, c);
+        sum += w;
+        magnitude += std::abs(w);
+      }
       const int64_t bias = p.input(kBias) ? p.src[kBias].constant.at<int32_t>(c) : 0;
       bias_[static_cast<size_t>(i)] = wrapped(bias - x_zero * sum);
       ratio_[static_cast<size_t>(i)] = ratios[ratios.size() > 1 ? static_cast<size_t>(c) : 0].value();
+      job_.in_floats &= floats_requantize(largest_sum(magnitude, bias - x_zero * sum), ratio_[static_cast<size_t>(i)]);
     }
     const int64_t groups = div_up<int64_t>(job_.taps, blocks.group);
     const auto pack = [&](auto* to) {

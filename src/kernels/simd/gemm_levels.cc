@@ -124,7 +124,8 @@ HWY_NOINLINE void LevelsTile(const LevelsJob& job, const uint8_t* const* rows, c
   for (int r = 0; r < R; ++r, out += job.ldd) {
     for (int v = 0; v < kVectors; ++v) {
       const auto ratio = hn::LoadU(hn::Rebind<float, DSum>(), job.ratio + column0 + v * kLanes);
-      StoreBytes(d, requantize(acc[r][v], ratio), (whole ? out : part) + v * kLanes);
+      const VSum level = job.in_floats ? requantize.OfSmallSum(acc[r][v], ratio) : requantize(acc[r][v], ratio);
+      StoreBytes(d, level, (whole ? out : part) + v * kLanes);
     }
     if (!whole) std::memcpy(out, part, static_cast<size_t>(columns));
   }

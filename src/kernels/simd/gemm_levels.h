@@ -53,6 +53,7 @@ struct LevelColumns {
   std::vector<int32_t> bias;
   std::vector<float> ratio;
   LevelRange to;
+  bool in_floats = false;  ///< all columns' sums are small enough: floats_requantize()
 
   LevelColumns() = default;
   LevelColumns(int64_t n, const LevelsForm& form, LevelRange range);
@@ -61,6 +62,7 @@ struct LevelColumns {
     job.bias = bias.data();
     job.ratio = ratio.data();
     job.to = to;
+    job.in_floats = in_floats;
   }
   size_t bytes() const { return bias.size() * (sizeof(int32_t) + sizeof(float)); }
 };
@@ -81,6 +83,7 @@ struct LevelsJob {
   const int32_t* bias = nullptr;  ///< of whole panels, and so are the ratios
   const float* ratio = nullptr;
   LevelRange to;
+  bool in_floats = false;
 };
 
 /// On as many threads as base/threads.h says.

@@ -39,6 +39,9 @@ inline std::string form_of_levels(const Problem& p, std::string_view kernel) {
   return fmt::format("{} {} zeros {}", kernel, to_string(p.isa), fmt::join(p.src[1].quantization->zeros, " "));
 }
 
+/// Of levels, with weights whose magnitudes sum to `magnitude`, and a bias.
+inline int64_t largest_sum(int64_t magnitude, int64_t bias) { return 255 * magnitude + std::abs(bias); }
+
 /// What the columns [first, first + n) of the weights end with: weight(i, column) gives weights less their zero points,
 /// i < k; `ratios` is one, or one for each column of the whole. The zero point of src[0] goes into the bias.
 template <typename F>
@@ -48,12 +51,19 @@ LevelColumns level_columns(const Problem& p, const LevelsForm& form, int64_t fir
   const bool moved = form.group == 4 && p.src[0].dtype == DType::i8;  // taken as u8
   const int64_t x_zero = p.src[0].quantization->zeros[0] + (moved ? 128 : 0);
   LevelColumns columns(n, form, range_after(ActivationOf(*p.attrs), p.dst[0].dtype, y));
+  columns.in_floats = true;
   for (int64_t j = 0; j < n; ++j) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < k; ++i) sum += weight(i, j);
+    int64_t sum = 0, magnitude = 0;
+    for (int64_t i = 0; i < k; ++i) {
+      const int64_t w = weight(i, j);
+      sum += w;
+      magnitude += std::abs(w);
+    }
     const int64_t bias = p.input(bias_operand) ? p.src[bias_operand].constant.at<int32_t>(first + j) : 0;
+    const float ratio = ratios[ratios.size() > 1 ? static_cast<size_t>(first + j) : 0].value();
     columns.bias[static_cast<size_t>(j)] = wrapped(bias - x_zero * sum);
-    columns.ratio[static_cast<size_t>(j)] = ratios[ratios.size() > 1 ? static_cast<size_t>(first + j) : 0].value();
+    columns.ratio[static_cast<size_t>(j)] = ratio;
+    columns.in_floats &= floats_requantize(largest_sum(magnitude, bias - x_zero * sum), ratio);
   }
   return columns;
 }

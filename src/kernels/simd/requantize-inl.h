@@ -37,8 +37,8 @@ HWY_INLINE V AddDotsOfQuads(V sums, V u8, V i8) {
   return sums;
 }
 
-/// clamp(zero + round(x), low, high) by one rounding, halves to even: beside 1.5 * 2^52 a double has no bits left for
-/// fractions, and a fused product is exact before it is rounded. |x| < 2^31.
+/// clamp(zero + round(x), low, high) by one rounding, halves to even: beside 1.5 * 2^52 a double, and beside 1.5 * 2^23
+/// a float, has no bits left for fractions, and a fused product is exact before it is rounded. |x| < 2^31.
 template <class D>
 class Requantizer {
  public:
@@ -53,6 +53,15 @@ class Requantizer {
     const hn::Rebind<float, hn::Half<D>> df;
     return OfProducts(Lower(sum), hn::PromoteTo(DReal(), hn::LowerHalf(df, ratio)), Upper(sum),
                       hn::PromoteTo(DReal(), hn::UpperHalf(df, ratio)));
+  }
+
+  /// The same in floats, for sums that floats_requantize().
+  HWY_INLINE V OfSmallSum(V sum, hn::Vec<hn::Rebind<float, D>> ratio) const {
+    const D d;
+    const hn::Rebind<float, D> df;
+    const auto magic = hn::Set(df, 0x1.8p23f);
+    const V level = hn::Sub(hn::BitCast(d, hn::MulAdd(hn::ConvertTo(df, sum), ratio, magic)), hn::BitCast(d, magic));
+    return hn::Add(hn::Min(hn::Max(level, low_), high_), zero_);
   }
 
   /// x = a * b in the lower lanes, c * e in the upper ones.
