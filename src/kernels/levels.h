@@ -66,6 +66,36 @@ inline std::array<uint8_t, 256> level_table(const ActivationOf& activation, DTyp
   return table;
 }
 
+/// What the activation of LevelGate becomes: one scale and zero point, and u8 or i8.
+struct GateLevels {
+  Quantization meaning;
+  DType dtype;
+
+  explicit GateLevels(const Attrs& attrs) : dtype(attrs.get_bool("gate_signed") ? DType::i8 : DType::u8) {
+    meaning.scales = {attrs.get_float("gate_scale")};
+    meaning.zeros = {static_cast<int32_t>(attrs.get_int("gate_zero"))};
+  }
+};
+
+/// The same for LevelGate: x times its activation, which is levels before it is multiplied.
+inline std::array<uint8_t, 256> gate_table(const Attrs& attrs, DType from, const Quantization& x, DType into,
+                                           const Quantization& y) {
+  const GateLevels gate(attrs);
+  const auto gates = level_table(ActivationOf(attrs), from, x, gate.dtype, gate.meaning);
+  const Ratio ratio = ratio_or_fail(product_ratio(x.scales[0], gate.meaning.scales[0], y.scales[0]));
+  const LevelRange to = range_of(into, y.zeros[0]);
+  const auto level = [](DType dtype, int byte) {
+    return dtype == DType::i8 ? int64_t{static_cast<int8_t>(byte)} : byte;
+  };
+  std::array<uint8_t, 256> table;
+  for (int byte = 0; byte < 256; ++byte) {
+    const int64_t product = (level(from, byte) - x.zeros[0]) *
+                            (level(gate.dtype, gates[static_cast<size_t>(byte)]) - gate.meaning.zeros[0]);
+    table[static_cast<size_t>(byte)] = static_cast<uint8_t>(requantize(product, ratio, to));
+  }
+  return table;
+}
+
 inline TwoRatios sum_ratios(const Quantization& a, const Quantization& b, const Quantization& y) {
   const auto ratios = two_ratios_of(a.scales[0] / y.scales[0], b.scales[0] / y.scales[0]);
   if (!ratios) fail_unsupported("scales {}, {} and {} differ too much", a.scales[0], b.scales[0], y.scales[0]);

@@ -52,6 +52,7 @@ Menu fast_variants() {
       {"HardSwish", {simd_unary()}},
       {"LayerNormalization", {simd_layernorm()}},
       {"LeakyRelu", {simd_unary()}},
+      {"LevelGate", {table_levels()}},
       {"LevelMul", {simd_pair_levels()}},
       {"LogSoftmax", {simd_softmax(), simd_softmax_plain()}},
       {"Max", {simd_binary()}},

@@ -236,7 +236,22 @@ class Lowering {
     const Levels a = levels_of(node.input(0)), b = levels_of(node.input(1));
     if (!a || !b || !a.meaning->per_tensor() || !b.meaning->per_tensor()) return nullptr;
     if (!ratio_of(a.scale() * b.scale() / to->scales[0])) return nullptr;
+    if (clamp.kind == Activation::none)
+      for (const auto& [x, gate] : {std::pair(a, b), std::pair(b, a)})
+        if (Value* gated = gated_by_itself(x, gate, node, type, to, before)) return gated;
     return add("LevelMul", {a.value, b.value}, with({}, clamp), type.dims, type.dtype, to, node.name, &before);
+  }
+
+  /// x times a curve of x, both levels: one table. nullptr where it is not that.
+  Value* gated_by_itself(const Levels& x, const Levels& gate, const Node& node, const ValueType& type,
+                         const QuantizationPtr& to, const Node& before) {
+    const Node* curve = gate.value->producer;
+    if (curve == nullptr || !curve->is("Requantize") || curve->input(0) != x.value) return nullptr;
+    Attrs attrs = curve->attrs;
+    attrs.set("gate_scale", gate.scale());
+    attrs.set("gate_zero", int64_t{gate.meaning->zeros[0]});
+    attrs.set("gate_signed", int64_t{gate.value->type.dtype == DType::i8 ? 1 : 0});
+    return add("LevelGate", {x.value}, std::move(attrs), type.dims, type.dtype, to, node.name, &before);
   }
 
   /// A function of one number: of 256 levels, a table.

@@ -13,6 +13,7 @@ namespace tercel::inline passes {
 ///   the same without QuantizeLinear behind it                                            =>   the same, to floats
 ///   DequantizeLinear -> AveragePool, LRN -> QuantizeLinear                               =>   the same, of levels
 ///   two DequantizeLinear -> Mul (-> Relu, Clip) -> QuantizeLinear                        =>   LevelMul(a, b)
+///   the same where b is a curve of a (SiLU, hard swish)                                  =>   LevelGate(a)
 ///   DequantizeLinear (-> Relu, Clip) -> QuantizeLinear                                   =>   Requantize(x), or x
 ///   DequantizeLinear -> Sigmoid or another activation of one number -> QuantizeLinear    =>   Requantize(x)
 ///   QLinearConv, QLinearMatMul                                                           =>   FusedConv, FusedMatMul

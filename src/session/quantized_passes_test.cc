@@ -153,6 +153,30 @@ const %z1 : u8[] = [0]
 output %y
 )",
                             0.05f),
+              ElementsAre("QuantizeLinear", "LevelGate", "DequantizeLinear"));
+}
+
+TEST(QuantizedPasses, AGateThatOthersReadOrOfOthersIsAProduct) {
+  const std::string gate = std::string(kConstants) + R"(const %s1 : f32[] = [0.004]
+const %z1 : u8[] = [0]
+%s : f32[1x3x4x5] = Sigmoid(%d)
+%qs : u8[1x3x4x5] = QuantizeLinear(%s, %s1, %z1)
+%ds : f32[1x3x4x5] = DequantizeLinear(%qs, %s1, %z1)
+)";
+  EXPECT_THAT(within_a_step(gate + R"(%m : f32[1x3x4x5] = Mul(%ds, %d)
+%qy : u8[1x3x4x5] = QuantizeLinear(%m, %sy, %zy)
+%y : f32[1x3x4x5] = DequantizeLinear(%qy, %sy, %zy)
+%t : f32[1x3x4x5] = Add(%y, %ds)
+output %t
+)",
+                            0.05f),
+              testing::IsSupersetOf({"LevelGate", "Requantize"}));
+  EXPECT_THAT(within_a_step(gate + R"(%m : f32[1x3x4x5] = Mul(%ds, %ds)
+%qy : u8[1x3x4x5] = QuantizeLinear(%m, %sy, %zy)
+%y : f32[1x3x4x5] = DequantizeLinear(%qy, %sy, %zy)
+output %y
+)",
+                            0.05f),
               ElementsAre("QuantizeLinear", "Requantize", "LevelMul", "DequantizeLinear"));
 }
 

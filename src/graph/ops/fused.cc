@@ -76,7 +76,8 @@ void infer_level_mul(InferContext& c) {
   c.set(0, DType::none, *dims);
 }
 
-/// Levels that stand for the same numbers under another scale and zero point, an activation between.
+/// Levels that stand for the same numbers under another scale and zero point, an activation between; or (LevelGate) the
+/// numbers times their activation, which becomes levels of its own first: SiLU and hard swish of quantized networks.
 void infer_requantize(InferContext& c) {
   parse_activation(c.attrs().get_string("activation"));
   if (c.dtype(0) != DType::none && !c.is_quantized(0))
@@ -117,6 +118,11 @@ std::vector<OpSpec> fused_ops() {
        .inputs = {2, 2},
        .attrs = with_activation({}),
        .infer = infer_level_mul},
+      {.name = "LevelGate",
+       .domain = Domain::engine,
+       .attrs = with_activation({AttrSpec::real("gate_scale", 1), AttrSpec::integer("gate_zero", 0),
+                                 AttrSpec::integer("gate_signed", 0)}),
+       .infer = infer_requantize},
       {.name = "Requantize", .domain = Domain::engine, .attrs = with_activation({}), .infer = infer_requantize},
       {.name = "Silu", .domain = Domain::engine, .infer = infer_silu},
   };

@@ -84,9 +84,13 @@ void fused_add(const Attrs& attrs, std::span<const View> src, std::span<const Vi
 }  // namespace
 
 std::vector<RefEntry> fused_refs() {
-  return {{"FusedConv", fused_conv},         {"FusedMatMul", fused_matmul},
-          {"FusedAdd", fused_add},           {"LevelMul", multiply_levels},
-          {"Requantize", requantize_levels}, unary_ref("Silu", []<Real C>(C x) { return x / (1 + std::exp(-x)); })};
+  return {{"FusedConv", fused_conv},
+          {"FusedMatMul", fused_matmul},
+          {"FusedAdd", fused_add},
+          {"LevelMul", multiply_levels},
+          {"LevelGate", gate_levels},
+          {"Requantize", requantize_levels},
+          unary_ref("Silu", []<Real C>(C x) { return x / (1 + std::exp(-x)); })};
 }
 
 }  // namespace tercel::inline kernels

@@ -138,6 +138,18 @@ void normalize_levels(const Attrs& attrs, std::span<const View> src, std::span<c
   });
 }
 
+/// By the two operators that it stands for.
+void gate_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
+  const GateLevels levels(attrs);
+  Tensor bytes(levels.dtype, src[0].dims);
+  const View gate[] = {{levels.dtype, src[0].dims, bytes.mutable_data(), &levels.meaning}};
+  requantize_levels(attrs, src, gate);
+  Attrs plain = attrs;
+  plain.set("activation", std::string("none"));
+  const View both[] = {src[0], gate[0]};
+  multiply_levels(plain, both, dst);
+}
+
 void requantize_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst) {
   const auto table = level_table(ActivationOf(attrs), src[0].dtype, meaning(src[0]), dst[0].dtype, meaning(dst[0]));
   for (int64_t i = 0, count = src[0].elements(); i < count; ++i)

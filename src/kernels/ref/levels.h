@@ -9,6 +9,7 @@ void conv_of_levels(const Attrs& attrs, std::span<const View> src, std::span<con
 void matmul_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
 void add_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
 void multiply_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
+void gate_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
 void mean_of_levels(std::span<const View> src, std::span<const View> dst);
 void average_of_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);
 void normalize_levels(const Attrs& attrs, std::span<const View> src, std::span<const View> dst);

@@ -234,6 +234,28 @@ TEST(PairLevels, RatiosUpToWhatFits32Bits) {
   }
 }
 
+TEST(TableLevels, GatesOfEveryTypeAndActivation) {
+  for (DType x : kTypes)
+    for (DType y : kTypes)
+      for (int64_t is_signed : {0, 1})
+        for (Activation activation : all_activations())
+          for (float scale : {0.05f, 3.0f}) {
+            VariantCase c;
+            c.op = "LevelGate";
+            c.attrs = {{"activation", std::string(to_string(activation))},
+                       {"alpha", 0.2f},
+                       {"beta", 0.5f},
+                       {"gate_scale", 0.004f},
+                       {"gate_zero", int64_t{is_signed == 0 ? 3 : -120}},
+                       {"gate_signed", is_signed}};
+            c.src = {random_bytes(x, {2, 37, 5, 3}, 1)};
+            c.dst = {{y, {2, 37, 5, 3}}};
+            c.quantized = {meaning(scale, 7), meaning(0.11f, 12)};
+            c.tolerance = 0;
+            check_variants(c, {"table_levels"});
+          }
+}
+
 TEST(PairLevels, ANumberForEachChannel) {
   for (const char* op : {"FusedAdd", "LevelMul"}) {
     VariantCase c;

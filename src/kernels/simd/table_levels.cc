@@ -18,8 +18,10 @@ class RequantizeKernel final : public Kernel {
  public:
   explicit RequantizeKernel(const Problem& p)
       : count_(p.dst[0].elements()),
-        table_(level_table(ActivationOf(*p.attrs), p.src[0].dtype, *p.src[0].quantization, p.dst[0].dtype,
-                           *p.dst[0].quantization)) {}
+        table_(p.op == "LevelGate" ? gate_table(*p.attrs, p.src[0].dtype, *p.src[0].quantization, p.dst[0].dtype,
+                                                *p.dst[0].quantization)
+                                   : level_table(ActivationOf(*p.attrs), p.src[0].dtype, *p.src[0].quantization,
+                                                 p.dst[0].dtype, *p.dst[0].quantization)) {}
 
   void run(const Args& args) const override {
     const auto* src = reinterpret_cast<const uint8_t*>(args.src[0]);
