@@ -77,6 +77,15 @@ HWY_INLINE void AddTap(const uint8_t* const (&a)[R], int64_t depth, const int16_
   }
 }
 
+/// The last one to three levels of a row, and zeros: a copy of unknown length would be a call, around which sums leave
+/// their registers.
+HWY_INLINE uint32_t FirstLevels(const uint8_t* levels, int64_t count) {
+  uint32_t quad = levels[0];
+  if (count > 1) quad |= uint32_t{levels[1]} << 8;
+  if (count > 2) quad |= uint32_t{levels[2]} << 16;
+  return quad;
+}
+
 /// The same against quads of 8-bit weights. Signed rows are taken as their levels + 128: the bias knows.
 template <int R, bool kSigned>
 HWY_INLINE void AddTap(const uint8_t* const (&a)[R], int64_t depth, const int8_t* HWY_RESTRICT b, Sums (&acc)[R]) {
@@ -85,12 +94,12 @@ HWY_INLINE void AddTap(const uint8_t* const (&a)[R], int64_t depth, const int8_t
   for (int64_t k = 0; k < depth; k += 4, b += 4 * kColumns) {
     VSum bv[kVectors];
     for (int v = 0; v < kVectors; ++v) bv[v] = hn::BitCast(d, hn::LoadU(d8, b + v * 4 * kLanes));
-    const size_t count = k + 4 <= depth ? 4 : static_cast<size_t>(depth - k);
+    const int64_t count = depth - k;
     HWY_UNROLL(12)
     for (int r = 0; r < R; ++r) {
       uint32_t quad = 0;
-      if (HWY_LIKELY(count == 4)) std::memcpy(&quad, a[r] + k, 4);
-      else std::memcpy(&quad, a[r] + k, count);
+      if (HWY_LIKELY(count >= 4)) std::memcpy(&quad, a[r] + k, 4);
+      else quad = FirstLevels(a[r] + k, count);
       const VSum levels = hn::Set(d, static_cast<int32_t>(kSigned ? quad ^ 0x80808080 : quad));
       for (int v = 0; v < kVectors; ++v) acc[r][v] = AddDotsOfQuads(acc[r][v], levels, bv[v]);
     }
