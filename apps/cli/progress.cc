@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -34,7 +35,7 @@ struct Shown {
 };
 
 std::string time_text(double seconds) {
-  const int s = static_cast<int>(seconds + 0.5);
+  const long s = std::lround(seconds);
   return s < 60 ? fmt::format("{} s", s) : fmt::format("{} min {:02} s", s / 60, s % 60);
 }
 

@@ -16,7 +16,8 @@ std::string_view to_string(ErrorCode code) {
   return "unknown";
 }
 
-Error::Error(ErrorCode code, std::string message) : std::runtime_error(std::move(message)), code_(code) {}
+// NOLINTNEXTLINE(performance-unnecessary-value-param): std::runtime_error copies, callers need not know
+Error::Error(ErrorCode code, std::string message) : std::runtime_error(message), code_(code) {}
 
 Error Error::within(std::string_view place) const {
   // The file that could not be opened names itself already.

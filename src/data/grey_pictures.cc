@@ -28,7 +28,7 @@ std::string name_of(std::string_view part, bool labels) {
 fs::path find_file(const fs::path& folder, const std::string& name) {
   std::error_code error;
   for (const char* ending : {"", ".gz"})
-    if (const fs::path path = folder / (name + ending); fs::is_regular_file(path, error)) return path;
+    if (fs::path path = folder / (name + ending); fs::is_regular_file(path, error)) return path;
   return {};
 }
 

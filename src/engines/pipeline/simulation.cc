@@ -11,7 +11,7 @@
 
 // The kernels are OpenCL C; what of it is not C++ means nothing here.
 #define TERCEL_CHANNELS_THREADS
-#define __global
+#define __global  // NOLINT(bugprone-reserved-identifier)
 #define restrict __restrict__
 #define WINDOW_X 16
 #define WINDOW_WORDS (1 << 14)
