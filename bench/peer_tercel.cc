@@ -36,7 +36,11 @@ int main(int argc, char** argv) {
     const double start = now_ms();
     tercel::SessionOptions options;
     options.threads = std::atoi(argv[2]);
-    options.without.assign(argv + 5, argv + argc);
+    for (int i = 5; i < argc; ++i) {
+      const std::string word = argv[i];
+      if (word.starts_with("precision=")) options.precision = word.substr(word.find('=') + 1);
+      else options.without.push_back(word);
+    }
     tercel::Session session(tercel::load(argv[1]), options);
     const std::vector<tercel::Array> input{tercel::Array::open(argv[3])};
     session.prepare({{session.model().inputs()[0].name, input[0].dims()}});

@@ -170,7 +170,8 @@ def measure(name: str, precision: str, batch: int, threads: int, turns: int) -> 
                 engines[engine] = begin(place)
             except RuntimeError as error:
                 refused[engine] = str(error)
-        start("tercel", lambda place: TercelProcess(file, threads, data, place))
+        words = ("precision=bf16",) if precision == "bf16" else ()
+        start("tercel", lambda place: TercelProcess(file, threads, data, place, words))
         for engine, its in peers_of(label, file, precision, batch):
             start(engine, lambda place, e=engine, f=its: PeerProcess(e, f, threads, data, place))
         if "tercel" not in engines:

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -230,6 +231,32 @@ TEST(Session, AnUnknownInstructionSetIsRefused) {
   const std::string message = refusal(ErrorCode::bad_input, [&] { Session session(model); });
   EXPECT_THAT(message, HasSubstr("TERCEL_ISA"));
   EXPECT_THAT(message, HasSubstr("'sse9'"));
+}
+
+TEST(Session, Bf16HoldsHalfTheWeightsAndAnswersNearly) {
+  const Model model = load(shipped(kSqueezeNet.name));
+  const Array input = noise(kSqueezeNet.dims, 3);
+  SessionOptions options;
+  options.precision = "bf16";
+  Session exact(model), rounded(model, options);
+  const std::vector<float> wanted = exact.run({input})[0].to_floats(), got = rounded.run({input})[0].to_floats();
+  float largest = 0, worst = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    largest = std::max(largest, std::fabs(wanted[i]));
+    worst = std::max(worst, std::fabs(wanted[i] - got.at(i)));
+  }
+  EXPECT_GT(worst, 1e-5f * largest);  // it is not the same
+  EXPECT_LT(worst, 2e-2f * largest);
+  EXPECT_LT(rounded.prepare().weight_bytes, exact.prepare().weight_bytes);
+  options.precision = "fp32";
+  EXPECT_TRUE(same_bits(Session(model, options).run({input})[0], exact.run({input})[0]));
+}
+
+TEST(Session, AnUnknownPrecisionIsRefused) {
+  const Model model = load(shipped(kResNet.name));
+  SessionOptions options;
+  options.precision = "fp8";
+  EXPECT_THAT(refusal(ErrorCode::bad_input, [&] { Session session(model, options); }), HasSubstr("'fp8'"));
 }
 
 // A run allocates its outputs, the table of their addresses and the key to its plan: the same few blocks whatever the

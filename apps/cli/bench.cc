@@ -106,7 +106,8 @@ void run(const Flags& flags) {
     if (std::isnan(wanted[i]) != std::isnan(got.at(i))) worst = std::numeric_limits<float>::infinity();
     worst = std::max(worst, std::abs(wanted[i] - got[i]));
   }
-  if (!(worst <= 1e-3f * largest))
+  const float allowed = options.precision == "bf16" ? 3e-2f : 1e-3f;  // 8 significant bits of every weight
+  if (!(worst <= allowed * largest))
     throw std::runtime_error(fmt::format("the answers differ from the reference kernels' by {} of {}", worst, largest));
 
   std::vector<double> times;

@@ -22,6 +22,9 @@ void RunFlags::add_to(CLI::App& command) {
     engines_there += fmt::format("{}{}: {}", engines_there.empty() ? "" : "; ", info.name, info.what);
   command.add_option("--engine", engine, "Engine that runs it (" + engines_there + ")")->type_name("NAME");
   command.add_flag("--reference", reference, "The same as --engine reference");
+  command
+      .add_option("--precision", precision, "fp32, or bf16: weights in half the memory, rounded to 8 significant bits")
+      ->type_name("WORD");
   command.add_option("--without", without, "A pass to leave out, by name; may be given again")->allow_extra_args(false);
   command.add_option("--dump-passes", dump_passes, "Write the graph as text after every pass into this folder");
 }
@@ -37,6 +40,7 @@ SessionOptions RunFlags::session() const {
   options.optimize = !no_optimize;
   options.engine = engine;
   options.reference = reference;
+  options.precision = precision;
   options.dump_dir = dump_passes;
   options.without = without;
   options.progress = [show = show_progress()](std::string_view stage, double done) {

@@ -26,6 +26,7 @@ struct RunFlags {
   int threads = 0;
   bool no_optimize = false;
   std::string engine;
+  std::string precision;
   bool reference = false;
   std::string dump_passes;
   std::vector<std::string> without;

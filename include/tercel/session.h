@@ -21,7 +21,11 @@ struct SessionOptions {
   std::string engine;      ///< what runs it: a name of available_engines(); empty: the first of them
   bool reference = false;  ///< the same as engine = "reference": slow, the definition of what is right
   std::string isa;         ///< "baseline", "avx2", "avx512"; empty: TERCEL_ISA where set, else the best there is
-  size_t max_memory = 0;   ///< bytes that activations may take; 0: three quarters of the machine's memory
+  /// "fp32" (or empty), or "bf16": products and convolutions hold their weights as bf16, 8 significant bits in half the
+  /// memory, and where the processor multiplies bf16 (AVX512_BF16) round what they are multiplied with too; sums stay
+  /// fp32. Of the engine cpu; the reference computes in fp32 all the same. Layers in Winograd's form stay fp32.
+  std::string precision;
+  size_t max_memory = 0;             ///< bytes that activations may take; 0: three quarters of the machine's memory
   std::filesystem::path dump_dir;    ///< gets the graph as text after every pass that changed something
   std::vector<std::string> without;  ///< passes to leave out, by name; Error for a name that is none
   Progress progress;  ///< of what takes an engine long before the first run: OpenCL compiles the pipeline's kernels

@@ -221,6 +221,7 @@ nb::dict keywords(const SessionOptions& options) {
   out["engine"] = options.engine;
   out["optimize"] = options.optimize;
   out["isa"] = options.isa;
+  out["precision"] = options.precision;
   out["max_memory"] = options.max_memory;
   out["without"] = options.without;
   return out;
@@ -238,12 +239,14 @@ void bind_session(nb::module_& module) {
       .def(
           "__init__",
           [](PySession* self, const nb::object& model, int threads, const std::string& engine, bool do_optimize,
-             const std::string& isa, size_t max_memory, const std::vector<std::string>& without) {
+             const std::string& isa, const std::string& precision, size_t max_memory,
+             const std::vector<std::string>& without) {
             SessionOptions options;
             options.threads = threads;
             options.engine = engine;
             options.optimize = do_optimize;
             options.isa = isa;
+            options.precision = precision;
             options.max_memory = max_memory;
             options.without = without;
             const Model network = nb::isinstance<Model>(model)
@@ -253,13 +256,15 @@ void bind_session(nb::module_& module) {
             new (self) PySession(network, options);
           },
           nb::arg("model").none(), nb::kw_only(), nb::arg("threads") = 0, nb::arg("engine") = "",
-          nb::arg("optimize") = true, nb::arg("isa") = "", nb::arg("max_memory") = 0,
+          nb::arg("optimize") = true, nb::arg("isa") = "", nb::arg("precision") = "", nb::arg("max_memory") = 0,
           nb::arg("without") = std::vector<std::string>(),
-          nb::sig("def __init__(self, model: Model | Source, *, threads: int = 0, engine: str = '', optimize: bool = "
-                  "True, isa: str = '', max_memory: int = 0, without: Sequence[str] = ()) -> None"),
+          nb::sig(
+              "def __init__(self, model: Model | Source, *, threads: int = 0, engine: str = '', optimize: bool = "
+              "True, isa: str = '', precision: str = '', max_memory: int = 0, without: Sequence[str] = ()) -> None"),
           "model: a Model, or what load() takes. threads: at most so many; 0: one per processor this process may use. "
           "engine: a name of available_engines(); '': the first. optimize: run the passes. isa: 'baseline', 'avx2', "
-          "'avx512'; '': the best there is. max_memory: bytes that activations may take; 0: three quarters of the "
+          "'avx512'; '': the best there is. precision: 'fp32', or 'bf16': weights in half the memory, rounded to 8 "
+          "significant bits. max_memory: bytes that activations may take; 0: three quarters of the "
           "machine's. without: passes to leave out.\n\nRaises Error for options out of range and networks that the "
           "engine refuses.")
       .def_prop_ro("model", &PySession::model, "The model.")

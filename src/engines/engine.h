@@ -66,6 +66,7 @@ struct CompileOptions {
   std::shared_ptr<PackedWeights> packed = {};
   std::shared_ptr<WorkspacePool> workspaces = {};
   Progress progress = {};  ///< where compile() takes long
+  bool bf16 = false;       ///< SessionOptions::precision
 };
 
 /// Knows no model: one object serves all threads.

@@ -113,7 +113,7 @@ DesignPoint from_json(std::string_view text) {
 
 DesignPoint parse_design_point(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
-  const DesignPoint point = first != std::string_view::npos && text[first] == '{' ? from_json(text) : from_text(text);
+  DesignPoint point = first != std::string_view::npos && text[first] == '{' ? from_json(text) : from_text(text);
   check(point);
   return point;
 }

@@ -48,6 +48,7 @@ struct Problem {
   Isa isa = Isa::baseline;
   int threads = 1;
   PackedWeights* shared = nullptr;  ///< where kernels look for weights that another one has packed already
+  bool bf16 = false;  ///< constant weights may be rounded to bf16, and what they are multiplied with; sums stay f32
 
   /// Operand i, a constant, in the form that a kernel reads: PackedWeights::get, or made for this kernel alone.
   std::shared_ptr<const Buffer> packed(size_t i, const std::string& form, size_t bytes,

@@ -160,7 +160,7 @@ class Planner {
                                                                           : common_layout(node);
       // Constants keep their plain layout where kernels pack them anyway.
       const bool keep_constants = variant.layout == LayoutRule::channels_last;
-      Problem problem{node.op, &node.attrs, {}, {}, options_.isa, options_.threads, options_.shared};
+      Problem problem{node.op, &node.attrs, {}, {}, options_.isa, options_.threads, options_.shared, options_.bf16};
       for (const Value* value : node.inputs)
         problem.src.push_back(
             describe(value, keep_constants && value != nullptr && value->is_constant() ? Layout::plain : layout));

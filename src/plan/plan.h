@@ -58,6 +58,7 @@ struct PlanOptions {
   bool reference_only = false;      ///< take nothing but reference kernels
   size_t max_bytes = SIZE_MAX;      ///< refuse plans whose activations need more
   PackedWeights* shared = nullptr;  ///< where kernels look for weights that another plan's have packed already
+  bool bf16 = false;                ///< Problem::bf16
 };
 
 /// Why no kernel can perform this node; empty where the menu has one. (Variants may still refuse its operands: the

@@ -94,6 +94,7 @@ struct Session::Impl {
   SessionOptions options;
   const Engine& engine;
   Isa isa;
+  bool bf16 = false;
   int threads;
   std::shared_ptr<const Lowered> lowered;  // held so that every program starts from the same weights
   std::mutex preparing;
@@ -102,6 +103,9 @@ struct Session::Impl {
 
   Impl(const Model& m, const SessionOptions& o, const Engine& e) : model(m), options(o), engine(e) {
     isa = o.isa.empty() ? chosen_isa() : parse_isa(o.isa);
+    if (!o.precision.empty() && o.precision != "fp32" && o.precision != "bf16")
+      fail_input("precision '{}', expected fp32 or bf16", o.precision);
+    bf16 = o.precision == "bf16";
     if (!machine_isa().contains(isa)) fail(ErrorCode::unsupported, "this machine has no {}", to_string(isa));
     if (o.threads < 0 || o.threads > 1024) fail_input("threads: {} is not in 0..1024", o.threads);
     check_pass_names(o.without);
@@ -193,7 +197,7 @@ struct Session::Impl {
         if (model_inputs()[i]->name == input->name) out->fed.push_back(i);
     const ModelShared& shared = *model.impl().shared;
     out->program = engine.compile(
-        graph, {isa, threads, options.max_memory, shared.packed(), shared.workspaces(), options.progress});
+        graph, {isa, threads, options.max_memory, shared.packed(), shared.workspaces(), options.progress, bf16});
     return out;
   }
 

@@ -33,7 +33,8 @@ class CpuEngine final : public Engine {
 
   std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions& options) const override {
     fail_refused(*this, refusals(graph));
-    Plan plan = make_plan(graph, {options.isa, options.threads, reference_, options.max_bytes, options.packed.get()});
+    Plan plan = make_plan(graph, {options.isa, options.threads, reference_, options.max_bytes, options.packed.get(),
+                                  options.bf16 && !reference_});
     return std::make_unique<CpuProgram>(std::move(plan), options.threads, options.workspaces);
   }
 

@@ -58,6 +58,7 @@ class PipelineEngine final : public Engine {
 
   std::unique_ptr<const Program> compile(const Graph& graph, const CompileOptions& wanted) const override {
     using Kind = PipelineOptions::Executor;
+    if (wanted.bf16) fail_input("engine 'pipeline' computes on levels of 8 bits: precision bf16 is of engine 'cpu'");
     PipelineNetwork network =
         make_pipeline_network(graph, options_.design, {.whole_layers = options_.executor != Kind::opencl});
     return std::make_unique<PipelineProgram>(

@@ -75,8 +75,8 @@ HWY_INLINE V Sigmoid(D d, V x) {
   return hn::Div(one, ExpOfMinus(d, x, one));
 }
 
-/// x P(x^2) / Q(x^2), fitted to erf(x) / x on [0, 3.9] for the least relative error, 2e-8 before rounding; from there on
-/// erf is 1 to float's precision, and P is larger by 2^-23, so that the quotient is cut to 1. |error| <= 4e-7.
+/// x P(x^2) / Q(x^2), fitted to erf(x) / x on [0, 3.9] for the least relative error, 2e-8 before rounding; from there
+/// on erf is 1 to float's precision, and P is larger by 2^-23, so that the quotient is cut to 1. |error| <= 4e-7.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Erf(D d, V x) {
   const V end = hn::Set(d, 3.9f), one = hn::Set(d, 1.0f);

@@ -52,7 +52,7 @@ class ConvKernel final : public Kernel, public ByRows {
     for (int64_t group = 0; group < g_.group; ++group) {
       rows.src = first + group * g_.icg;
       rows.give_to(job);
-      job.b = operands_.weights(group);
+      operands_.give_to(job, group);
       job.bias = operands_.bias(group);
       job.dst = dst + group * g_.ocg;
       job.residual = adds ? residual + range.begin * g_.w.output * g_.oc + group * g_.ocg : nullptr;

@@ -17,16 +17,22 @@ std::string why_no_dense_conv(const Problem& p) {
 ConvOperands::ConvOperands(const Problem& p, const ConvSizes& g, Order by) {
   const auto k = g.h.kernel * g.w.kernel * g.icg;
   const auto order = by == Order::by_tap ? summing_order(g) : strided_offsets(k, 1);
-  group_floats_ = packed_b_floats(k, g.ocg, p.isa);
-  packed_ =
-      p.packed(kConvWeights,
-               fmt::format("conv {} {} groups{}", to_string(p.isa), g.group, by == Order::by_tap ? "" : " by channel"),
-               group_floats_ * static_cast<size_t>(g.group) * sizeof(float), [&](std::byte* packed) {
-                 const std::byte* weights = p.src[kConvWeights].constant.data();
-                 for (int64_t group = 0; group < g.group; ++group)
-                   pack_b(weights + group * g.ocg * k * static_cast<int64_t>(sizeof(float)), order, g.ocg, k, p.isa,
-                          reinterpret_cast<float*>(packed) + static_cast<size_t>(group) * group_floats_);
-               });
+  b16_ = p.bf16 && by == Order::by_tap;
+  group_bytes_ =
+      b16_ ? packed_b16_bytes(g.depth(), g.taps(), g.ocg, p.isa) : packed_b_floats(k, g.ocg, p.isa) * sizeof(float);
+  const std::string form = fmt::format("conv {} {} groups{}", to_string(p.isa), g.group,
+                                       by == Order::by_channel ? " by channel"
+                                       : b16_                  ? fmt::format(" bf16 {} taps", g.taps())
+                                                               : "");
+  packed_ = p.packed(kConvWeights, form, group_bytes_ * static_cast<size_t>(g.group), [&](std::byte* packed) {
+    const std::byte* weights = p.src[kConvWeights].constant.data();
+    for (int64_t group = 0; group < g.group; ++group) {
+      const std::byte* from = weights + group * g.ocg * k * static_cast<int64_t>(sizeof(float));
+      std::byte* to = packed + static_cast<size_t>(group) * group_bytes_;
+      if (b16_) pack_b16(from, order, g.taps(), g.ocg, k, p.isa, reinterpret_cast<uint16_t*>(to));
+      else pack_b(from, order, g.ocg, k, p.isa, reinterpret_cast<float*>(to));
+    }
+  });
   if (!p.input(kConvBias)) return;
   bias_stride_ = round_up<int64_t>(g.ocg, gemm_tile(p.isa).columns);
   bias_.resize(static_cast<size_t>(bias_stride_ * g.group), 0.0f);

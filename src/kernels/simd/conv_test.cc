@@ -87,6 +87,41 @@ TEST(SimdConv, LongSums) {
   check({.c = 1280, .h = 1, .w = 1, .oc = 100, .kh = 1, .kw = 1, .pads = {0, 0, 0, 0}});
 }
 
+/// Operands that bf16 holds: whatever is rounded, sums are those of the reference.
+VariantCase bf16_case(const Conv& conv) {
+  VariantCase c = case_of(conv);
+  for (size_t i : {0, 1}) c.src[i] = rounded_to_bf16(c.src[i]);
+  c.bf16 = true;
+  return c;
+}
+
+TEST(SimdConv, Bf16) {
+  for (int64_t c : {1, 2, 3, 5, 15, 16, 17, 31, 64, 65, 130})
+    for (int64_t oc : {1, 7, 8, 9, 17, 33, 64}) {
+      check_variants(bf16_case({.c = c, .h = 5, .w = 6, .oc = oc}), {"simd_conv"});
+      check_variants(bf16_case({.c = c, .h = 5, .w = 6, .oc = oc, .kh = 1, .kw = 1, .pads = {0, 0, 0, 0}}),
+                     {"simd_conv"});
+    }
+  check_variants(bf16_case({.n = 2, .c = 6, .h = 5, .w = 4, .oc = 10, .group = 2, .residual = true}), {"simd_conv"});
+  check_variants(bf16_case({.c = 512, .h = 7, .w = 7, .oc = 40}), {"simd_conv"});
+}
+
+TEST(SimdConv, Bf16RoundsWeights) {
+  VariantCase c = case_of({.c = 32, .h = 5, .w = 6, .oc = 40, .kh = 1, .kw = 1, .pads = {0, 0, 0, 0}});
+  c.src[0] = rounded_to_bf16(c.src[0]);
+  VariantCase rounded = c;
+  rounded.src[1] = rounded_to_bf16(c.src[1]);
+  c.bf16 = true;
+  const auto wanted = run_ref(rounded.op, rounded.src, rounded.dst, rounded.attrs);
+  for (const Variant& variant : menu(c.op)) {
+    if (variant.name != "simd_conv") continue;
+    for (Isa isa : machine_isas()) {
+      std::string reason;
+      EXPECT_TRUE(variant_testing::run_variant(c, variant, isa, 1, Layout::channels_last, wanted, reason)) << reason;
+    }
+  }
+}
+
 TEST(SimdDepthwise, EveryWidthOfChannels) {
   for (int64_t c : {2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 97}) check_depthwise({.n = 2, .c = c});
 }

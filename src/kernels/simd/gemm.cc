@@ -1,10 +1,14 @@
 #include "kernels/simd/gemm.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "base/bits.h"
 #include "base/threads.h"
+#include "tensor/dtype.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/gemm.cc"
@@ -23,7 +27,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 /// What a tile prefetches for those that come after it: `lines` cache lines every kPrefetchDepth steps of its sum.
 struct Prefetch {
-  const float* from = nullptr;
+  const std::byte* from = nullptr;
   int64_t lines = 0;
 };
 
@@ -57,8 +61,8 @@ HWY_NOINLINE void FinishTile(const GemmJob& job, float* sums, int rows, int widt
 
 /// One register tile: R rows, `vectors` vectors of columns. Without kPrefetch nothing of b is prefetched: short sums
 /// would feel a loop in the loop.
-template <int R, int NV, bool kPrefetch>
-HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const float* HWY_RESTRICT b,
+template <typename W, int R, int NV, bool kPrefetch>
+HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, const W* HWY_RESTRICT b,
                      Prefetch prefetch, int64_t row0, int64_t column0, int64_t columns) {
   const D d;
   constexpr int kWidth = NV * kLanes;
@@ -84,7 +88,7 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
     do {
       const int64_t end = kPrefetch ? std::min(depth, k + kPrefetchDepth) : depth;
       if constexpr (kPrefetch)
-        for (int64_t line = 0; line < prefetch.lines; ++line, prefetch.from += kLineFloats)
+        for (int64_t line = 0; line < prefetch.lines; ++line, prefetch.from += kLineBytes)
           __builtin_prefetch(prefetch.from, 0, 2);
       MultiplyAdd(acc, a, b, k, end);
       k = end;
@@ -119,33 +123,22 @@ HWY_INLINE void Tile(const GemmJob& job, const float* const* rows, int stride, c
   FinishTile(job, sums, R, kWidth, row0, column0, columns);
 }
 
-using TileFn = void (*)(const GemmJob&, const float* const*, int, const float*, Prefetch, int64_t, int64_t, int64_t);
+using TileFn = void (*)(const GemmJob&, const float* const*, int, const std::byte*, Prefetch, int64_t, int64_t,
+                        int64_t);
 
-template <int R, int NV, bool kPrefetch>
-HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const float* b, Prefetch prefetch,
-                            int64_t row0, int64_t column0, int64_t columns) {
-  Tile<R, NV, kPrefetch>(job, rows, stride, b, prefetch, row0, column0, columns);
+template <typename W, int R, int NV, bool kPrefetch>
+HWY_NOINLINE void TileEntry(const GemmJob& job, const float* const* rows, int stride, const std::byte* b,
+                            Prefetch prefetch, int64_t row0, int64_t column0, int64_t columns) {
+  Tile<W, R, NV, kPrefetch>(job, rows, stride, reinterpret_cast<const W*>(b), prefetch, row0, column0, columns);
 }
 
-template <int NV, bool kPrefetch>
+template <typename W, int NV, bool kPrefetch>
 TileFn PickTile(int rows) {
-  switch (rows) {
-    case 1: return TileEntry<1, NV, kPrefetch>;
-    case 2: return TileEntry<2, NV, kPrefetch>;
-    case 3: return TileEntry<3, NV, kPrefetch>;
-    case 4: return TileEntry<4, NV, kPrefetch>;
-    case 5: return TileEntry<5, NV, kPrefetch>;
-    case 6: return TileEntry<6, NV, kPrefetch>;
-#if HWY_TARGET == HWY_AVX3
-    case 7: return TileEntry<7, NV, kPrefetch>;
-    case 8: return TileEntry<8, NV, kPrefetch>;
-    case 9: return TileEntry<9, NV, kPrefetch>;
-    case 10: return TileEntry<10, NV, kPrefetch>;
-    case 11: return TileEntry<11, NV, kPrefetch>;
-    case 12: return TileEntry<12, NV, kPrefetch>;
-#endif
+  static constexpr auto kByRows = []<int... i>(std::integer_sequence<int, i...>) {
+    return std::array{&TileEntry<W, i + 1, NV, kPrefetch>...};
   }
-  return nullptr;
+  (std::make_integer_sequence<int, kRows>());
+  return kByRows[static_cast<size_t>(rows - 1)];
 }
 
 // Tiles whose rows are looked up together: their rows of a stay in L2 while all panels of b pass by. Fewer
@@ -154,15 +147,18 @@ constexpr int kBlockTiles = 8, kBlockTaps = 64;
 static_assert(kMaxTaps <= kBlockTiles * kBlockTaps);
 constexpr int64_t kNearBytes = int64_t{1} << 18;  // a b of this size is found in L2 again
 
-/// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end).
-void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
-              int64_t panel_end) {
+/// Rows [tile_begin, tile_end) of the tile grid against panels [panel_begin, panel_end) of weights W from `b` on.
+template <typename W>
+void PartOf(const GemmJob& job, const void* b, int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin,
+            int64_t panel_end) {
   const int taps = job.taps;
   const float* row_list[kBlockTiles * kBlockTaps * kRows];
   const int block_tiles = std::min(kBlockTiles, kBlockTiles * kBlockTaps / taps);
   const auto rows = [&](int tile) { return row_list + tile * taps * kRows; };
-  const int64_t panel_floats = taps * job.depth * kColumns;
-  const bool near = (panel_end - panel_begin) * panel_floats * static_cast<int64_t>(sizeof(float)) <= kNearBytes;
+  const auto* panels = static_cast<const std::byte*>(b);
+  constexpr int64_t kRowBytes = kColumns * sizeof(W);
+  const int64_t panel_bytes = taps * round_up<int64_t>(job.depth, sizeof(float) / sizeof(W)) * kRowBytes;
+  const bool near = (panel_end - panel_begin) * panel_bytes <= kNearBytes;
   const int64_t blocks = div_up<int64_t>(tile_end - tile_begin, block_tiles);
   for (int64_t part = 0; part < blocks; ++part) {
     // Tiles are dealt out evenly over the blocks: each reads all of b.
@@ -176,30 +172,51 @@ void GemmPart(const GemmJob& job, int64_t tiles, int64_t tile_begin, int64_t til
       const bool narrow = columns <= kLanes;
       // Where b is too large for L2, the tiles that work on a panel each prefetch their part of the next:
       // else the first tile of each panel waits for memory. A single tile is about to read the next one itself.
-      const float* next = panel + 1 < panel_end ? job.b + (panel + 1) * panel_floats
-                          : part + 1 < blocks   ? job.b + panel_begin * panel_floats
-                                                : nullptr;
+      const std::byte* next = panel + 1 < panel_end ? panels + (panel + 1) * panel_bytes
+                              : part + 1 < blocks   ? panels + panel_begin * panel_bytes
+                                                    : nullptr;
       const int64_t lines =
-          next == nullptr || count == 1 || near ? 0 : div_up<int64_t>(kPrefetchDepth * kColumns / kLineFloats, count);
+          next == nullptr || count == 1 || near ? 0 : div_up<int64_t>(kPrefetchDepth * kRowBytes / kLineBytes, count);
       for (int i = 0; i < count; ++i) {
         const int height = block_rows.height(i);
-        const TileFn tile = narrow       ? PickTile<1, false>(height)
-                            : lines == 0 ? PickTile<kVectors, false>(height)
-                                         : PickTile<kVectors, true>(height);
-        const Prefetch prefetch = lines == 0 ? Prefetch{} : Prefetch{next + panel_floats * i / count, lines};
-        tile(job, rows(i), kRows, job.b + panel * panel_floats, prefetch, block_rows.first[i], column0, columns);
+        const TileFn tile = narrow       ? PickTile<W, 1, false>(height)
+                            : lines == 0 ? PickTile<W, kVectors, false>(height)
+                                         : PickTile<W, kVectors, true>(height);
+        const Prefetch prefetch = lines == 0 ? Prefetch{} : Prefetch{next + panel_bytes * i / count, lines};
+        tile(job, rows(i), kRows, panels + panel * panel_bytes, prefetch, block_rows.first[i], column0, columns);
       }
     }
   }
 }
 
+/// `by_pairs`: with products of bf16 pairs, which this processor has.
+void GemmPart(const GemmJob& job, [[maybe_unused]] bool by_pairs, int64_t tiles, int64_t tile_begin, int64_t tile_end,
+              int64_t panel_begin, int64_t panel_end) {
+  if (job.b16 == nullptr) return PartOf<float>(job, job.b, tiles, tile_begin, tile_end, panel_begin, panel_end);
+#if HWY_TARGET == HWY_AVX3
+  if (by_pairs) return PartOf<Bf16Pair>(job, job.b16, tiles, tile_begin, tile_end, panel_begin, panel_end);
+#endif
+  PartOf<uint16_t>(job, job.b16, tiles, tile_begin, tile_end, panel_begin, panel_end);
+}
+
+/// A vector of weights, f32 or bf16, at any alignment.
+HWY_INLINE V LoadWeights(const float* from) { return hn::LoadU(D(), from); }
+HWY_INLINE V LoadWeights(const uint16_t* from) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::Rebind<uint16_t, D> d16;
+  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(d16, from))));
+}
+inline float WeightAt(const float* from) { return load_unaligned<float>(from); }
+inline float WeightAt(const uint16_t* from) { return std::bit_cast<float>(uint32_t{*from} << 16); }
+
 /// Columns [begin, end) of a product with few rows, b transposed and unpacked.
-void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) {
+template <typename W>
+void GemvOf(const GemmJob& job, const W* b, int64_t begin, int64_t end) {
   const D d;
   constexpr int kUnroll = 4;
   const int64_t k = job.depth;
   for (int64_t j = begin; j < end; ++j) {
-    const float* HWY_RESTRICT column = b + j * k;
+    const W* HWY_RESTRICT column = b + j * k;
     for (int64_t i = 0; i < job.m; ++i) {
       const float* HWY_RESTRICT row = job.a + i * job.lda;
       V sum[kUnroll];
@@ -207,10 +224,10 @@ void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) {
       int64_t p = 0;
       for (; p + kUnroll * kLanes <= k; p += kUnroll * kLanes) HWY_UNROLL(4)
       for (int u = 0; u < kUnroll; ++u)
-        sum[u] = hn::MulAdd(hn::LoadU(d, row + p + u * kLanes), hn::LoadU(d, column + p + u * kLanes), sum[u]);
-      for (; p + kLanes <= k; p += kLanes) sum[0] = hn::MulAdd(hn::LoadU(d, row + p), hn::LoadU(d, column + p), sum[0]);
+        sum[u] = hn::MulAdd(hn::LoadU(d, row + p + u * kLanes), LoadWeights(column + p + u * kLanes), sum[u]);
+      for (; p + kLanes <= k; p += kLanes) sum[0] = hn::MulAdd(hn::LoadU(d, row + p), LoadWeights(column + p), sum[0]);
       float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
-      for (; p < k; ++p) total += row[p] * load_unaligned<float>(column + p);
+      for (; p < k; ++p) total += row[p] * WeightAt(column + p);
       const float scale = job.row_scale == nullptr ? job.scale : job.scale * job.row_scale[i];
       float x = total * scale + (job.bias == nullptr ? 0.0f : job.bias[j]);
       if (job.residual != nullptr) x += job.residual[i * job.ldd + j];
@@ -218,6 +235,8 @@ void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) {
     }
   }
 }
+void GemvPart(const GemmJob& job, const float* b, int64_t begin, int64_t end) { GemvOf(job, b, begin, end); }
+void GemvPart16(const GemmJob& job, const uint16_t* b, int64_t begin, int64_t end) { GemvOf(job, b, begin, end); }
 
 GemmTile TileSize() { return {kRows, kColumns}; }
 
@@ -279,12 +298,37 @@ void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, i
   });
 }
 
+size_t packed_b16_bytes(int64_t depth, int64_t taps, int64_t n, Isa isa) {
+  return packed_b_floats(taps * round_up<int64_t>(depth, 2), n, isa) * sizeof(uint16_t);
+}
+
+void pack_b16(const std::byte* b, std::span<const int64_t> k_offsets, int64_t taps, int64_t n, int64_t n_stride,
+              Isa isa, uint16_t* packed) {
+  const auto k = static_cast<int64_t>(k_offsets.size()), depth = taps == 0 ? 0 : k / taps;
+  const int64_t columns = gemm_tile(isa).columns, pairs = div_up<int64_t>(depth, 2);
+  parallel_for(div_up(n, columns), std::max<int64_t>(1, 65536 / (k * columns + 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      uint16_t* out = packed + panel * taps * pairs * columns * 2;
+      for (int64_t tap = 0; tap < taps; ++tap)
+        for (int64_t pair = 0; pair < pairs; ++pair)
+          for (int64_t j = 0; j < columns; ++j)
+            for (int64_t i = 2 * pair; i < 2 * pair + 2; ++i) {
+              const int64_t column = panel * columns + j;
+              const bool there = i < depth && column < n;
+              const int64_t at = there ? k_offsets[static_cast<size_t>(tap * depth + i)] + column * n_stride : 0;
+              *out++ = there ? BFloat16(load_unaligned<float>(b + at * static_cast<int64_t>(sizeof(float)))).bits : 0;
+            }
+    }
+  });
+}
+
 void gemm(const GemmJob& job, Isa isa) {
   if (job.m <= 0 || job.n <= 0) return;
   const auto part = TERCEL_PICK(isa, GemmPart);
+  const bool by_pairs = isa.has(CpuFeature::avx512_bf16);
   share_out(job, gemm_tile(isa),
             [&](int64_t tiles, int64_t tile_begin, int64_t tile_end, int64_t panel_begin, int64_t panel_end) {
-              part(job, tiles, tile_begin, tile_end, panel_begin, panel_end);
+              part(job, by_pairs, tiles, tile_begin, tile_end, panel_begin, panel_end);
             });
 }
 
@@ -293,6 +337,12 @@ void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa) {
   const float* floats = reinterpret_cast<const float*>(b);  // only ever read by unaligned loads
   parallel_for(job.n, std::max<int64_t>(1, 16384 / (job.depth + 1)),
                [&](int64_t begin, int64_t end) { part(job, floats, begin, end); });
+}
+
+void gemv_transposed_b16(const GemmJob& job, const uint16_t* b, Isa isa) {
+  const auto part = TERCEL_PICK(isa, GemvPart16);
+  parallel_for(job.n, std::max<int64_t>(1, 16384 / (job.depth + 1)),
+               [&](int64_t begin, int64_t end) { part(job, b, begin, end); });
 }
 
 }  // namespace tercel::inline kernels

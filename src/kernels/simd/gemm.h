@@ -34,6 +34,12 @@ size_t packed_b_floats(int64_t k, int64_t n, Isa isa);
 void pack_b(const std::byte* b, std::span<const int64_t> k_offsets, int64_t n, int64_t n_stride, Isa isa,
             float* packed);
 
+/// The same as bf16, for GemmJob::b16: weights of k and k + 1 of a column lie side by side, every tap's depth rounded
+/// up to pairs. k_offsets are those of all taps.
+size_t packed_b16_bytes(int64_t depth, int64_t taps, int64_t n, Isa isa);
+void pack_b16(const std::byte* b, std::span<const int64_t> k_offsets, int64_t taps, int64_t n, int64_t n_stride,
+              Isa isa, uint16_t* packed);
+
 /// 0, stride, 2 stride, ...: the offsets of a plain matrix.
 std::vector<int64_t> strided_offsets(int64_t count, int64_t stride);
 
@@ -51,6 +57,8 @@ struct GemmJob {
   const float* a = nullptr;
   int64_t lda = 0;
   const float* b = nullptr;  ///< packed
+  const uint16_t* b16 =
+      nullptr;  ///< or packed as bf16: then rows are rounded to bf16 too, where there is an instruction for it
   float* dst = nullptr;
   int64_t ldd = 0;
   float scale = 1;
@@ -106,5 +114,6 @@ void gemm(const GemmJob& job, Isa isa);
 
 /// dst[i, j] as above for few rows and b as n rows of k (transposed): reads b once, where it lies, at any alignment.
 void gemv_transposed(const GemmJob& job, const std::byte* b, Isa isa);
+void gemv_transposed_b16(const GemmJob& job, const uint16_t* b, Isa isa);
 
 }  // namespace tercel::inline kernels

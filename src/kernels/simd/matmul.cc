@@ -89,12 +89,27 @@ class GemvKernel final : public Kernel {
  public:
   explicit GemvKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)), weights_(p.src[1].constant) {
     job_.m = rows_of(p);
-    weights_.data();  // made now, not in the first run
+    if (p.bf16) {
+      const auto count = static_cast<size_t>(weights_.elements());
+      b16_ = p.packed(1, "gemv bf16", count * sizeof(uint16_t), [&](std::byte* packed) {
+        const std::byte* from = weights_.data();
+        auto* to = reinterpret_cast<uint16_t*>(packed);
+        parallel_for(static_cast<int64_t>(count), 1 << 16, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i)
+            to[i] = BFloat16(load_unaligned<float>(from + i * static_cast<int64_t>(sizeof(float)))).bits;
+        });
+      });
+      weights_ = {};
+    } else {
+      weights_.data();  // made now, not in the first run
+    }
     bias_ = padded_bias(p);
   }
-  // The weights stay in the model's own memory, which this kernel keeps alive.
+  // The weights stay in the model's own memory, which this kernel keeps alive; but as bf16.
   bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
-  size_t packed_bytes() const override { return bias_.size() * sizeof(float) + weights_.bytes(); }
+  size_t packed_bytes() const override {
+    return bias_.size() * sizeof(float) + (b16_ == nullptr ? weights_.bytes() : b16_->size());
+  }
 
   void run(const Args& args) const override {
     GemmJob job = job_;
@@ -103,7 +118,8 @@ class GemvKernel final : public Kernel {
     job.bias = bias_.empty() ? nullptr : bias_.data();
     job.residual = optional_operand(args, kResidual);
     job.row_scale = optional_operand(args, kRowScale);
-    gemv_transposed(job, weights_.data(), isa_);
+    if (b16_ == nullptr) gemv_transposed(job, weights_.data(), isa_);
+    else gemv_transposed_b16(job, reinterpret_cast<const uint16_t*>(b16_->data()), isa_);
   }
 
  private:
@@ -111,13 +127,21 @@ class GemvKernel final : public Kernel {
   GemmJob job_;
   std::vector<float> bias_;
   Tensor weights_;
+  std::shared_ptr<const Buffer> b16_;  // or these
 };
 
-/// Packs a constant b. Weights that passes have rewritten are made some columns at a time, which are still in the cache
-/// when they are packed: they are read from memory once, and never held as a whole.
-void pack_constant(const Tensor& b, const Sizes& s, Isa isa, float* packed) {
-  const auto pack = [&](const std::byte* columns, int64_t count, float* to) {
-    pack_b(columns, strided_offsets(s.k, s.trans_b ? 1 : count), count, s.trans_b ? s.k : 1, isa, to);
+size_t packed_bytes_of(int64_t k, int64_t n, bool bf16, Isa isa) {
+  return bf16 ? packed_b16_bytes(k, 1, n, isa) : packed_b_floats(k, n, isa) * sizeof(float);
+}
+
+/// Packs a constant b, as bf16 or as it is. Weights that passes have rewritten are made some columns at a time, which
+/// are still in the cache when they are packed: they are read from memory once, and never held as a whole.
+void pack_constant(const Tensor& b, const Sizes& s, bool bf16, Isa isa, std::byte* packed) {
+  const auto pack = [&](const std::byte* columns, int64_t count, std::byte* to) {
+    const auto offsets = strided_offsets(s.k, s.trans_b ? 1 : count);
+    const int64_t stride = s.trans_b ? s.k : 1;
+    if (bf16) pack_b16(columns, offsets, 1, count, stride, isa, reinterpret_cast<uint16_t*>(to));
+    else pack_b(columns, offsets, count, stride, isa, reinterpret_cast<float*>(to));
   };
   const auto make = slices(b, s.trans_b ? 0 : 1);
   if (make == nullptr) return pack(b.data(), s.n, packed);
@@ -129,7 +153,7 @@ void pack_constant(const Tensor& b, const Sizes& s, Isa isa, float* packed) {
     for (int64_t first = begin * width; first < std::min(s.n, end * width); first += width) {
       const int64_t count = std::min(width, s.n - first);
       make(first, first + count, slice.data());
-      pack(slice.data(), count, packed + first * s.k);
+      pack(slice.data(), count, packed + packed_bytes_of(s.k, first, bf16, isa));
     }
   });
 }
@@ -139,10 +163,11 @@ class MatmulKernel final : public Kernel {
   explicit MatmulKernel(const Problem& p) : isa_(p.isa), job_(common_job(p)) {
     const Sizes s(p);
     job_.m = rows_of(p);
-    packed_ = p.packed(1, fmt::format("matmul {} {}", to_string(isa_), s.trans_b ? "n k" : "k n"),
-                       packed_b_floats(s.k, s.n, isa_) * sizeof(float), [&](std::byte* packed) {
-                         pack_constant(p.src[1].constant, s, isa_, reinterpret_cast<float*>(packed));
-                       });
+    bf16_ = p.bf16;
+    packed_ =
+        p.packed(1, fmt::format("matmul {} {}{}", to_string(isa_), s.trans_b ? "n k" : "k n", bf16_ ? " bf16" : ""),
+                 packed_bytes_of(s.k, s.n, bf16_, isa_),
+                 [&](std::byte* packed) { pack_constant(p.src[1].constant, s, bf16_, isa_, packed); });
     bias_ = padded_bias(p);  // after the weights: it may have been computed with them
   }
   bool consumed(size_t operand) const override { return operand == 1 || operand == kBias; }
@@ -151,7 +176,8 @@ class MatmulKernel final : public Kernel {
   void run(const Args& args) const override {
     GemmJob job = job_;
     job.a = reinterpret_cast<const float*>(args.src[0]);
-    job.b = reinterpret_cast<const float*>(packed_->data());
+    if (bf16_) job.b16 = reinterpret_cast<const uint16_t*>(packed_->data());
+    else job.b = reinterpret_cast<const float*>(packed_->data());
     job.dst = reinterpret_cast<float*>(args.dst[0]);
     job.bias = bias_.empty() ? nullptr : bias_.data();
     job.residual = optional_operand(args, kResidual);
@@ -162,6 +188,7 @@ class MatmulKernel final : public Kernel {
  private:
   Isa isa_;
   GemmJob job_;
+  bool bf16_ = false;
   std::vector<float> bias_;
   std::shared_ptr<const Buffer> packed_;
 };

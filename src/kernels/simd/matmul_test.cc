@@ -49,6 +49,19 @@ TEST(SimdMatMul, EverySize) {
                          {"simd_matmul", "simd_batched_matmul"});
 }
 
+TEST(SimdMatMul, Bf16) {
+  for (int64_t m : {1, 2, 5, 7, 13})
+    for (int64_t n : {1, 8, 9, 17, 33, 64})
+      for (int64_t k : {1, 2, 3, 16, 65, 130})
+        for (bool trans_b : {false, true}) {
+          VariantCase c =
+              case_of({.a = {m, k}, .b = trans_b ? Dims{n, k} : Dims{k, n}, .trans_b = trans_b, .bias = true});
+          for (size_t i : {0, 1}) c.src[i] = rounded_to_bf16(c.src[i]);  // so that nothing is lost by rounding
+          c.bf16 = true;
+          check_variants(c, {"simd_matmul"});
+        }
+}
+
 TEST(SimdMatMul, RowsOfManyAxes) {
   check_variants(case_of({.a = {2, 3, 5, 24}, .b = {24, 20}, .bias = true, .residual = true}), {"simd_matmul"});
   check_variants(case_of({.a = {1, 197, 96}, .b = {288, 96}, .trans_b = true, .bias = true}), {"simd_matmul"});

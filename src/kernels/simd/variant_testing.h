@@ -25,7 +25,16 @@ struct VariantCase {
   double tolerance = -1;                     ///< stricter than the variant's own, where given; 0: the same bytes
   std::string_view only = "";                ///< compare only variants whose names begin so
   std::vector<QuantizationPtr> quantized{};  ///< what levels stand for: of src, then of dst
+  bool bf16 = false;
 };
+
+/// The same rounded to bf16.
+inline Tensor rounded_to_bf16(const Tensor& tensor) {
+  Tensor rounded(DType::f32, tensor.dims());
+  for (int64_t i = 0; i < tensor.elements(); ++i)
+    reinterpret_cast<float*>(rounded.mutable_data())[i] = BFloat16(tensor.at<float>(i));
+  return rounded;
+}
 
 inline Tensor random_floats(Dims dims, uint64_t seed, double low = -1, double high = 1) {
   Rng rng(seed);
@@ -103,7 +112,7 @@ inline Tensor run_by_rows(const Kernel& kernel, const Tensor& source, std::span<
 inline bool run_variant(const VariantCase& c, const Variant& variant, Isa isa, int threads, Layout layout,
                         const std::vector<Tensor>& wanted, std::string& reason) {
   const ThreadScope scope(threads);
-  Problem problem{c.op, &c.attrs, {}, {}, isa, threads};
+  Problem problem{c.op, &c.attrs, {}, {}, isa, threads, nullptr, c.bf16};
   const auto layout_of = [&](const Dims& dims) { return dims.size() == 4 ? layout : Layout::plain; };
   for (size_t i = 0; i < c.src.size(); ++i) {
     if (!c.src[i]) {

@@ -364,6 +364,7 @@ std::string why_not(const Problem& p) {
 
 template <int M>
 std::string why_slower(const Problem& p) {
+  if (p.bf16 && p.isa.has(CpuFeature::avx512_bf16)) return "bf16 was asked for, whose products are twice as fast";
   const ConvSizes g(p, false);
   const double own = winograd_cost(g, M, p.isa);
   if (const double direct = direct_cost(g, p.isa); direct < own)
