@@ -120,8 +120,8 @@ std::vector<OpSpec> fused_ops() {
        .infer = infer_level_mul},
       {.name = "LevelGate",
        .domain = Domain::engine,
-       .attrs = with_activation({AttrSpec::real("gate_scale", 1), AttrSpec::integer("gate_zero", 0),
-                                 AttrSpec::integer("gate_signed", 0)}),
+       .attrs = with_activation(
+           {AttrSpec::real("gate_scale", 1), AttrSpec::integer("gate_zero", 0), AttrSpec::integer("gate_signed", 0)}),
        .infer = infer_requantize},
       {.name = "Requantize", .domain = Domain::engine, .attrs = with_activation({}), .infer = infer_requantize},
       {.name = "Silu", .domain = Domain::engine, .infer = infer_silu},
