@@ -67,10 +67,10 @@ struct Args {
 
 /// For some rows of result 0. A row is one y of one picture, counted over the batch: number n * height + y.
 struct RowArgs {
-  Range rows;                  ///< of the result
-  const std::byte* source;     ///< row `source_first` of operand 0
+  Range rows;               ///< of the result
+  const std::byte* source;  ///< row `source_first` of operand 0
   int64_t source_first;
-  std::byte* result;           ///< row `result_first`
+  std::byte* result;  ///< row `result_first`
   int64_t result_first;
   std::span<const std::byte* const> src;  ///< all operands; the first is not looked at
 };

@@ -41,8 +41,8 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
-/// Rows of the input that rows [begin, end) of the output read, both counted over a batch: row n * extent + y of picture
-/// n. One range, so that rows between two pictures may be in it; empty where only padding is read.
+/// Rows of the input that rows [begin, end) of the output read, both counted over a batch: row n * extent + y of
+/// picture n. One range, so that rows between two pictures may be in it; empty where only padding is read.
 Range source_rows(const Window& h, Range rows);
 
 /// Windows of Conv and the pools from the attributes auto_pad, pads, strides, dilations and ceil_mode, each where it is
