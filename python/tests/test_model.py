@@ -84,6 +84,16 @@ def test_sessions_answer_alike_whatever_the_options(picture):
     assert "cpu" in [engine.name for engine in tercel.available_engines()]
 
 
+def test_precision(picture):
+    exact = tercel.Session(RESNET, threads=1, precision="fp32")(picture)
+    rounded = tercel.Session(RESNET, threads=1, precision="bf16")
+    for session in (rounded, pickle.loads(pickle.dumps(rounded))):
+        error = np.abs(session(picture) - exact).max() / np.abs(exact).max()
+        assert 0 < error < 0.03
+    with pytest.raises(tercel.Error, match="fp8"):
+        tercel.Session(RESNET, precision="fp8")
+
+
 def test_shapes_change_from_call_to_call(resnet):
     for batch in (1, 3, 2, 5, 6, 1):
         assert resnet(np.ones((batch, 3, 32, 32), np.float32)).shape == (batch, 10)

@@ -52,13 +52,15 @@ RowChain::RowChain(std::vector<ChainStage> stages, int threads, size_t band_byte
     rows.push_back(stage.rows);
     row_bytes.push_back(stage.row_bytes);
   }
-  std::vector<int64_t> between = rows_between(kernels, rows, 1);
-  for (int64_t band = 2; band <= rows.back(); ++band) {
-    const std::vector<int64_t> more = rows_between(kernels, rows, band);
-    if (bytes_between(more, row_bytes) > band_bytes) break;
-    band_ = band;
-    between = more;
+  // The most rows that fit: more rows never need less.
+  const auto fits = [&](int64_t band) {
+    return bytes_between(rows_between(kernels, rows, band), row_bytes) <= band_bytes;
+  };
+  for (int64_t too_many = rows.back() + 1; too_many - band_ > 1;) {
+    const int64_t middle = band_ + (too_many - band_) / 2;
+    (fits(middle) ? band_ : too_many) = middle;
   }
+  const std::vector<int64_t> between = rows_between(kernels, rows, band_);
   for (size_t i = 0; i < between.size(); ++i) {
     buffer_at_.push_back(lane_bytes_);
     lane_bytes_ += round_up(static_cast<size_t>(between[i]) * row_bytes[i], kAlignment);
