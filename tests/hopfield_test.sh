@@ -106,6 +106,12 @@ exits 2 'a picture of class 11, but the network has labels for classes 0 to 9' h
 exits 2 "no learning rule 'hop'" hopfield fit "$resnet" --data set --rule hop -o no.tercel
 exits 2 'under the softmax rule' hopfield fit "$resnet" --data set --networks 3 -o no.tercel
 exits 2 '65 bits of 64 features' hopfield fit "$resnet" --data set --binarization zero --bits 65 -o no.tercel
+for beta in nan -1 1e300; do exits 2 'wanted a number above 0' hopfield fit "$resnet" --data set --beta $beta -o no.tercel; done
+exits 2 '0 evaluations' hopfield fit "$resnet" --data set --evaluations 0 -o no.tercel
+exits 2 '3 pictures: wanted 0 (all) or more' hopfield add m.tercel --data more/moggy --pictures -3 -o no.tercel
+exits 2 'give one of the two' hopfield fit "$codes" --code-words --data '' -o no.tercel
+exits 2 'its name is empty' hopfield fit "$resnet" --data '' -o no.tercel
+exits 0 'the same as one of another class' hopfield fit "$resnet" --data set --binarization hadamard --bits 3 -o few.tercel
 exits 2 "no verb 'hopfield fitt'; there are" hopfield fitt
 exits 2 "hopfield fit has no option '--bit'" hopfield fit "$resnet" --data set --bit 4 -o no.tercel
 exits 2 "'x' is not a whole number" hopfield fit "$resnet" --data set --patterns x -o no.tercel

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "common.h"
 #include "hopfield_report.h"
@@ -18,7 +19,8 @@ namespace tercel::cli {
 namespace {
 
 struct FitFlags {
-  std::string model, data, output, export_onnx;
+  std::string model, output, export_onnx;
+  std::optional<std::string> data;
   PreprocessFlag preprocess;
   bool json = false, code_words = false;
   HopfieldOptions options;
@@ -127,7 +129,7 @@ void print_written(const FitFlags& flags) {
 }
 
 void fit(FitFlags flags) {
-  if (flags.data.empty() != flags.code_words)
+  if (flags.data.has_value() == flags.code_words)
     throw Error(
         ErrorCode::bad_input,
         "hopfield fit learns from pictures (--data), or takes a network's own --code-words: give one of the two");
@@ -135,7 +137,7 @@ void fit(FitFlags flags) {
   const Model model = loaded(flags.model, flags.preprocess);
   listen(flags);
   const HopfieldResult result =
-      flags.code_words ? hopfield_of_code_words(model, flags.options) : fit_hopfield(model, flags.data, flags.options);
+      flags.code_words ? hopfield_of_code_words(model, flags.options) : fit_hopfield(model, *flags.data, flags.options);
   end_progress();
   write(result.model, flags.output, flags.export_onnx);
   if (flags.json) {
@@ -153,7 +155,7 @@ void add(FitFlags flags) {
   check_outputs(flags);
   const Model model = loaded(flags.model, flags.preprocess);
   listen(flags);
-  const HopfieldResult result = add_hopfield_classes(model, flags.data, flags.options);
+  const HopfieldResult result = add_hopfield_classes(model, *flags.data, flags.options);
   end_progress();
   write(result.model, flags.output, flags.export_onnx);
   const HopfieldReport& r = result.report;

@@ -23,6 +23,11 @@ void warn(const HopfieldOptions& options, const std::string& text) {
   if (options.warn) options.warn(text);
 }
 
+LabelledPictures as_many_as_wanted(LabelledPictures pictures, const HopfieldOptions& options) {
+  if (options.pictures < 0) fail_input("{} pictures: wanted 0 (all) or more", options.pictures);
+  return options.pictures == 0 ? pictures : pictures.some(static_cast<size_t>(options.pictures), options.seed);
+}
+
 /// What is known of the head itself, and warnings of what it cannot hold.
 void report_head(HopfieldReport& report, const FittedHead& fitted, const Model& model, const HopfieldOptions& options) {
   report.features = fitted.binarizer.inputs;
@@ -49,6 +54,11 @@ void report_head(HopfieldReport& report, const FittedHead& fitted, const Model& 
                      "too many; more networks (--networks), or the pseudo_inverse or softmax rule, hold them",
                      fitted.most_in_network, report.bits, options.rule, fitted.capacity,
                      static_cast<double>(fitted.most_in_network) - fitted.capacity));
+  if (const int64_t shared = shared_patterns(fitted.head.memory); shared > 0)
+    warn(options,
+         fmt::format("{} of {} patterns are the same as one of another class, which a memory cannot tell apart: "
+                     "more bits (--bits with hadamard) or another cut may",
+                     shared, report.patterns));
   if (fitted.kept < report.patterns)
     warn(options, fmt::format("{} of {} patterns are no fixed points of their networks and cannot be recalled: "
                               "patterns of real features are correlated",
@@ -60,9 +70,11 @@ class Fitter {
   Fitter(const Model& model, const std::filesystem::path& where, const HopfieldOptions& options)
       : options_(options), model_(dequantized(model)) {
     report_.cut = find_cut(model_, options.cut);
+    const auto beta = static_cast<float>(options.beta);  // of that type in a file
+    if (options.beta != 0 && (!(beta > 0) || !std::isfinite(beta)))
+      fail_input("beta is {}, wanted a number above 0 that f32 holds, or 0 for the likeliest", options.beta);
     pictures_ = LabelledPictures::open(where);
-    if (options.pictures < 0) fail_input("{} pictures: wanted 0 (all) or more", options.pictures);
-    if (options.pictures > 0) pictures_ = pictures_.some(static_cast<size_t>(options.pictures), options.seed);
+    pictures_ = as_many_as_wanted(std::move(pictures_), options);
     check_classes();
   }
 
@@ -72,7 +84,7 @@ class Fitter {
     data_.width = table.width;
     data_.values = std::move(table.values);
     data_.classes.assign(pictures_.classes().begin(), pictures_.classes().end());
-    hopfield::check_finite(data_.rows());
+    check_features(data_, report_.cut);
     memories_ = options_.binarization.empty() ? 5 : 2;
     choose();
     FittedHead fitted = fit(data_, options_);
@@ -150,10 +162,11 @@ class Fitter {
     }
     FittedHead fitted = fit(some, options_);
     const hopfield::BitPatterns probes = fitted.binarizer.binarize(held.rows());
-    beta_ = options_.beta > 0 ? options_.beta : likeliest_beta(fitted.head, probes, held.classes);
+    beta_ = options_.beta > 0 ? options_.beta : likeliest_beta(fitted.head, probes, held.classes, options_.progress);
     fitted.head.beta = beta_;
     report_.held_out = held_numbers.size();
-    report_.held_out_accuracy = accuracy_of(named_classes(scores_of(fitted.head, probes), class_count_), held.classes);
+    report_.held_out_accuracy =
+        accuracy_of(named_classes(scores_of(fitted.head, probes, options_.progress), class_count_), held.classes);
     measure_network(held_numbers, held.classes);
   }
 
@@ -238,7 +251,7 @@ HopfieldResult add_hopfield_classes(const Model& model, const std::filesystem::p
   MemoryHead head = memory_of(model);
   const std::string input = memory_input(model);
   LabelledPictures pictures = LabelledPictures::open_classes(folder);
-  if (options.pictures > 0) pictures = pictures.some(static_cast<size_t>(options.pictures), options.seed);
+  pictures = as_many_as_wanted(std::move(pictures), options);
   std::vector<std::string> labels = labels_or_numbers(model, head.class_count), names = pictures.names();
   for (int c = static_cast<int>(names.size()); c < pictures.class_count(); ++c)
     names.push_back(std::to_string(head.class_count + c));

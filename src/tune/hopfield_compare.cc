@@ -155,7 +155,7 @@ class Comparer {
   LabelledFeatures features_of(const Model& features, const LabelledPictures& pictures, std::string_view stage) {
     OutputTable table = outputs_of(features, pictures, options_.threads, stage, options_.progress);
     LabelledFeatures data{table.width, std::move(table.values), {pictures.classes().begin(), pictures.classes().end()}};
-    hopfield::check_finite(data.rows());
+    check_features(data, out_.cut);
     return data;
   }
 

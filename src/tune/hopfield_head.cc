@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <set>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -17,6 +19,8 @@ namespace {
 
 using hopfield::BitPatterns;
 
+constexpr int64_t kRecalledAtOnce = 16;  // between two questions whether to stop
+
 /// Greedy is one construction, exhaustive has its own count.
 int evaluations_of(AssignmentMethod method, const HopfieldOptions& options) {
   return method == AssignmentMethod::greedy ? 1 : options.evaluations;
@@ -26,6 +30,7 @@ void assign(FittedHead& fitted, const HopfieldOptions& options) {
   hopfield::PatternMemory& memory = fitted.head.memory;
   AssignmentOptions assign_options;
   assign_options.method = parse_assignment_method(options.assignment);
+  if (options.evaluations < 1) fail_input("{} evaluations: wanted at least one", options.evaluations);
   assign_options.evaluations = evaluations_of(assign_options.method, options);
   assign_options.seed = options.seed;
   assign_options.progress = options.progress;
@@ -75,6 +80,16 @@ LabelledFeatures LabelledFeatures::selected(const std::vector<size_t>& numbers) 
     some.classes.push_back(classes[i]);
   }
   return some;
+}
+
+void check_features(const LabelledFeatures& data, const std::string& cut) {
+  const hopfield::FeatureRows rows = data.rows();
+  hopfield::check_finite(rows);
+  bool same = rows.count() > 1;
+  for (int64_t i = 1; i < rows.count() && same; ++i)
+    same = std::equal(rows.row(i), rows.row(i) + rows.width, rows.row(0));
+  if (same)
+    fail_input("the cut at '{}' separates nothing: its features are the same for all {} pictures", cut, rows.count());
 }
 
 FittedHead fit_head(const LabelledFeatures& data, int64_t class_count, const HopfieldOptions& options) {
@@ -131,6 +146,18 @@ FittedHead head_of_code_words(const CodeWords& words, const HopfieldOptions& opt
   return fitted;
 }
 
+int64_t shared_patterns(const hopfield::PatternMemory& memory) {
+  std::map<std::vector<uint64_t>, std::set<int32_t>> classes_of;
+  const auto row = [&](size_t k) {
+    const auto words = memory.patterns.row_span(static_cast<int64_t>(k));
+    return std::vector<uint64_t>(words.begin(), words.end());
+  };
+  for (size_t k = 0; k < memory.classes.size(); ++k) classes_of[row(k)].insert(memory.classes[k]);
+  int64_t count = 0;
+  for (size_t k = 0; k < memory.classes.size(); ++k) count += classes_of.at(row(k)).size() > 1 ? 1 : 0;
+  return count;
+}
+
 int64_t stored_bytes(const FittedHead& fitted) {
   const BitPatterns& patterns = fitted.head.memory.patterns;
   const int64_t numbers = fitted.head.settles && fitted.head.memory.network_count() > 1 ? 4 : 2;
@@ -149,19 +176,23 @@ hopfield::RecallOptions recall_of(const MemoryHead& head) {
   return options;
 }
 
-std::vector<float> scores_of(const MemoryHead& head, const BitPatterns& probes) {
+std::vector<float> scores_of(const MemoryHead& head, const BitPatterns& probes, const Progress& progress) {
   const auto classes = static_cast<size_t>(head.class_count);
   std::vector<float> scores(static_cast<size_t>(probes.count()) * classes);
   const auto beta = static_cast<float>(head.beta);
   if (head.settles) {
     const hopfield::ParallelNetworks networks = networks_of(head);
     const hopfield::RecallOptions options = recall_of(head);
-    parallel_for(probes.count(), 4, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const std::vector<float> row = networks.scores(probes.row_span(i), head.class_count, options);
-        for (size_t c = 0; c < classes; ++c) scores[static_cast<size_t>(i) * classes + c] = beta * row[c];
-      }
-    });
+    for (int64_t from = 0; from < probes.count(); from += kRecalledAtOnce) {
+      if (progress && !progress("recall", static_cast<double>(from) / static_cast<double>(probes.count())))
+        fail(ErrorCode::stopped, "stopped while networks settle");
+      parallel_for(std::min(kRecalledAtOnce, probes.count() - from), 2, [&](int64_t begin, int64_t end) {
+        for (int64_t i = from + begin; i < from + end; ++i) {
+          const std::vector<float> row = networks.scores(probes.row_span(i), head.class_count, options);
+          for (size_t c = 0; c < classes; ++c) scores[static_cast<size_t>(i) * classes + c] = beta * row[c];
+        }
+      });
+    }
     return scores;
   }
   parallel_for(probes.count(), 16, [&](int64_t begin, int64_t end) {
@@ -189,13 +220,14 @@ double accuracy_of(const std::vector<int32_t>& named, const std::vector<int32_t>
   return classes.empty() ? -1 : static_cast<double>(right) / static_cast<double>(classes.size());
 }
 
-double likeliest_beta(const MemoryHead& head, const BitPatterns& probes, const std::vector<int32_t>& classes) {
+double likeliest_beta(const MemoryHead& head, const BitPatterns& probes, const std::vector<int32_t>& classes,
+                      const Progress& progress) {
   constexpr double kLeast = 1e-4;  // of a probability: a network that settles wrongly is sure of it
   const auto count = static_cast<size_t>(head.class_count);
   MemoryHead tried = head;
   // Scores of networks only scale; of a softmax memory each factor gives others.
   tried.beta = 1;
-  std::vector<float> scores = head.settles ? scores_of(tried, probes) : std::vector<float>();
+  std::vector<float> scores = head.settles ? scores_of(tried, probes, progress) : std::vector<float>();
   double best = head.beta, least = std::numeric_limits<double>::infinity();
   for (int half_octave = 6; half_octave >= -28; --half_octave) {
     const double beta = std::pow(2.0, 0.5 * half_octave);

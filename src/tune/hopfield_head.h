@@ -26,6 +26,10 @@ struct LabelledFeatures {
   LabelledFeatures selected(const std::vector<size_t>& numbers) const;
 };
 
+/// Throws Error where a feature is no finite number, and where all rows are the same: of such no head can tell classes.
+/// `cut` names the value they stand for.
+void check_features(const LabelledFeatures& data, const std::string& cut);
+
 struct FittedHead {
   hopfield::Binarizer binarizer;
   MemoryHead head;
@@ -49,6 +53,9 @@ FittedHead head_of_patterns(hopfield::BitPatterns patterns, std::vector<int32_t>
 /// A class has one code word, a feature one bit; scores have the factor of the network's own.
 FittedHead head_of_code_words(const CodeWords& words, const HopfieldOptions& options);
 
+/// Patterns that are also the pattern of another class: pictures near them are named by whichever class comes first.
+int64_t shared_patterns(const hopfield::PatternMemory& memory);
+
 /// Bytes that a file needs for it: map, patterns (a bit a unit), classes and networks (2 bytes each).
 int64_t stored_bytes(const FittedHead& fitted);
 
@@ -56,15 +63,17 @@ int64_t stored_bytes(const FittedHead& fitted);
 hopfield::ParallelNetworks networks_of(const MemoryHead& head);
 hopfield::RecallOptions recall_of(const MemoryHead& head);
 
-/// Scores of probes: rows of class_count numbers, factor `head.beta` included.
-std::vector<float> scores_of(const MemoryHead& head, const hopfield::BitPatterns& probes);
+/// Scores of probes: rows of class_count numbers, factor `head.beta` included. `progress` may stop what settles.
+std::vector<float> scores_of(const MemoryHead& head, const hopfield::BitPatterns& probes,
+                             const Progress& progress = {});
 
 /// The first class of the largest score of each row.
 std::vector<int32_t> named_classes(const std::vector<float>& scores, int64_t class_count);
 double accuracy_of(const std::vector<int32_t>& named, const std::vector<int32_t>& classes);
 
 /// The factor under which the classes are likeliest, among powers of the square root of 2.
-double likeliest_beta(const MemoryHead& head, const hopfield::BitPatterns& probes, const std::vector<int32_t>& classes);
+double likeliest_beta(const MemoryHead& head, const hopfield::BitPatterns& probes, const std::vector<int32_t>& classes,
+                      const Progress& progress = {});
 
 /// Numbers of the rows held out: of each class of five rows or more a fifth, `most` in all, drawn by the seed; the
 /// others come first.

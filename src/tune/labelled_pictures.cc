@@ -40,9 +40,15 @@ fs::path labels_beside(const fs::path& pictures) {
   return {};
 }
 
+/// An empty one would stand for the current folder, where files are looked for in it.
+void check_name(const fs::path& path) {
+  if (path.empty()) fail_input("a folder of pictures was asked for, but its name is empty");
+}
+
 }  // namespace
 
 LabelledPictures LabelledPictures::open(const fs::path& path, std::string_view part) {
+  check_name(path);
   LabelledPictures out;
   out.where_ = path.string();
   std::error_code error;
@@ -73,6 +79,7 @@ LabelledPictures LabelledPictures::open(const fs::path& path, std::string_view p
 }
 
 LabelledPictures LabelledPictures::open_classes(const fs::path& folder) {
+  check_name(folder);
   quant::PictureSet set = quant::find_pictures(folder);
   std::error_code error;
   if (set.labelled() || fs::exists(folder / "labels.tsv", error)) return open(folder);
