@@ -1,10 +1,13 @@
 """The examples, and the code of docs/python.md and README, run."""
 from __future__ import annotations
 
+import json
 import re
+import struct
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import PHOTOS, RESNET, ROOT
 
@@ -43,6 +46,24 @@ def test_pytorch_export(tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("onnx")
     assert "largest difference" in run("pytorch_export.py", tmp_path / "net.onnx")
+
+
+def test_mnist_codes(tmp_path):
+    """Codes learn from the network with layers, which is trained first."""
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    random = np.random.default_rng(1)
+    for part, count in (("train", 512), ("t10k", 20)):
+        labels = np.arange(count, dtype=np.uint8) % 10
+        pictures = random.integers(0, 60, (count, 28, 28), np.uint8)
+        for picture, label in zip(pictures, labels):
+            picture[2 * label:2 * label + 8, label:label + 8] += 150
+        for name, header, values in (("images-idx3", (0x803, count, 28, 28), pictures), ("labels-idx1", (0x801, count), labels)):
+            (tmp_path / f"{part}-{name}-ubyte").write_bytes(struct.pack(f">{len(header)}i", *header) + values.tobytes())
+    shown = run("mnist_codes.py", tmp_path, tmp_path / "m", "--heads", "codes", "--epochs", "1").splitlines()
+    assert [json.loads(line)["head"] for line in shown] == ["fc", "codes"]
+    assert run("mnist_codes.py", tmp_path, tmp_path / "m", "--heads", "codes", "--epochs", "1") == ""  # both are there
+    assert tercel.load(tmp_path / "m-codes-1.onnx").nodes
 
 
 def blocks(path):
