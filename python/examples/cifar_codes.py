@@ -19,6 +19,7 @@ import pathlib
 import sys
 import tarfile
 import time
+import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "python"))
@@ -173,6 +174,7 @@ def main() -> None:
     train(net, inputs, labels, answers)
     result["codes"] = accuracy(through(net, test_inputs), test_labels)
     partial = a.out.with_name(a.out.name + ".partial")
+    warnings.filterwarnings("ignore", message="Constant folding|The shape inference")  # of the shortcuts' padding
     export(nn.Sequential(front, net.without_norm()), test[:1], partial)
     model = onnx.load(str(partial))
     onnx.helper.set_model_props(model, {"tercel.preprocess": "cifar", "tercel.labels": "\n".join(names)})
