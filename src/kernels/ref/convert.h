@@ -41,7 +41,8 @@ concept Whole = std::integral<T> && !std::same_as<T, bool>;
 /// Towards zero; what lies outside the range of I becomes the nearest end of it, NaN becomes 0.
 template <Whole I, Real F>
 I saturate_cast(F value) {
-  constexpr F kEnd = static_cast<F>(std::numeric_limits<I>::max() / 2 + 1) * 2;  // max + 1: a power of two, so exact
+  constexpr I kHalf = std::numeric_limits<I>::max() / 2 + 1;
+  constexpr F kEnd = static_cast<F>(kHalf) * 2;  // max + 1: a power of two, so exact
   constexpr F kLow = static_cast<F>(std::numeric_limits<I>::min());
   if (value != value) return 0;
   if (value >= kEnd) return std::numeric_limits<I>::max();
