@@ -4,6 +4,7 @@
 #include <map>
 
 #include "graph/infer.h"
+#include "passes/global_mean.h"
 #include "passes/match.h"
 #include "passes/node_activation.h"
 #include "tensor/normalize_levels.h"
@@ -73,7 +74,7 @@ class Lowering {
     if (node.output() == nullptr || !node.output()->type.static_shape()) return false;
     if (node.is("QuantizeLinear")) return lower_quantize(node);
     if (node.is("QLinearConv") || node.is("QLinearMatMul")) return lower_qlinear(node);
-    if (node.is("GlobalAveragePool") || node.is("ReduceMean")) return lower_mean(node);
+    if (is_global_mean(node)) return lower_mean(node);
     return false;
   }
 
@@ -210,7 +211,7 @@ class Lowering {
     if (const NodeActivation curve = activation_of(*node); curve.kind != Activation::none)
       return looked_up(*node, curve, type, to, before);
     if (node->is("Concat")) return joined(*node, type, to, before);
-    if (node->is("GlobalAveragePool") || node->is("ReduceMean")) return mean(*node, type, to, before);
+    if (is_global_mean(*node)) return mean(*node, type, to, before);
     if (node->is("AveragePool") || node->is("LRN")) return neighbours(*node, type, to, before);
     return nullptr;
   }
@@ -293,15 +294,6 @@ class Lowering {
     for (size_t i = 2; i < dims.size(); ++i) area *= dims[i];
     if (area < 1 || area >= (int64_t{1} << 23)) return nullptr;
     if (to != nullptr && !ratio_of(x.scale() / (to->scales[0] * static_cast<float>(area)))) return nullptr;
-    if (node.is("ReduceMean")) {
-      if (node.input(1) == nullptr || !node.input(1)->is_constant()) return nullptr;
-      std::vector<int64_t> axes = node.input(1)->constant.to_ints();
-      for (int64_t& axis : axes) axis += axis < 0 ? static_cast<int64_t>(dims.size()) : 0;
-      std::sort(axes.begin(), axes.end());
-      Dims wanted;
-      for (size_t i = 2; i < dims.size(); ++i) wanted.push_back(static_cast<int64_t>(i));
-      if (axes != wanted) return nullptr;
-    }
     Dims pooled(dims.size(), 1);
     pooled[0] = dims[0], pooled[1] = dims[1];
     Value* result = add("GlobalAveragePool", {x.value}, {}, pooled, type.dtype, to, node.name, &before);

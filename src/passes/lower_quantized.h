@@ -9,7 +9,7 @@ namespace tercel::inline passes {
 ///   DequantizeLinear(x), DequantizeLinear(w) -> Conv (-> Relu, Clip) -> QuantizeLinear   =>   FusedConv(x, w, bias)
 ///   the same with MatMul (-> Add of a constant), Gemm                                    =>   FusedMatMul(x, w, bias)
 ///   two DequantizeLinear -> Add (-> Relu, Clip) -> QuantizeLinear                        =>   FusedAdd(a, b)
-///   DequantizeLinear -> GlobalAveragePool, ReduceMean over it -> QuantizeLinear          =>   GlobalAveragePool(x)
+///   DequantizeLinear -> a mean over the whole map (global_mean.h) -> QuantizeLinear      =>   GlobalAveragePool(x)
 ///   the same without QuantizeLinear behind it                                            =>   the same, to floats
 ///   DequantizeLinear -> AveragePool, LRN -> QuantizeLinear                               =>   the same, of levels
 ///   two DequantizeLinear -> Mul (-> Relu, Clip) -> QuantizeLinear                        =>   LevelMul(a, b)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/infer.h"
+#include "passes/global_mean.h"
 #include "passes/match.h"
 #include "passes/node_activation.h"
 
@@ -15,18 +16,6 @@ bool is_activation(const Value* value) { return is_f32(value) && !value->is_cons
 bool is_clamp(const Node& node) {
   const Activation kind = activation_of(node).kind;
   return kind == Activation::relu || kind == Activation::clip;
-}
-
-/// A mean over all axes but the first two.
-bool is_global_mean(const Node& node) {
-  if (node.is("GlobalAveragePool")) return true;
-  if (!node.is("ReduceMean") || node.input(1) == nullptr || !node.input(1)->is_constant()) return false;
-  const ValueType& type = node.input(0)->type;
-  if (!type.ranked || type.dims.size() < 3) return false;
-  const auto rank = static_cast<int64_t>(type.dims.size());
-  std::set<int64_t> axes;
-  for (int64_t axis : node.input(1)->constant.to_ints()) axes.insert(axis < 0 ? axis + rank : axis);
-  return static_cast<int64_t>(axes.size()) == rank - 2 && *axes.begin() == 2 && *axes.rbegin() == rank - 1;
 }
 
 /// Gives elements of operand 0, or zeros.
