@@ -63,12 +63,9 @@ void bind_static_norm(nb::module_& module) {
           "measured_pictures: int = 256, threads: int = 0, seed: int = 1, progress: Progress = None) -> "
           "StaticNormResult"),
       "Replaces layer normalizations by fixed maps, measured on a folder of pictures, where that loses at most "
-      "max_drop "
-      "points.\n\nsites: fix so many, whatever is lost; each number is tried, the last kept. measured_pictures: at "
-      "most, "
-      "and as many others held out. Ctrl-C ends the search with the best so far. Raises Error: too few pictures, no "
-      "norm "
-      "that could be fixed.");
+      "max_drop points.\n\nsites: fix so many, whatever is lost; each number is tried, the last kept. "
+      "measured_pictures: at most, and as many others held out. Raises Error: too few pictures, no norm that could be "
+      "fixed; KeyboardInterrupt on Ctrl-C, also where some norms are fixed already.");
 }
 
 }  // namespace tercel::python
