@@ -38,7 +38,7 @@ DOORS = {
     "data": ["idx.h"],
     "codec": ["codec.h", "quantized_matrix.h", "kernel_basis.h", "trellis.h", "crc32.h", "syntax/fields.h"],
     "pack": ["pack.h"],
-    "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h",
+    "passes": ["pass.h", "recipe.h", "match.h", "linear_weights.h", "linear_bias.h", "norm_readers.h", "global_mean.h",
                "node_activation.h"],
     "kernels": ["kernel.h", "menu.h", "reorder.h", "packed_weights.h", "levels.h", "ref/ref.h", "ref/axes.h",
                 "ref/broadcast.h",
