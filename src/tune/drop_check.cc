@@ -16,6 +16,13 @@ bool loses_too_many(const Evaluation& e, double max_drop) {
   return e.top1_drop() * static_cast<double>(e.inputs) > 1.5 && 100 * e.top1_drop() > max_drop;
 }
 
+std::string why_above(const DropPromise& promise, double limit) {
+  return fmt::format(
+      "on the tuning and held-out pictures the drop is estimated at {:.2g} points, its upper bound at {:.2g}{}",
+      promise.estimate, promise.bound,
+      limit < promise.limit ? fmt::format(", and a check after others on the same pictures allows {:.2g}", limit) : "");
+}
+
 DropPromise check_drop(const Model& model, const PictureSplits& splits, const CompressOptions& options, double limit) {
   Session session = session_of(model, options);
   const Answers held_out = answers_of(session, splits.held_out);
@@ -34,10 +41,7 @@ DropPromise check_drop(const Model& model, const PictureSplits& splits, const Co
     promise.why_not =
         fmt::format("{} of the {} held-out pictures change their class, where at most {:.1f} are expected", changed,
                     e.inputs, expected);
-  else if (std::max(promise.estimate, promise.bound) > limit)
-    promise.why_not = fmt::format(
-        "on the tuning and held-out pictures the drop is estimated at {:.2g} points, its upper bound at {:.2g}",
-        promise.estimate, promise.bound);
+  else if (std::max(promise.estimate, promise.bound) > limit) promise.why_not = why_above(promise, limit);
   else if (loses_too_many(tuned, options.max_drop))
     promise.why_not = fmt::format("{:.2g} points are lost on the tuning pictures", 100 * tuned.top1_drop());
   promise.promised = promise.why_not.empty();
