@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -142,6 +143,15 @@ float Tensor::bound() const {
   });
   bound_ = std::bit_cast<float>(std::min(largest.load(), kInfinity));
   return bound_;
+}
+
+bool Tensor::finite() const {
+  if (std::isfinite(bound())) return true;
+  if (source_ == nullptr) return false;  // all were looked at
+  const std::byte* from = data();
+  for (int64_t i = 0; i < elements(); ++i)
+    if (!std::isfinite(load_unaligned<float>(from + i * static_cast<int64_t>(sizeof(float))))) return false;
+  return true;
 }
 
 std::vector<int64_t> Tensor::to_ints() const {

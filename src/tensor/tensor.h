@@ -73,6 +73,8 @@ class Tensor {
   /// No element of an f32 tensor is larger in magnitude; infinity where some are infinite or NaN. A source says it
   /// without making its elements (and may not know: infinity); of others it is looked for once.
   float bound() const;
+  /// No element of an f32 tensor is infinite or NaN. Elements are made where the bound does not say it.
+  bool finite() const;
 
   /// This tensor if its elements are aligned for their type, else an aligned copy.
   Tensor aligned() const;

@@ -69,17 +69,10 @@ std::set<std::string> nodes_to_keep(const Model& given, const Model& model, cons
   return {names.begin(), names.end()};
 }
 
-bool all_finite(const Tensor& tensor) {
-  if (std::isfinite(tensor.bound())) return true;  // else they are looked at: a source may not know its bound
-  const Tensor aligned = tensor.aligned();
-  const auto* elements = reinterpret_cast<const float*>(aligned.data());
-  return std::all_of(elements, elements + aligned.elements(), [](float x) { return std::isfinite(x); });
-}
-
 void check_weights(const Model& model, const LevelChoice& choice) {
   for (const LevelProduct& p : choice.products)
     for (const Value* value : {static_cast<const Value*>(p.node->input(1)), static_cast<const Value*>(p.bias)})
-      if (value != nullptr && !all_finite(value->constant))
+      if (value != nullptr && !value->constant.finite())
         fail_input("{}: {}: the weights '{}' hold NaN or infinity, which no level stands for", model.name(),
                    p.node->describe(), value->name);
 }

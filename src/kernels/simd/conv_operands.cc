@@ -11,6 +11,8 @@ std::string why_no_dense_conv(const Problem& p) {
   if (p.input(kConvBias) && !p.src[kConvBias].constant) return "the bias is not constant";
   if (p.input(kConvResidual).constant) return "the residual is a constant";
   if (p.dst[0].elements() == 0 || p.src[0].elements() == 0) return "nothing to compute";
+  if (ConvSizes(p).padded() && !p.src[kConvWeights].constant.finite())
+    return "weights that are infinite or NaN lie beside padding, which is read as zeros";
   return {};
 }
 

@@ -62,6 +62,30 @@ TEST(SimdConv, NaNGoesThrough) {
   }
 }
 
+TEST(SimdConv, InfiniteWeightsBesidePaddingAreTheReferences) {
+  for (float value : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()})
+    for (int64_t pad : {0, 1}) {
+      VariantCase c = case_of({.c = 32, .h = 8, .w = 8, .oc = 16, .pads = {pad, pad, 0, 0}});
+      reinterpret_cast<float*>(c.src[1].mutable_data())[7] = value;
+      if (pad == 0) {
+        check_variants(c, {"simd_conv"});
+        continue;
+      }
+      Problem p{c.op, &c.attrs, {}, {}, machine_isa(), 1};
+      for (size_t i = 0; i < c.src.size(); ++i)
+        p.src.push_back({DType::f32, c.src[i].dims(), Layout::channels_last, i == 0 ? Tensor() : c.src[i]});
+      p.dst = {{DType::f32, c.dst[0].second, Layout::channels_last, {}}};
+      for (const Variant& variant : menu(c.op)) {
+        if (variant.name == "ref") continue;
+        EXPECT_NE(variant.cannot(p), "") << variant.name;
+      }
+    }
+  Conv depthwise{.c = 20, .h = 5, .w = 9, .oc = 20, .group = 20};
+  VariantCase c = case_of(depthwise);
+  reinterpret_cast<float*>(c.src[1].mutable_data())[7] = std::numeric_limits<float>::infinity();
+  check_variants(c, {"simd_depthwise"});
+}
+
 TEST(SimdConv, Groups) {
   for (int64_t group : {2, 3, 4, 6})
     for (int64_t per : {1, 2, 5, 17})

@@ -188,7 +188,7 @@ class DepthwiseKernel final : public Kernel, public ByRows {
     job_.h = windows[0];
     job_.w = windows[1];
     job_.activation = ActivationOf(*p.attrs);
-    job_.finite = std::isfinite(p.src[1].constant.bound());
+    job_.finite = p.src[1].constant.finite();
     const int64_t area = weights[2] * weights[3];
     weights_ = p.packed(1, "channels last", static_cast<size_t>(job_.c * area) * sizeof(float), [&](std::byte* packed) {
       for (int64_t c = 0; c < job_.c; ++c)
